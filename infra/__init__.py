@@ -1,0 +1,1 @@
+"""slipway: one Pulumi program from a language model's name to a production endpoint (load → plan → deploy)."""

@@ -1,0 +1,55 @@
+"""`python -m infra`: what can be known without a cloud, a network or Pulumi's CLI: the plan and the schema."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from infra.problems import Refused
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; 0 is good, 1 is a refusal (its problems are on stderr), 2 is a wrong call."""
+    parser = argparse.ArgumentParser(prog="python -m infra", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    plan = commands.add_parser("plan", help="print everything that a stack will be, decided without a cloud")
+    plan.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    plan.add_argument("--format", default="text", choices=("text", "json"), help="default: text")
+    schema = commands.add_parser("schema", help="the JSON schema that editors use for stack files")
+    schema.add_argument("--write", action="store_true", help="write infra/config.schema.json")
+    schema.add_argument("--check", action="store_true", help="fail when infra/config.schema.json is stale")
+    options = parser.parse_args(arguments)
+    try:
+        return _plan(options.stack, options.format) if options.command == "plan" else _schema(options)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return 1
+
+
+def _plan(stack: str, form: str) -> int:
+    from infra.load import load_file
+    from infra.plan.build import build_plan
+    from infra.report import FORMATS
+
+    print(FORMATS[form](build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack)))
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from infra.schema import SCHEMA_FILE, rendered
+
+    if options.write:
+        SCHEMA_FILE.write_text(rendered(), encoding="utf-8")
+    elif not options.check:
+        print(rendered(), end="")
+    elif not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text(encoding="utf-8") != rendered():
+        print("infra/config.schema.json is stale: run `make schema` and commit it", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The schema's root: what a user writes under `slipway:deployment`. Unions come from the registries."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from infra.engines.base import EngineSettings
+from infra.platforms.base import PlatformSettings
+from infra.settings import Name, OneOf, Settings
+from infra.sources.base import SourceSettings
+from infra.topologies.base import TopologySettings
+from infra.topologies.monolithic import MonolithicSettings
+
+PROJECT = "slipway"
+DEPLOYMENT_KEY = f"{PROJECT}:deployment"
+# Secrets live beside the deployment, never in it: Pulumi returns secrets nested in an object as plain text.
+CLIENT_KEYS_KEY = f"{PROJECT}:client_keys"
+HUGGINGFACE_TOKEN_KEY = f"{PROJECT}:huggingface_token"
+
+
+class SiteSettings(Settings):
+    """One place where serving runs."""
+
+    platform: Annotated[PlatformSettings, OneOf("infra.platforms:PLATFORMS")] = Field(
+        description="What kind of place this is."
+    )
+
+
+class ModelSettings(Settings):
+    """One model deployment: weights at a fixed revision and the engine that runs them."""
+
+    source: Annotated[SourceSettings, OneOf("infra.sources:SOURCES")] = Field(
+        description="Where the weights come from, at a fixed version."
+    )
+    engine: Annotated[EngineSettings, OneOf("infra.engines:ENGINES")] = Field(description="What runs the weights.")
+    task: Literal["generate", "embed"] = Field(
+        default="generate",
+        description="`generate` serves chat and text completions; `embed` serves embeddings.",
+    )
+    context_tokens: int = Field(
+        default=4096,
+        ge=16,
+        le=10_000_000,
+        description="Tokens that prompt and answer of one request may have together.",
+    )
+    concurrent_requests: int = Field(
+        default=4, ge=1, le=4096, description="Requests that one engine answers at the same time; more wait."
+    )
+    max_output_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Longest answer a request may ask for, in tokens; unset, half of `context_tokens`.",
+    )
+    longest_generation_seconds: int = Field(
+        default=120,
+        ge=1,
+        le=7200,
+        description="Longest time one answer may take, in seconds. Every drain time follows from this one number.",
+    )
+
+
+class ClientSettings(Settings):
+    """Who calls. The key is a secret and never written here: it is generated, or set as `slipway:client_keys`."""
+
+    models: list[str] = Field(min_length=1, description="The models this client may use.")
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="Requests per minute; unset, no limit."
+    )
+
+
+class StackConfig(Settings):
+    """One deployment: how, where, which models, for whom."""
+
+    topology: Annotated[TopologySettings, OneOf("infra.topologies:TOPOLOGIES")] = Field(
+        default_factory=lambda: MonolithicSettings(kind="monolithic"),
+        description="How models spread over sites.",
+    )
+    sites: dict[Name, SiteSettings] = Field(min_length=1, description="The places where serving runs, by name.")
+    models: dict[Name, ModelSettings] = Field(
+        min_length=1, description="The models that are served, by the name that clients send."
+    )
+    clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")

@@ -1,0 +1,121 @@
+"""From a StackConfig to a DeploymentPlan: pure, offline, and every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from infra.config import DEPLOYMENT_KEY, ModelSettings, StackConfig
+from infra.engines import ENGINES
+from infra.engines.base import EngineRequest
+from infra.plan.drain import drain_plan
+from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, Replicas
+from infra.platforms import PLATFORMS
+from infra.platforms.base import EngineAddress, SiteRequest
+from infra.problems import Problem, Refused
+from infra.sources import SOURCES
+from infra.topologies import TOPOLOGIES
+
+
+def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
+    """Decides everything. Raises Refused with every problem that can be known without a cloud."""
+    topology = TOPOLOGIES[config.topology.kind]
+    sites, models = tuple(config.sites), tuple(config.models)
+    problems = list(topology.problems(DEPLOYMENT_KEY, config.topology, sites, models))
+    placements = () if problems else topology.place(config.topology, sites, models)
+
+    clients = {
+        name: ClientPlan(models=tuple(client.models), requests_per_minute=client.requests_per_minute)
+        for name, client in config.clients.items()
+    }
+    planned: dict[str, ModelPlan] = {}
+    for name, settings in config.models.items():
+        # A model is rendered for the platform of its first site; without a placement any site will do.
+        site = next((p.site for p in placements if p.model == name), sites[0])
+        address = PLATFORMS[config.sites[site].platform.kind].engine_address
+        request = _engine_request(name, settings, address)
+        found = list(_model_problems(settings, request))
+        problems += found
+        if not found:
+            planned[name] = _model_plan(settings, request, placements)
+
+    requests = {site: _site_request(site, config, stack, planned, clients, placements) for site in sites}
+    for site, request in requests.items():
+        problems += PLATFORMS[config.sites[site].platform.kind].problems(request)
+    if problems:
+        raise Refused(f"the stack `{stack}`", problems)
+
+    platforms = {site: PLATFORMS[config.sites[site].platform.kind] for site in sites}
+    return DeploymentPlan(
+        stack=stack,
+        topology=config.topology.kind,
+        sites={site: platforms[site].plan(request) for site, request in requests.items()},
+        models=planned,
+        clients=clients,
+        warnings=tuple(w for site, request in requests.items() for w in platforms[site].warnings(request)),
+    )
+
+
+def _engine_request(name: str, settings: ModelSettings, address: EngineAddress) -> EngineRequest:
+    return EngineRequest(
+        where=f"{DEPLOYMENT_KEY}.models.{name}",
+        model=name,
+        settings=settings.engine,
+        task=settings.task,
+        context_tokens=settings.context_tokens,
+        concurrent_requests=settings.concurrent_requests,
+        weights=SOURCES[settings.source.kind].weights(settings.source),
+        host=address.host,
+        port=address.port,
+        weights_path=address.weights_path,
+        key_file=address.key_file,
+    )
+
+
+def _model_problems(settings: ModelSettings, request: EngineRequest) -> Iterator[Problem]:
+    yield from ENGINES[settings.engine.kind].problems(request)
+    if settings.max_output_tokens is not None and settings.max_output_tokens >= settings.context_tokens:
+        yield Problem(
+            where=f"{request.where}.max_output_tokens",
+            found=f"{settings.max_output_tokens}, with {settings.context_tokens} `context_tokens`",
+            allowed=f"1 to {settings.context_tokens - 1}: the prompt needs room too",
+            remedy="raise `context_tokens` or lower `max_output_tokens`",
+        )
+
+
+def _model_plan(settings: ModelSettings, request: EngineRequest, placements: tuple[Placement, ...]) -> ModelPlan:
+    container = ENGINES[settings.engine.kind].render(request)
+    replicas = sum(p.replicas for p in placements if p.model == request.model)
+    return ModelPlan(
+        engine=settings.engine.kind,
+        engine_arguments=container.arguments,
+        task=settings.task,
+        context_tokens=settings.context_tokens,
+        concurrent_requests=settings.concurrent_requests,
+        max_output_tokens=settings.max_output_tokens or settings.context_tokens // 2,
+        weights=request.weights,
+        replicas=Replicas(min=replicas, max=replicas),
+        sites=tuple(p.site for p in placements if p.model == request.model),
+        drain=drain_plan(settings.longest_generation_seconds),
+        container=container,
+    )
+
+
+def _site_request(
+    site: str,
+    config: StackConfig,
+    stack: str,
+    models: Mapping[str, ModelPlan],
+    clients: Mapping[str, ClientPlan],
+    placements: tuple[Placement, ...],
+) -> SiteRequest:
+    here = {p.model for p in placements if p.site == site}
+    return SiteRequest(
+        where=f"{DEPLOYMENT_KEY}.sites.{site}",
+        stack=stack,
+        site=site,
+        settings=config.sites[site].platform,
+        models={name: model for name, model in models.items() if name in here},
+        clients=clients,
+        # A site ends only when its longest generation may have ended.
+        drain=drain_plan(max(m.longest_generation_seconds for m in config.models.values())),
+    )

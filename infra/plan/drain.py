@@ -1,0 +1,22 @@
+"""Drain times: from the longest generation, how long each layer may take to end without cutting a stream."""
+
+from __future__ import annotations
+
+from infra.plan.types import DrainPlan
+
+# The gateway gets a little more than the engine, so that the last bytes of the last answer are still delivered.
+GATEWAY_MARGIN_SECONDS = 5
+# After the gateway has ended, engines are idle: what is left is ending two processes.
+PROCESS_MARGIN_SECONDS = 10
+
+
+def drain_plan(longest_generation_seconds: int) -> DrainPlan:
+    """All drain times from one number; each layer ends strictly after the one it protects."""
+    engine = longest_generation_seconds
+    gateway = engine + GATEWAY_MARGIN_SECONDS
+    return DrainPlan(
+        longest_generation_seconds=longest_generation_seconds,
+        engine_shutdown_seconds=engine,
+        gateway_grace_seconds=gateway,
+        process_group_grace_seconds=gateway + PROCESS_MARGIN_SECONDS,
+    )

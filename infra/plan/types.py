@@ -1,0 +1,112 @@
+"""The plan's words: frozen dataclasses that pass from the planner to components, reports and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Where weights are and what they must hash to. `sha256` is absent only for a whole repository at a commit."""
+
+    kind: str
+    location: str
+    file: str | None
+    revision: str | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerSpec:
+    """How one engine replica is run and watched, the same in a process, a pod or a service.
+
+    `running_metric` and `queued_metric` are series of `metrics_path`; their sum is zero exactly when the engine is
+    idle. `drains_on_sigterm` says whether the engine finishes its streams by itself when told to stop.
+    """
+
+    command: tuple[str, ...]
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    endpoints: tuple[str, ...]
+    readiness_path: str
+    liveness_path: str
+    metrics_path: str
+    running_metric: str
+    queued_metric: str
+    drains_on_sigterm: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrainPlan:
+    """How long each layer may take to end, in seconds; every one follows from the longest generation."""
+
+    longest_generation_seconds: int
+    engine_shutdown_seconds: int
+    gateway_grace_seconds: int
+    process_group_grace_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicas:
+    """How many engine instances of a model may run."""
+
+    min: int
+    max: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPlan:
+    """One model deployment, decided."""
+
+    engine: str
+    engine_arguments: tuple[str, ...]
+    task: str
+    context_tokens: int
+    concurrent_requests: int
+    max_output_tokens: int
+    weights: Weights
+    replicas: Replicas
+    sites: tuple[str, ...]
+    drain: DrainPlan
+    container: ContainerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientPlan:
+    """Who may call what. Keys are secrets and not part of a plan."""
+
+    models: tuple[str, ...]
+    requests_per_minute: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """`replicas` engine instances of `model` on `site`."""
+
+    model: str
+    site: str
+    replicas: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SitePlan:
+    """One place where serving runs. `details` is the platform's own frozen dataclass; only that platform reads it."""
+
+    platform: str
+    endpoint: str
+    models: tuple[str, ...]
+    details: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentPlan:
+    """Everything that will exist in one stack."""
+
+    stack: str
+    topology: str
+    sites: Mapping[str, SitePlan]
+    models: Mapping[str, ModelPlan]
+    clients: Mapping[str, ClientPlan]
+    warnings: tuple[str, ...]

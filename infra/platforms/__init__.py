@@ -1,0 +1,9 @@
+"""What kind of place a site is: one folder and one registry line per platform; SDKs load only when it is deployed."""
+
+from infra.platforms.base import Platform
+from infra.registry import Registry
+
+PLATFORMS: Registry[Platform] = Registry(
+    name="platforms",
+    builtin={"local": "infra.platforms.local.plan:PLATFORM"},
+)

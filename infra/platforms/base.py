@@ -1,0 +1,68 @@
+"""What a platform is: settings a user writes, a pure plan, and a component that deploys exactly that plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from infra.plan.types import ClientPlan, DrainPlan, ModelPlan, SitePlan
+from infra.problems import Problem
+from infra.settings import Settings
+
+
+class PlatformSettings(Settings):
+    """Base of every platform's settings; each adds its own `kind`."""
+
+    # Any, so that each kind may narrow it to its own literal.
+    kind: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineAddress:
+    """What an engine process is given on a platform: fixed values, or placeholders filled when it starts."""
+
+    host: str
+    port: str
+    weights_path: str
+    key_file: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteRequest:
+    """What a platform plans a site from. `where` is the site's path in the configuration, for problems."""
+
+    where: str
+    stack: str
+    site: str
+    settings: Any
+    models: Mapping[str, ModelPlan]
+    clients: Mapping[str, ClientPlan]
+    drain: DrainPlan
+
+
+class Platform(Protocol):
+    """One kind of place. Its module imports no `pulumi`; `component` names the class that deploys, imported late."""
+
+    @property
+    def settings(self) -> type[PlatformSettings]: ...
+
+    @property
+    def engine_address(self) -> EngineAddress: ...
+
+    @property
+    def component(self) -> str:
+        """`module:Class` of the Pulumi component: `Class(name, plan: SitePlan, secrets, opts)` with `endpoint`."""
+        ...
+
+    def problems(self, request: SiteRequest) -> Iterator[Problem]:
+        """Why this site cannot be as it is described, each with what can."""
+        ...
+
+    def warnings(self, request: SiteRequest) -> Iterator[str]:
+        """Named weakenings that are in force, one sentence each."""
+        ...
+
+    def plan(self, request: SiteRequest) -> SitePlan:
+        """The site, decided. Called only when there is no problem."""
+        ...

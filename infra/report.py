@@ -1,0 +1,101 @@
+"""The plan as people and programs read it: text for a terminal, JSON for everything else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from infra.plan.types import DeploymentPlan, ModelPlan, Weights
+
+
+def to_data(plan: DeploymentPlan) -> dict[str, Any]:
+    """The plan as plain data, in a stable order. Keys are part of the product: they are added, never renamed."""
+    return json.loads(json.dumps(asdict(plan)))
+
+
+def to_json(plan: DeploymentPlan) -> str:
+    """The plan as JSON, indented, one trailing newline left to the caller."""
+    return json.dumps(to_data(plan), indent=2)
+
+
+def to_text(plan: DeploymentPlan) -> str:
+    """The plan for a terminal: what will exist, what was chosen, how long each layer may take to end."""
+    return "\n".join(_lines(plan))
+
+
+FORMATS = {"text": to_text, "json": to_json}
+
+
+def _lines(plan: DeploymentPlan) -> Iterator[str]:
+    yield f"stack {plan.stack}: {plan.topology}, {_count(plan.models, 'model')} on {_count(plan.sites, 'site')}"
+    yield ""
+    yield "SITES"
+    yield from _table(
+        ("site", "platform", "endpoint", "models"),
+        [(name, site.platform, site.endpoint, ", ".join(site.models)) for name, site in plan.sites.items()],
+    )
+    yield ""
+    yield "MODELS"
+    yield from _table(
+        ("model", "engine", "task", "context", "longest answer", "at once", "replicas", "weights"),
+        [_model_row(name, model) for name, model in plan.models.items()],
+    )
+    yield ""
+    yield "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut"
+    yield from _table(
+        ("model", "longest generation", "engine", "gateway", "process group"),
+        [
+            (
+                name,
+                str(model.drain.longest_generation_seconds),
+                str(model.drain.engine_shutdown_seconds),
+                str(model.drain.gateway_grace_seconds),
+                str(model.drain.process_group_grace_seconds),
+            )
+            for name, model in plan.models.items()
+        ],
+    )
+    yield ""
+    yield "CLIENTS"
+    yield from _table(
+        ("client", "models", "requests per minute"),
+        [
+            (name, ", ".join(client.models), str(client.requests_per_minute or "no limit"))
+            for name, client in plan.clients.items()
+        ],
+    )
+    for warning in plan.warnings:
+        yield ""
+        yield f"WARNING  {warning}"
+
+
+def _model_row(name: str, model: ModelPlan) -> tuple[str, ...]:
+    replicas = model.replicas
+    return (
+        name,
+        model.engine,
+        model.task,
+        f"{model.context_tokens} tokens",
+        f"{model.max_output_tokens} tokens",
+        str(model.concurrent_requests),
+        str(replicas.min) if replicas.min == replicas.max else f"{replicas.min} to {replicas.max}",
+        _weights(model.weights),
+    )
+
+
+def _weights(weights: Weights) -> str:
+    place = weights.location if weights.file is None else f"{weights.location}/{weights.file}"
+    version = weights.revision or weights.sha256 or ""
+    return f"{place} @ {version[:12]}"
+
+
+def _count(things: Mapping[str, Any], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    for row in (header, *rows):
+        yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
