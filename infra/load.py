@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from infra.config import CLIENT_KEYS_KEY, DEPLOYMENT_KEY, HUGGINGFACE_TOKEN_KEY, PROJECT, StackConfig
 from infra.explain import CREDENTIAL_REMEDY, Schema, explain, looks_like_credential, shown
+from infra.given_secrets import GivenSecrets, parse_secrets
 from infra.naming import normalised
 from infra.problems import Problem, Refused, did_you_mean, listing
 from infra.stack_file import read_stack_file
@@ -58,6 +59,13 @@ def load_pulumi() -> StackConfig:
     if is_config_secret(DEPLOYMENT_KEY):
         problems.append(_nested_secret())
     return validate(raw, source, {}, problems)
+
+
+def load_secrets(clients: Collection[str]) -> GivenSecrets:
+    """The secrets of the running Pulumi program. Raises Refused; no problem shows a secret."""
+    from pulumi.runtime.config import get_config
+
+    return parse_secrets(get_config(CLIENT_KEYS_KEY), get_config(HUGGINGFACE_TOKEN_KEY), clients)
 
 
 def validate(

@@ -6,8 +6,8 @@ from infra.plan.types import DrainPlan
 
 # The gateway gets a little more than the engine, so that the last bytes of the last answer are still delivered.
 GATEWAY_MARGIN_SECONDS = 5
-# After the gateway has ended, engines are idle: what is left is ending two processes.
-PROCESS_MARGIN_SECONDS = 10
+# After the gateway has ended, engines are idle: what is left is ending processes that may each need a kill (10 s).
+PROCESS_MARGIN_SECONDS = 25
 
 
 def drain_plan(longest_generation_seconds: int) -> DrainPlan:

@@ -41,6 +41,14 @@ class SiteRequest:
     drain: DrainPlan
 
 
+@dataclass(frozen=True, kw_only=True)
+class SiteSecrets:
+    """What a site needs and no plan may hold. Values are Pulumi inputs, marked secret."""
+
+    key_hashes: Any
+    huggingface_token: Any
+
+
 class Platform(Protocol):
     """One kind of place. Its module imports no `pulumi`; `component` names the class that deploys, imported late."""
 
@@ -52,7 +60,7 @@ class Platform(Protocol):
 
     @property
     def component(self) -> str:
-        """`module:Class` of the Pulumi component: `Class(name, plan: SitePlan, secrets, opts)` with `endpoint`."""
+        """`module:Class` of the Pulumi component, made with `(name, SitePlan, SiteSecrets, opts)`; has `endpoint`."""
         ...
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:

@@ -1,0 +1,18 @@
+"""What a stack exports: where the API is, which models it has, and (secret) the clients' keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+
+from infra.components.client_keys import ClientKeys
+from infra.plan.types import DeploymentPlan
+
+
+def export(plan: DeploymentPlan, endpoints: Mapping[str, pulumi.Output[str]], keys: ClientKeys) -> None:
+    """Exports `endpoint` (the first site's), `endpoints` by site, `models`, and `client_keys`: one valid key each."""
+    pulumi.export("endpoint", next(iter(endpoints.values())))
+    pulumi.export("endpoints", dict(endpoints))
+    pulumi.export("models", list(plan.models))
+    pulumi.export("client_keys", keys.keys.apply(lambda known: {client: of[0] for client, of in known.items()}))

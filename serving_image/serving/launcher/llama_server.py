@@ -1,0 +1,83 @@
+"""Stands in for the `llama-server` binary with the llama.cpp of the `xllamacpp` wheel; takes the same options."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import xllamacpp  # pyright: ignore[reportMissingTypeStubs]
+
+# The wheel carries no type information.
+llama = cast(Any, xllamacpp)
+
+CACHE_TYPES = {"f16": "GGML_TYPE_F16", "q8_0": "GGML_TYPE_Q8_0"}
+POOLING_TYPES = {"mean": "LLAMA_POOLING_TYPE_MEAN"}
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options of `llama-server` that slipway renders; any other is refused, as the binary would."""
+    parser = argparse.ArgumentParser(prog="llama-server", allow_abbrev=False)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--alias", required=True)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--api-key-file", type=Path, required=True)
+    parser.add_argument("--ctx-size", type=int, required=True)
+    parser.add_argument("--parallel", type=int, required=True)
+    parser.add_argument("--n-gpu-layers", type=int, required=True)
+    parser.add_argument("--fit", choices=("on", "off"), required=True)
+    parser.add_argument("--cache-type-k", choices=CACHE_TYPES, required=True)
+    parser.add_argument("--cache-type-v", choices=CACHE_TYPES, required=True)
+    parser.add_argument("--cache-ram", type=int, required=True)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--pooling", choices=POOLING_TYPES)
+    for flag in ("--offline", "--metrics", "--no-ui", "--no-slots", "--embeddings"):
+        parser.add_argument(flag, action="store_true")
+    return parser.parse_args(arguments)
+
+
+def parameters(options: argparse.Namespace) -> Any:
+    """llama.cpp's own parameters for these options."""
+    params = llama.CommonParams()
+    params.model.path = options.model
+    params.model_alias = {options.alias}
+    params.hostnames = [options.host]
+    params.port = options.port
+    params.api_keys = options.api_key_file.read_text(encoding="ascii").split()
+    params.n_ctx = options.ctx_size
+    params.n_parallel = options.parallel
+    params.n_gpu_layers = options.n_gpu_layers
+    params.fit_params = options.fit == "on"
+    params.cache_type_k = getattr(llama.ggml_type, CACHE_TYPES[options.cache_type_k])
+    params.cache_type_v = getattr(llama.ggml_type, CACHE_TYPES[options.cache_type_v])
+    params.cache_ram_mib = options.cache_ram
+    params.offline = options.offline
+    params.endpoint_metrics = options.metrics
+    params.ui = not options.no_ui
+    params.endpoint_slots = not options.no_slots
+    params.embedding = options.embeddings
+    if options.pooling:
+        params.pooling_type = getattr(llama.llama_pooling_type, POOLING_TYPES[options.pooling])
+    if options.threads:
+        params.cpuparams.n_threads = options.threads
+        params.cpuparams_batch.n_threads = options.threads
+    # A free HTTP thread per stream, and some for probes: llama.cpp holds one for as long as a stream lasts.
+    params.n_threads_http = 4 * options.parallel + 16
+    return params
+
+
+def main() -> None:
+    # Blocked before any thread starts, so that only `sigwait` below receives them.
+    signals = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    server = llama.Server(parameters(parse(sys.argv[1:])))
+    signal.sigwait(signals)
+    # Like the binary, it ends at once and cuts what still runs: draining is the launcher's work.
+    del server
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What the launcher is told: engines, weights and gateway, decoded strictly from one JSON file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from serving.launcher.refusal import Refusal
+
+
+class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of every part: an unknown or missing key is an error, not a surprise later."""
+
+
+class Weights(Strict, frozen=True):
+    """Where weights are and what they must hash to."""
+
+    kind: Literal["package", "file", "huggingface"]
+    location: str
+    file: str | None
+    revision: str | None
+    sha256: str | None
+
+
+class EngineSpecification(Strict, frozen=True):
+    """One engine process. In `arguments`, `{weights}`, `{port}` and `{key_file}` are filled when it starts."""
+
+    command: list[str]
+    arguments: list[str]
+    environment: dict[str, str]
+    weights: Weights
+    readiness_path: str
+    metrics_path: str
+    running_metric: str
+    queued_metric: str
+    drains_on_sigterm: bool
+    start_seconds: int
+    drain_seconds: int
+
+
+class GatewaySpecification(Strict, frozen=True):
+    """The gateway process. `config` is its configuration file, without the addresses of the engines."""
+
+    address: str
+    port: int
+    operations_address: str
+    operations_port: int
+    drain_seconds: int
+    config: dict[str, Any]
+
+
+class Specification(Strict, frozen=True):
+    """One generation: everything that runs together and ends together.
+
+    `base_directory` is where relative weights paths start; `cache_directory` is where downloads are kept.
+    """
+
+    version: Literal[1]
+    name: str
+    engines: dict[str, EngineSpecification]
+    gateway: GatewaySpecification | None
+    base_directory: str = "."
+    cache_directory: str = "cache"
+    huggingface_token_file: str | None = None
+
+
+def read_specification(path: Path) -> Specification:
+    """The file's content. Raises Refusal."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Specification)
+    except OSError as error:
+        raise Refusal(
+            where=str(path),
+            found=(error.strerror or "an unreadable file").lower(),
+            allowed="a readable specification",
+            remedy="give the launcher the file that the deployment wrote",
+        ) from None
+    except msgspec.MsgspecError as error:
+        raise Refusal(
+            where=str(path),
+            found=str(error),
+            allowed="a specification of version 1",
+            remedy="write it with the same version of slipway that runs it",
+        ) from None
