@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pulumi
 
 from infra.components.client_keys import ClientKeys
@@ -14,16 +16,19 @@ from infra.platforms.base import SiteSecrets
 from infra.problems import Refused
 from infra.registry import load_object
 
+# Pulumi's own code for "the user has seen what is wrong". `RunError` ends with 1, and a second, meaningless error.
+MESSAGE_WAS_SHOWN = 32
+
 
 def deploy() -> None:
     """Deploys the stack. Everything a user can mend is one message without a stack trace."""
-    pulumi.require_pulumi_version(">=3.250.0")
     try:
         config = load_pulumi()
         plan = build_plan(config, pulumi.get_stack())
         secrets = load_secrets(plan.clients)
     except Refused as refused:
-        raise pulumi.RunError(str(refused)) from None
+        pulumi.log.error(str(refused))
+        sys.exit(MESSAGE_WAS_SHOWN)
     for warning in plan.warnings:
         pulumi.log.warn(warning)
 

@@ -1,0 +1,48 @@
+# What a person types. Nothing to install first: each target installs what it needs, and returns at once if it is there.
+
+STACK ?= dev
+FORMAT ?= text
+PYTHON := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test check plan schema lock clean python cli
+
+help: ## print this
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+
+up: ## bring the stack up and print endpoint, key and a curl (STACK=dev)
+	@tools/up "$(STACK)"
+
+down: ## take the stack down (STACK=dev)
+	@tools/down "$(STACK)"
+
+plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FORMAT=text|json)
+	@tools/python/install local
+	@$(PYTHON) -m infra plan --stack "$(STACK)" --format "$(FORMAT)"
+
+test: python cli ## run all tests (ARGS="-k name" goes to pytest)
+	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)
+
+check: python ## run everything that needs no deployment: lint, format, types, schema, hosts, scripts
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m basedpyright --level error
+	@$(PYTHON) -m infra schema --check
+	@tools/check/hosts
+	@tools/check/scripts
+
+schema: ## write infra/config.schema.json again
+	@tools/python/install local
+	@$(PYTHON) -m infra schema --write
+
+lock: ## write requirements/*.txt again from pyproject.toml
+	@tools/python/lock
+
+clean: ## remove .venv, .tools and .slipway (refused while something is up)
+	@tools/clean
+
+python:
+	@tools/python/install local dev
+
+cli:
+	@tools/pulumi/install >/dev/null

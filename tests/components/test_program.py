@@ -1,0 +1,88 @@
+"""What the program registers, as the engine would see it: components, parents, closed outputs, secrets, exports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.program import deploy as program
+from tests.harness import Recorder, deploy
+
+ROOT = Path(__file__).resolve().parents[2]
+OUR_TYPES = {"slipway:security:ClientKeys", "slipway:local:Site"}
+KEY = "a-key-of-my-own-that-is-long-enough"
+
+
+def dev() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]["slipway:deployment"]
+
+
+@pytest.fixture(scope="module")
+def recorded() -> Recorder:
+    return deploy(program, config={"slipway:deployment": dev()})
+
+
+def test_registers_exactly_what_the_dev_stack_needs(recorded: Recorder) -> None:
+    assert sorted((r.type, r.name) for r in recorded.seen) == [
+        ("pulumi-python:dynamic/slipway:ClientKey", "slipway-dev"),
+        ("pulumi-python:dynamic/slipway:ProcessGroup", "here"),
+        ("pulumi:pulumi:Stack", "slipway-dev"),
+        ("slipway:local:Site", "here"),
+        ("slipway:security:ClientKeys", "slipway"),
+    ]
+
+
+def test_every_component_of_ours_is_known_and_closed(recorded: Recorder) -> None:
+    components = [r for r in recorded.seen if not r.custom and r.type.startswith("slipway:")]
+    assert {r.type for r in components} == OUR_TYPES
+    assert {r.urn for r in components} <= recorded.closed
+
+
+def test_every_resource_has_a_component_as_parent(recorded: Recorder) -> None:
+    components = {r.urn for r in recorded.seen if not r.custom}
+    assert all(r.parent in components for r in recorded.seen if r.custom)
+
+
+def test_urns_are_unique(recorded: Recorder) -> None:
+    urns = [r.urn for r in recorded.seen]
+    assert len(urns) == len(set(urns))
+
+
+def test_the_process_group_gets_the_plan_and_keeps_secrets_secret(recorded: Recorder) -> None:
+    (group,) = recorded.of_type("pulumi-python:dynamic/slipway:ProcessGroup")
+    specification = json.loads(group.inputs["specification"])
+    assert specification["engines"]["chat"]["drain_seconds"] == 60
+    assert specification["gateway"]["drain_seconds"] > specification["engines"]["chat"]["drain_seconds"]
+    assert group.is_secret("key_hashes")
+    assert group.is_secret("huggingface_token")
+    assert not group.is_secret("specification")
+    assert len(group.inputs["release"]) == 16
+
+
+def test_a_given_key_is_hashed_and_none_is_made() -> None:
+    recorded = deploy(
+        program, config={"slipway:deployment": dev(), "slipway:client_keys": {"dev": [KEY, KEY + "-the-next"]}}
+    )
+    assert not recorded.of_type("pulumi-python:dynamic/slipway:ClientKey")
+    (group,) = recorded.of_type("pulumi-python:dynamic/slipway:ProcessGroup")
+    assert len(json.loads(group.inputs["key_hashes"]["value"])["dev"]) == 2
+    assert KEY not in json.dumps(group.inputs)
+
+
+def test_exports(recorded: Recorder) -> None:
+    outputs = recorded.outputs
+    assert outputs["endpoint"] == "http://127.0.0.1:8420"
+    assert outputs["models"] == ["chat"]
+    assert "client_keys" in outputs
+
+
+def test_a_refused_configuration_registers_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    broken = dev()
+    broken["models"]["chat"]["engine"]["kind"] = "lama_cpp"
+    with pytest.raises(SystemExit) as ended:
+        deploy(program, config={"slipway:deployment": broken})
+    assert ended.value.code == 32

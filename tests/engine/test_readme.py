@@ -1,0 +1,55 @@
+"""The README's commands and examples, run as a reader would: in order, in a checkout of their own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.load import validate
+from infra.plan.build import build_plan
+from tests.engine.checkout import ROOT, Checkout
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+# Running all tests inside a test would never end.
+COMMANDS = [text for language, text in BLOCKS if language == "sh" and text != "make test\n"]
+EXAMPLES = [text for language, text in BLOCKS if language == "yaml"]
+
+
+def test_commands_work_in_the_order_they_are_shown(checkout: Checkout) -> None:
+    assert COMMANDS[0] == "make up\n"
+    assert COMMANDS[-1] == "make down\n"
+    printed = ""
+    for command in COMMANDS:
+        here = command.replace(":8420", f":{checkout.port}").replace(":8421", f":{checkout.operations_port}")
+        printed = checkout.run("sh", "-ec", here)
+        if "chat/completions" in command:
+            assert "The capital of France is Paris." in printed
+        if "/metrics" in command:
+            assert 'slipway_gateway_requests_total{client="dev",code="200"' in printed
+            assert '"ready"' in printed
+    assert not checkout.processes()
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_examples_of_sources_are_accepted(example: str) -> None:
+    deployment = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]["slipway:deployment"]
+    deployment["models"]["chat"]["source"] = yaml.safe_load(example)
+    assert build_plan(validate(deployment, "README.md", {}), "dev").models["chat"].weights.kind in example
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"`make ([a-z]+)", README)) | set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE))
+    assert named <= targets
+    assert {"up", "down", "test", "check", "plan", "clean"} <= named
+
+
+def test_every_path_that_is_named_exists() -> None:
+    paths = set(re.findall(r"`((?:infra|serving_image|tests|tools)/[\w./-]+)`", README))
+    assert paths
+    missing = [path for path in paths if "NAME" not in path and not Path(ROOT, path).exists()]
+    assert not missing

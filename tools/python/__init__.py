@@ -1,0 +1,1 @@
+"""The checkout's virtual environment and the locks it is installed from."""

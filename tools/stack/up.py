@@ -1,0 +1,88 @@
+"""`make up`: from a clean checkout to a stack that is up, and how to use it."""
+
+import argparse
+import os
+
+from tools.checkout import LOCAL, ROOT, require_room
+from tools.problem import run
+from tools.progress import say
+from tools.pulumi import environment, install
+from tools.python import install as python
+from tools.stack import backend, stack_file
+from tools.stack.announce import announce
+from tools.stack.engine import Engine
+
+STATE_MEBIBYTES = 100  # state, its backups, logs and sockets of a local deployment
+
+
+def main(arguments: list[str]) -> int:
+    """Install what is missing, make the stack if there is none, bring it up, print endpoint, key and a curl."""
+    parser = argparse.ArgumentParser(prog="tools/up", description=__doc__)
+    parser.add_argument("stack", nargs="?", default="dev")
+    stack = parser.parse_args(arguments).stack
+    stack_file.tracked(stack)
+    require_room(ROOT, 1, "the tools")
+    require_room(LOCAL, STATE_MEBIBYTES, "the deployment's state")
+    python.install(["local"])
+    engine = prepare()
+    if engine.environment.own_state:
+        backend.repair(stack)
+        _init_own(engine, stack)
+        free_own(engine, stack)
+    else:
+        _init_of_user(engine, stack)
+    deploy(engine, "up", stack)
+    announce(engine, stack)
+    return 0
+
+
+def prepare() -> Engine:
+    """The CLI, installed if needed, and the environment it runs in, with its folders made."""
+    command_line = install.install()
+    computed = environment.compute(command_line, os.environ)
+    if computed.own_state:
+        environment.prepare(computed)
+    return Engine(command_line, computed)
+
+
+def deploy(engine: Engine, command: str, stack: str) -> None:
+    """`pulumi up` or `pulumi destroy`: what is really there is read first, and nothing is asked."""
+    options = [command, "--yes", "--refresh", "--skip-preview", "--stack", stack]
+    if engine.environment.own_state:
+        options += ["--config-file", str(stack_file.write(stack))]
+    try:
+        engine.run(*options, where=f"stack {stack}")
+    finally:
+        if engine.environment.own_state:
+            stack_file.keep_salt(stack)
+
+
+def free_own(engine: Engine, stack: str) -> None:
+    """Undo what a killed pulumi leaves on a stack of this checkout: its lock, its processes, its open questions."""
+    if backend.refuse_or_find_stale(stack):
+        backend.end_orphans()
+        engine.run("cancel", "--yes", "--stack", stack, where=f"the lock of stack {stack}")
+        say(f"stack {stack} was locked by a pulumi that was killed; it is free again")
+    pending = backend.interrupted_creates(stack)
+    if pending:
+        say(f"the creation of {len(pending)} resource(s) was cut off; they are created again")
+        config = str(stack_file.write(stack))
+        options = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
+        engine.run(*options, "--config-file", config, where=f"stack {stack}")
+
+
+def _init_own(engine: Engine, stack: str) -> None:
+    """Make the stack where the salt that this writes is nobody's change."""
+    if stack not in backend.stacks():
+        scratch = stack_file.scratch_project(stack)
+        engine.run("stack", "init", stack, "--no-select", where=f"stack {stack}", cwd=scratch)
+
+
+def _init_of_user(engine: Engine, stack: str) -> None:
+    listed = engine.ask("stack", "ls", "--project", backend.project_name(), "--json")
+    if stack not in {str(one["name"]).rsplit("/", 1)[-1] for one in listed}:
+        engine.run("stack", "init", stack, "--no-select", where=f"stack {stack}")
+
+
+if __name__ == "__main__":
+    run(main)
