@@ -1,0 +1,1 @@
+"""What runs beside the engine: the launcher and the policy gateway."""

@@ -1,0 +1,1 @@
+"""The policy gateway: an OpenAI-compatible proxy that decides who may ask what, and relays bytes untouched."""

@@ -1,0 +1,91 @@
+"""Reads a server-sent event stream beside the relay: is every frame whole JSON, did it end, what was used."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+# A single event larger than this is no chat delta; without a bound one endless line would fill memory.
+_LARGEST_EVENT = 4 * 1024 * 1024
+
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+
+
+class Usage(msgspec.Struct):
+    """Token counts as OpenAI's `usage` object has them."""
+
+    prompt_tokens: _Tokens = 0
+    completion_tokens: _Tokens = 0
+
+
+class _Answer(msgspec.Struct):
+    """The only part of an answer that policy needs; everything else is skipped, not built."""
+
+    usage: Usage | None = None
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def usage_of(body: bytes) -> Usage | None:
+    """`usage` of a whole answer, or None when there is none or it has another shape. Never raises."""
+    try:
+        return _decode(body).usage
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class EventScanner:
+    """Fed with the bytes of a stream in any split. It changes nothing: the relay sends the same bytes on.
+
+    After a `feed` that returned False the stream is broken (a frame was not JSON) and must not be relayed on.
+    """
+
+    __slots__ = ("_partial", "done", "usage")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.usage: Usage | None = None
+        self._partial = b""
+
+    @property
+    def inside_frame(self) -> bool:
+        """Whether the bytes fed so far end in the middle of a frame."""
+        return bool(self._partial)
+
+    def feed(self, chunk: bytes) -> bool:
+        """Take the next bytes; False when a complete frame among them is broken."""
+        text = self._partial + chunk if self._partial else chunk
+        held = b""
+        if b"\r" in text:
+            # Line ends may be CRLF; one split between chunks waits for its other half.
+            held = b"\r" if text.endswith(b"\r") else b""
+            text = text[: len(text) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        frames = text.split(b"\n\n")
+        self._partial = frames.pop() + held
+        for frame in frames:
+            if not self._frame(frame):
+                return False
+        return len(self._partial) <= _LARGEST_EVENT
+
+    def _frame(self, frame: bytes) -> bool:
+        if frame.startswith(b"data: ") and b"\n" not in frame:
+            return self._payload(frame[6:])
+        data = [line[5:].removeprefix(b" ") for line in frame.split(b"\n") if line.startswith(b"data:")]
+        # Frames without data are comments (keep-alive) or bare event names.
+        return not data or self._payload(b"\n".join(data))
+
+    def _payload(self, payload: bytes) -> bool:
+        if payload.startswith(b"[DONE]"):
+            self.done = True
+            return True
+        try:
+            usage = _decode(payload).usage
+        except msgspec.ValidationError:
+            return True  # JSON, only not with the usage we know
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if usage is not None:
+            self.usage = usage
+        return True

@@ -1,0 +1,43 @@
+"""The order of the steps. A later feature (quotas, privacy, cache, audit) is one more file and one more line here."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from serving.gateway.context import RequestContext
+from serving.gateway.steps.access_model import access_model
+from serving.gateway.steps.authenticate import authenticate
+from serving.gateway.steps.bound_output import bound_output
+from serving.gateway.steps.check_bounds import check_bounds
+from serving.gateway.steps.forward import forward
+from serving.gateway.steps.limit_requests import limit_requests
+from serving.gateway.steps.parse_body import parse_body
+from serving.gateway.steps.read_body import read_body
+
+# A step fills the context, refuses by raising Refusal, or answers. One that needs no waiting is a plain function
+# and returns None, which saves a coroutine per step and request.
+Step = Callable[[RequestContext], Awaitable[None] | None]
+
+# Cheap refusals first: nothing of a body is read for a stranger, nothing parsed for one over its limit.
+ADMISSION: tuple[tuple[str, Step], ...] = (
+    ("authenticate", authenticate),
+    ("limit_requests", limit_requests),
+)
+
+GENERATION: tuple[tuple[str, Step], ...] = (
+    *ADMISSION,
+    ("read_body", read_body),
+    ("parse_body", parse_body),
+    ("access_model", access_model),
+    ("check_bounds", check_bounds),
+    ("bound_output", bound_output),
+    ("forward", forward),
+)
+
+
+async def run_steps(steps: tuple[tuple[str, Step], ...], context: RequestContext) -> None:
+    """Run `steps` in order; the first Refusal ends the request."""
+    for _name, step in steps:
+        waiting = step(context)
+        if waiting is not None:
+            await waiting

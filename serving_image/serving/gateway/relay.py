@@ -1,0 +1,205 @@
+"""Relays an engine's answer to the client: bytes untouched, and honest about an answer that did not end well."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+from serving.gateway import engine_errors
+from serving.gateway.answers import send_body
+from serving.gateway.asgi import REQUEST_ID_HEADER, Header
+from serving.gateway.context import RequestContext
+from serving.gateway.events import EventScanner, Usage, usage_of
+from serving.gateway.lifeline import Cause
+from serving.gateway.refusal import Refusal
+from serving.gateway.upstream import UpstreamAnswer, UpstreamLost
+
+# Whole answers up to this size wait until they are complete, so that a broken one becomes a clean 502. Larger ones
+# (embeddings of many inputs) flow through.
+_HELD_BYTES = 1024 * 1024
+_LARGEST_ERROR = 64 * 1024
+# To keep the engine's connection, its end of body must be seen; it comes with [DONE] or right after.
+_TRAILER_SECONDS = 0.5
+# A client that does not take an error event within this time is gone for all we know.
+_FAREWELL_SECONDS = 2.0
+
+_EVENT_STREAM: list[Header] = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),  # nginx in front would otherwise collect events
+]
+
+
+async def relay_error(context: RequestContext, answer: UpstreamAnswer) -> None:
+    """An engine's 4xx or 5xx in OpenAI's shape, with its Retry-After."""
+    if answer.status in (401, 403, 407) or answer.status < 400:
+        raise engine_errors.misconfigured(answer.status)
+    body = b""
+    try:
+        while len(body) < _LARGEST_ERROR and (piece := await answer.read()):
+            body += piece
+    except UpstreamLost:
+        body = b""
+    headers: list[Header] = [(REQUEST_ID_HEADER, context.request_id)]
+    retry_after = engine_errors.passed_retry_after(answer.header("retry-after"))
+    if retry_after is not None:
+        headers.append((b"retry-after", retry_after))
+    context.status = answer.status
+    context.reason = "engine_error"
+    context.answer_started = True
+    await send_body(context.send, answer.status, engine_errors.engine_error(answer.status, body), headers)
+
+
+async def relay_whole(context: RequestContext, answer: UpstreamAnswer) -> None:
+    """An answer that is not a stream."""
+    pieces: list[bytes] = []
+    held = 0
+    headers: list[Header] = [(REQUEST_ID_HEADER, context.request_id)]
+    content_type = (b"content-type", answer.header("content-type") or b"application/json")
+    try:
+        while held <= _HELD_BYTES:
+            piece = await answer.read()
+            if not piece:
+                body = b"".join(pieces)
+                _count(context, usage_of(body))
+                context.status = answer.status
+                context.answer_started = True
+                context.lifeline.sending = True
+                await send_body(context.send, answer.status, body, headers, content_type)
+                return
+            if not context.first_byte_at:
+                _first_byte(context)
+            pieces.append(piece)
+            held += len(piece)
+    except UpstreamLost:
+        raise engine_errors.lost() from None
+    await _relay_through(context, answer, b"".join(pieces), [content_type, *headers])
+
+
+async def _relay_through(context: RequestContext, answer: UpstreamAnswer, piece: bytes, headers: list[Header]) -> None:
+    """The rest of a large answer. Its head is out, so what goes wrong can only be shown by breaking it off."""
+    context.status = answer.status
+    context.answer_started = True
+    tail = b""
+    context.lifeline.phase(Cause.STREAM_IDLE, context.policy.limits.stream_idle_seconds)
+    await context.send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    try:
+        while piece:
+            await _send_piece(context, piece)
+            tail = (tail + piece)[-4096:]
+            piece = await answer.read()
+    except UpstreamLost:
+        context.reason = "engine_connection_lost"
+        break_off(context)
+        return
+    _count(context, _usage_at_end(tail))
+    await context.send({"type": "http.response.body", "body": b""})
+
+
+async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
+    """A server-sent event stream. Nothing is invented: no finish_reason, no [DONE]."""
+    life = context.lifeline
+    scanner = EventScanner()
+    failure: Refusal | None = None
+    chunk = b""
+    try:
+        # The head waits for the first bytes: until then a failure can still have a status of its own.
+        chunk = await answer.read()
+        if not chunk:
+            raise engine_errors.lost()
+        _first_byte(context)
+        if not scanner.feed(chunk):
+            raise engine_errors.malformed()
+        context.status = answer.status
+        context.answer_started = True
+        life.phase(Cause.STREAM_IDLE, context.policy.limits.stream_idle_seconds)
+        await context.send(
+            {
+                "type": "http.response.start",
+                "status": answer.status,
+                "headers": [*_EVENT_STREAM, (REQUEST_ID_HEADER, context.request_id)],
+            }
+        )
+        while not scanner.done:
+            await _send_piece(context, chunk)
+            chunk = await answer.read()
+            life.heard()
+            if not chunk:
+                failure = engine_errors.lost()
+                break
+            if not scanner.feed(chunk):
+                failure = engine_errors.malformed()
+                break
+    except UpstreamLost:
+        if not context.answer_started:
+            raise engine_errors.lost() from None
+        failure = engine_errors.lost()
+    except asyncio.CancelledError:
+        cause = life.cause
+        # Before the head is out, the application answers; a client that left or does not read gets no more words.
+        if not context.answer_started or cause is None or cause is Cause.CLIENT_GONE:
+            raise
+        if cause is Cause.CLIENT_STALLED or life.sending:
+            context.reason = cause.value
+            life.absorb()
+            break_off(context)
+            return
+        life.absorb()
+        failure = engine_errors.too_late(cause)
+    _count(context, scanner.usage)
+    if failure is None:
+        life.sending = True
+        await context.send({"type": "http.response.body", "body": chunk})
+        life.release()
+        await _read_trailer(answer)
+        return
+    context.reason = failure.code
+    answer.close()  # now, not after the client took the error: the engine must stop generating
+    await _farewell(context, failure, scanner.inside_frame)
+
+
+async def _send_piece(context: RequestContext, piece: bytes) -> None:
+    life = context.lifeline
+    life.sending = True
+    await context.send({"type": "http.response.body", "body": piece, "more_body": True})
+    life.sending = False
+    life.heard()
+
+
+async def _farewell(context: RequestContext, failure: Refusal, inside_frame: bool) -> None:
+    # A frame that was cut in the middle is ended first, or the error would be read as part of it.
+    event = (b"\n\n" if inside_frame else b"") + engine_errors.as_event(failure)
+    try:
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await context.send({"type": "http.response.body", "body": event})
+    except TimeoutError:
+        break_off(context)
+
+
+async def _read_trailer(answer: UpstreamAnswer) -> None:
+    with contextlib.suppress(UpstreamLost, TimeoutError):
+        async with asyncio.timeout(_TRAILER_SECONDS):
+            while await answer.read():
+                pass
+
+
+def break_off(context: RequestContext) -> None:
+    """Reset the client's connection: the one honest end of an answer whose head promised more."""
+    if context.connection is not None:
+        context.connection.abort()
+
+
+def _first_byte(context: RequestContext) -> None:
+    context.first_byte_at = time.monotonic()
+
+
+def _count(context: RequestContext, usage: Usage | None) -> None:
+    if usage is not None:
+        context.prompt_tokens = usage.prompt_tokens
+        context.output_tokens = usage.completion_tokens
+
+
+def _usage_at_end(tail: bytes) -> Usage | None:
+    at = tail.rfind(b'"usage"')
+    return None if at < 0 else usage_of(b"{" + tail[at:])

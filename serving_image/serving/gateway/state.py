@@ -1,0 +1,35 @@
+"""What the whole process shares: the current policy, whether it drains, and what runs."""
+
+from __future__ import annotations
+
+import orjson
+
+from serving.gateway.lifeline import Lifeline
+from serving.gateway.policy import Policy
+
+
+class GatewayState:
+    """Swapped or flipped by signals, read by requests. A request keeps the policy it began with."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.draining = False
+        self.running: set[Lifeline] = set()
+
+    def health(self) -> tuple[int, bytes]:
+        """The process lives; that says nothing about engines."""
+        return 200, b'{"status":"ok"}'
+
+    def readiness(self) -> tuple[int, bytes]:
+        """Whether new requests should be sent here: status and JSON body with the reasons."""
+        unreachable = sorted(
+            name for name, model in self.policy.models.items() if not any(target.reachable for target in model.targets)
+        )
+        if not self.draining and not unreachable:
+            return 200, b'{"status":"ready"}'
+        reasons: list[str] = []
+        if self.draining:
+            reasons.append("draining: told to stop, finishing what runs")
+        reasons += [f"model {name}: no engine answered its last health check with 200" for name in unreachable]
+        body = {"status": "not_ready", "reasons": reasons, "config_sha256": self.policy.sha256}
+        return 503, orjson.dumps(body)

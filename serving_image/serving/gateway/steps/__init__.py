@@ -1,0 +1,1 @@
+"""The steps a request passes, one file each; `pipeline` holds their order."""

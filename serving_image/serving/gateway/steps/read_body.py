@@ -1,0 +1,48 @@
+"""Step: read the request's body, up to the limit and not a byte further."""
+
+from __future__ import annotations
+
+from serving.gateway.context import RequestContext
+from serving.gateway.lifeline import Cause
+from serving.gateway.refusal import Refusal, four_parts
+
+
+async def read_body(context: RequestContext) -> None:
+    """Fill `context.body` and start watching for the client's departure."""
+    limits = context.policy.limits
+    if context.content_length > limits.body_bytes:
+        raise _too_large(limits.body_bytes)
+    context.lifeline.phase(Cause.BODY_SLOW, limits.body_seconds)
+    receive = context.receive
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+    else:
+        pieces: list[bytes] = []
+        size = 0
+        while True:
+            if message["type"] == "http.disconnect":
+                raise Refusal(499, "client_gone", "the client left")
+            piece: bytes = message.get("body", b"")
+            size += len(piece)
+            if size > limits.body_bytes:
+                raise _too_large(limits.body_bytes)
+            pieces.append(piece)
+            if not message.get("more_body"):
+                break
+            message = await receive()
+        body = b"".join(pieces)
+    if len(body) > limits.body_bytes:
+        raise _too_large(limits.body_bytes)
+    context.body = body
+    context.body_read = True
+    context.lifeline.watch(receive)
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(
+        413,
+        "body_too_large",
+        four_parts("body", "more bytes than the limit", f"{limit} bytes", "Send a shorter prompt or fewer of them."),
+        close=True,
+    )

@@ -1,0 +1,55 @@
+"""What the gateway needs from an upstream client: an interface, so that clients can differ per kind of engine."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class UpstreamUnreachable(Exception):
+    """No connection could be made: refused, unresolvable or not within the connect limit. Nothing was sent."""
+
+
+class UpstreamLost(Exception):
+    """The connection ended, or broke HTTP, before the answer did."""
+
+
+class UpstreamAnswer(Protocol):
+    """An answer whose head has arrived. Its body is read in pieces, as they come, undecoded."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    def header(self, name: str) -> bytes | None:
+        """One response header, or None."""
+        ...
+
+    async def read(self) -> bytes:
+        """The bytes that are there, at least one; b"" at the proper end. Raises UpstreamLost."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection: kept if the answer was read to its end, otherwise closed at once, which is
+        how an engine learns that nobody wants the rest."""
+        ...
+
+
+class UpstreamClient(Protocol):
+    """Sends one request to one engine. Cancelling any of its awaits closes the connection at once."""
+
+    async def open(self, url: str, headers: dict[str, str], body: bytes, connect_seconds: float) -> UpstreamAnswer:
+        """POST `body` to `url` and wait for the answer's head, without a limit of its own.
+
+        Raises UpstreamUnreachable or UpstreamLost. A kept connection that turns out to be dead before any byte
+        of the answer is replaced by a fresh one, once; nothing else is ever tried again.
+        """
+        ...
+
+    async def probe(self, url: str, headers: dict[str, str], seconds: float) -> bool:
+        """Whether GET `url` answers 200 within `seconds`. Never raises but for cancellation."""
+        ...
+
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
