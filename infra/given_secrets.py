@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from infra.config import CLIENT_KEYS_KEY
+from infra.explain import presentable
 from infra.problems import Problem, Refused, did_you_mean, listing
 
 # 128 bits in base64 are 22 characters. Keys are stored as plain SHA-256, so a short one could be guessed from its hash.
@@ -25,7 +26,7 @@ class GivenSecrets:
 
 def parse_secrets(client_keys: str | None, huggingface_token: str | None, clients: Collection[str]) -> GivenSecrets:
     """From Pulumi's texts. Raises Refused with every problem."""
-    keys: dict[str, tuple[str, ...]] = {}
+    keys: dict[str, tuple[Any, ...]] = {}
     problems: list[Problem] = []
     given = _decoded(client_keys)
     if not isinstance(given, dict):
@@ -38,7 +39,11 @@ def parse_secrets(client_keys: str | None, huggingface_token: str | None, client
         for client, value in cast(dict[str, Any], given).items():
             keys[client] = tuple(cast(list[Any], value)) if isinstance(value, list) else (value,)
             problems += _key_problems(client, keys[client], clients)
-    twice = [key for key, count in Counter(key for of in keys.values() for key in of).items() if count > 1]
+    twice = [
+        key
+        for key, count in Counter(key for of in keys.values() for key in of if isinstance(key, str)).items()
+        if count > 1
+    ]
     if twice:
         problems.append(
             _problem(
@@ -72,10 +77,13 @@ def _decoded(text: str | None) -> Any:
         return {}
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def _problem(where: str, found: str, allowed: str, remedy: str = "") -> Problem:
     example = f"set it again: `pulumi config set --secret --path '{CLIENT_KEYS_KEY}.CLIENT' KEY`"
-    return Problem(where=where, found=found, allowed=allowed, remedy=remedy or example)
+    # A secret may have been written in the place of a name.
+    parts = (where, found, allowed, remedy or example)
+    where, found, allowed, remedy = map(presentable, parts)
+    return Problem(where=where, found=found, allowed=allowed, remedy=remedy)

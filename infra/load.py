@@ -4,41 +4,68 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
 
 from infra.config import CLIENT_KEYS_KEY, DEPLOYMENT_KEY, HUGGINGFACE_TOKEN_KEY, PROJECT, StackConfig
-from infra.explain import CREDENTIAL_REMEDY, Schema, explain, looks_like_credential, shown
+from infra.explain import (
+    CREDENTIAL_REMEDY,
+    Schema,
+    dotted,
+    explain,
+    looks_like_credential,
+    presentable,
+    shown,
+)
 from infra.given_secrets import GivenSecrets, parse_secrets
 from infra.naming import normalised
-from infra.problems import Problem, Refused, did_you_mean, listing
-from infra.stack_file import read_stack_file
+from infra.problems import Problem, Refused, did_you_mean, listing, nearest
+from infra.stack_file import KeyPath, read_stack_file
 
 SECRET_KEYS = (CLIENT_KEYS_KEY, HUGGINGFACE_TOKEN_KEY)
+
+
+class _ClosedMaps(GenerateJsonSchema):
+    """pydantic's own schema lets a map's key pass that does not match the pattern for names; its validator does not."""
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
+        result = super().dict_schema(schema)
+        return {**result, "additionalProperties": False} if "patternProperties" in result else result
+
+RESERVED_NAMES = ("unknown", "other")
 
 
 @cache
 def config_schema() -> Schema:
     """The JSON schema of a deployment, with every registered kind."""
-    return StackConfig.model_json_schema()
+    return StackConfig.model_json_schema(schema_generator=_ClosedMaps)
 
 
 def load_file(path: Path) -> StackConfig:
     """The deployment in a stack file; needs neither Pulumi nor a network. Raises Refused."""
-    file = read_stack_file(path)
+    try:
+        file = read_stack_file(path)
+    except Refused as refused:
+        raise _refused(refused.source, refused.problems) from None
     config = _section(file.values, "config")
-    if DEPLOYMENT_KEY not in config:
-        raise Refused(path.name, [_no_deployment(file.values)])
-    lines = {path[2:]: line for path, line in file.lines.items() if path[:2] == ("config", DEPLOYMENT_KEY)}
     plain = [key for key in SECRET_KEYS if key in config and not _is_encrypted(config[key])]
-    return validate(config[DEPLOYMENT_KEY], path.name, lines, [*_unknown_keys(config), *map(_plain_secret, plain)])
+    lines = {path[1:]: line for path, line in file.lines.items() if path[:1] == ("config",)}
+    problems = [
+        replace(problem, where=_with_line(problem.where, (problem.where,), lines))
+        for problem in (*_unknown_keys(config), *map(_plain_secret, plain))
+    ]
+    if DEPLOYMENT_KEY not in config:
+        raise _refused(path.name, [_no_deployment(_what_is_there(file.values)), *problems])
+    below = {path[1:]: line for path, line in lines.items() if path[:1] == (DEPLOYMENT_KEY,)}
+    return validate(config[DEPLOYMENT_KEY], path.name, below, problems)
 
 
 def load_pulumi() -> StackConfig:
@@ -49,7 +76,7 @@ def load_pulumi() -> StackConfig:
     text = get_config(DEPLOYMENT_KEY)
     keys = cast(dict[str, Any], json.loads(os.environ.get("PULUMI_CONFIG", "{}")))
     if text is None:
-        raise Refused(source, [_no_deployment(None)])
+        raise _refused(source, [_no_deployment("no deployment"), *_unknown_keys(keys)])
     try:
         raw: Any = json.loads(text)
     except ValueError:  # `pulumi config set slipway:deployment text`
@@ -68,72 +95,78 @@ def load_secrets(clients: Collection[str]) -> GivenSecrets:
     return parse_secrets(get_config(CLIENT_KEYS_KEY), get_config(HUGGINGFACE_TOKEN_KEY), clients)
 
 
-def validate(
-    raw: Any, source: str, lines: Mapping[tuple[str, ...], int], problems: list[Problem] | None = None
-) -> StackConfig:
+def validate(raw: Any, source: str, lines: Mapping[KeyPath, int], problems: list[Problem] | None = None) -> StackConfig:
     """A deployment from plain data, or Refused with everything that is wrong with it."""
     problems = list(problems or [])
-
-    def located(path: tuple[str, ...], problem: Problem) -> Problem:
-        line = lines.get(path) or next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), None)
-        where = dotted(DEPLOYMENT_KEY, path)
-        return replace(problem, where=f"{where} (line {line})" if line else where)
-
     config = None
+    secrets = list(_credentials(raw))
+    found = [*_colliding_names(raw), *_references(raw)]
     try:
         # JSON mode: strict about types, while a list may still become a tuple.
         config = StackConfig.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        problems += [located(*found) for found in explain(error, raw, config_schema())]
-    except (ValueError, RecursionError, UnicodeError):
-        problems.append(
-            located(
-                (),
-                Problem(
-                    where="",
-                    found="values that JSON cannot hold",
-                    allowed="text, numbers, maps and lists",
-                    remedy="remove NaN, infinity and broken characters",
-                ),
-            )
-        )
-    problems += [located(*found) for check in (_credentials, _colliding_names, _references) for found in check(raw)]
+        found = [*explain(error, raw, config_schema()), *found]
+    # A secret goes whatever else is wrong with it or below it.
+    found = [(path, p) for path, p in found if not any(path[: len(secret)] == secret for secret, _ in secrets)]
+    found = sorted([*secrets, *found], key=lambda item: _line(item[0], lines))
+    problems += [replace(p, where=_with_line(dotted(DEPLOYMENT_KEY, path), path, lines)) for path, p in found]
     if problems or config is None:
-        raise Refused(source, problems)
+        raise _refused(source, problems)
     return config
 
 
-def dotted(root: str, path: Sequence[str]) -> str:
-    """A path as Pulumi writes it: `models.chat.engine`, `models["chat.v2"].engine`."""
-    return root + "".join(f".{key}" if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'["{key}"]' for key in path)
+def _refused(source: str, problems: Sequence[Problem]) -> Refused:
+    """The last word on secrets: whatever a problem says, in a path or a list of names, none is shown."""
+    return Refused(source, [Problem(**{part: presentable(text) for part, text in asdict(p).items()}) for p in problems])
 
 
-Found = Iterator[tuple[tuple[str, ...], Problem]]
+def _with_line(where: str, path: KeyPath, lines: Mapping[KeyPath, int]) -> str:
+    line = _line(path, lines)
+    return f"{where} (line {line})" if line else where
 
 
-def _credentials(raw: Any, path: tuple[str, ...] = ()) -> Found:
-    """Values that look like secrets, wherever they are."""
+def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:
+    """The line of the path, or of the nearest thing around it that is in the file; 0 when there is no file."""
+    return next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 0)
+
+
+Found = Iterator[tuple[KeyPath, Problem]]
+
+
+def _credentials(raw: Any, path: KeyPath = ()) -> Found:
+    """Names and values that look like secrets, wherever they are, and what Pulumi has encrypted."""
+    plain = Problem(where="", found=shown(raw), allowed="no secret inside the deployment", remedy=CREDENTIAL_REMEDY)
     if isinstance(raw, dict):
-        for key, value in cast(dict[str, Any], raw).items():
+        section = cast(dict[str, Any], raw)
+        if set(section) == {"secure"} and isinstance(section["secure"], str):
+            yield path, replace(_nested_secret(), where="")
+        for key, value in section.items():
+            if looks_like_credential(key):
+                yield (*path, key), replace(plain, found="a name that looks like a secret (not shown)")
             yield from _credentials(value, (*path, key))
-            if key == "secure":
-                yield path, replace(_nested_secret(), where="")
     elif isinstance(raw, list):
         for index, value in enumerate(cast(list[Any], raw)):
-            yield from _credentials(value, (*path, str(index)))
+            yield from _credentials(value, (*path, index))
     elif isinstance(raw, str) and looks_like_credential(raw):
-        yield (
-            path,
-            Problem(where="", found=shown(raw), allowed="no secret inside the deployment", remedy=CREDENTIAL_REMEDY),
-        )
+        yield path, plain
 
 
 def _colliding_names(raw: Any) -> Found:
-    """Names that are different here and the same where only lower case and dashes exist."""
+    """Names that are taken, and names that are different here and the same where only lower case and dashes exist."""
     for section in ("sites", "models", "clients"):
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for name in _section(raw, section):
             groups[normalised(name)].append(name)
+            if name in RESERVED_NAMES:
+                yield (
+                    (section, name),
+                    Problem(
+                        where="",
+                        found=f"the name `{name}`, which metrics use for what has no name of its own",
+                        allowed=f"any name but {listing(RESERVED_NAMES)}",
+                        remedy="choose another name",
+                    ),
+                )
         for label, names in groups.items():
             if len(names) > 1:
                 yield (
@@ -150,12 +183,12 @@ def _colliding_names(raw: Any) -> Found:
 def _references(raw: Any) -> Found:
     """Clients that name models which are not there."""
     known = tuple(_section(raw, "models"))
-    for client, settings in _section(raw, "clients").items():
+    for client, settings in _section(raw, "clients").items() if known else ():
         named = cast(dict[str, Any], settings).get("models") if isinstance(settings, dict) else None
         for index, model in enumerate(cast(list[Any], named) if isinstance(named, list) else []):
             if isinstance(model, str) and model not in known:
                 yield (
-                    ("clients", client, "models", str(index)),
+                    ("clients", client, "models", index),
                     Problem(
                         where="",
                         found=f"{shown(model)}, which is not among the models",
@@ -172,13 +205,15 @@ def _section(raw: Any, name: str) -> dict[str, Any]:
 
 def _unknown_keys(config: Mapping[str, Any]) -> Iterator[Problem]:
     known = (DEPLOYMENT_KEY, *SECRET_KEYS)
+    prefix = f"{PROJECT}:"
     for key in config:
-        if key.startswith(f"{PROJECT}:") and key not in known:
+        if key.startswith(prefix) and key not in known:
+            near = nearest(key.removeprefix(prefix), [name.removeprefix(prefix) for name in known])
             yield Problem(
                 where=key,
                 found="a key that this project does not read",
                 allowed=listing(known),
-                remedy=did_you_mean(key, known, "remove it"),
+                remedy=f"did you mean `{prefix}{near}`?" if near else "remove it",
             )
 
 
@@ -186,17 +221,17 @@ def _is_encrypted(value: Any) -> bool:
     """Whether every leaf is Pulumi's `secure:` cipher text."""
     if isinstance(value, dict):
         mapping = cast(dict[str, Any], value)
-        return set(mapping) == {"secure"} or (bool(mapping) and all(map(_is_encrypted, mapping.values())))
-    items = cast(list[Any], value) if isinstance(value, list) else []
-    return bool(items) and all(map(_is_encrypted, items))
+        return set(mapping) == {"secure"} or all(map(_is_encrypted, mapping.values()))
+    return isinstance(value, list) and all(map(_is_encrypted, cast(list[Any], value)))
 
 
 def _plain_secret(key: str) -> Problem:
+    target = f"--path {key}.CLIENT" if key == CLIENT_KEYS_KEY else key
     return Problem(
         where=key,
         found="a secret in plain text (not shown)",
         allowed="a value that Pulumi has encrypted (`secure: …`)",
-        remedy=f"take it out, replace the secret itself, and run `pulumi config set --secret {key}`",
+        remedy=f"take it out, replace the secret itself, and run `pulumi config set --secret {target}`",
     )
 
 
@@ -209,10 +244,20 @@ def _nested_secret() -> Problem:
     )
 
 
-def _no_deployment(values: Any) -> Problem:
+def _what_is_there(values: Any) -> str:
+    """What a file without a deployment has instead."""
+    if not isinstance(values, dict):
+        return "an empty file" if values is None else shown(values)
+    if "config" not in values:
+        return "no `config:`"
+    config = cast(dict[str, Any], values)["config"]
+    return "no deployment" if isinstance(config, dict) else f"{shown(config)} under `config:`"
+
+
+def _no_deployment(found: str) -> Problem:
     return Problem(
-        where=f"config.{DEPLOYMENT_KEY}",
-        found="an empty file" if values is None else "no deployment",
+        where=DEPLOYMENT_KEY,
+        found=found,
         allowed=f"`config:` with `{DEPLOYMENT_KEY}:` below it",
         remedy="start from Pulumi.dev.yaml, the smallest deployment",
     )

@@ -53,10 +53,15 @@ Name = Annotated[
 Sha256 = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9a-f]{64}$"),
+    Field(json_schema_extra={"x-remedy": "copy the digits that `sha256sum FILE` prints, without a prefix"}),
 ]
 
 # A path below some folder: no segment is empty, `.` or `..`, and nothing in it is a control character.
 _SEGMENT = r"([^./\x00-\x1f][^/\x00-\x1f]*|\.[^./\x00-\x1f][^/\x00-\x1f]*|\.\.[^/\x00-\x1f]+)"
-RelativePath = Annotated[str, StringConstraints(pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$")]
+RelativePath = Annotated[
+    str,
+    StringConstraints(pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$"),
+    Field(json_schema_extra={"x-remedy": "write the path below that folder, `like/this.gguf`"}),
+]
 
 Port = Annotated[int, Field(ge=1, le=65535)]

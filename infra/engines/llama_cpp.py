@@ -47,7 +47,7 @@ class LlamaCpp:
     def problems(self, request: EngineRequest) -> Iterator[Problem]:
         weights = request.weights
         name = weights.file or weights.location
-        if weights.kind == "huggingface" and weights.file is None:
+        if weights.sha256 is None:
             yield Problem(
                 where=f"{request.where}.source.file",
                 found="a whole repository",
@@ -56,7 +56,7 @@ class LlamaCpp:
             )
         elif not name.lower().endswith(".gguf"):
             yield Problem(
-                where=f"{request.where}.source.{'path' if weights.kind == 'file' else 'file'}",
+                where=f"{request.where}.source.{'path' if weights.file is None else 'file'}",
                 found=f"`{name}`",
                 allowed="a file that ends in `.gguf`",
                 remedy="choose a GGUF build of the model, which is the only format llama.cpp reads",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from infra.config import DEPLOYMENT_KEY, ModelSettings, StackConfig
 from infra.engines import ENGINES
 from infra.engines.base import EngineRequest
+from infra.explain import dotted
 from infra.plan.drain import drain_plan
 from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
@@ -57,7 +58,7 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
 
 def _engine_request(name: str, settings: ModelSettings, address: EngineAddress) -> EngineRequest:
     return EngineRequest(
-        where=f"{DEPLOYMENT_KEY}.models.{name}",
+        where=dotted(DEPLOYMENT_KEY, ("models", name)),
         model=name,
         settings=settings.engine,
         task=settings.task,
@@ -110,7 +111,7 @@ def _site_request(
 ) -> SiteRequest:
     here = {p.model for p in placements if p.site == site}
     return SiteRequest(
-        where=f"{DEPLOYMENT_KEY}.sites.{site}",
+        where=dotted(DEPLOYMENT_KEY, ("sites", site)),
         stack=stack,
         site=site,
         settings=config.sites[site].platform,

@@ -19,7 +19,7 @@ class FileSource(SourceSettings):
         min_length=1,
         description="Path of the file; relative paths start at the project's folder, `~` is the user's home.",
     )
-    sha256: Sha256 = Field(description="SHA-256 of the file, 64 hexadecimal digits; checked before every use.")
+    sha256: Sha256 = Field(description="SHA-256 of the file, 64 digits of 0-9 and a-f; checked before every use.")
 
 
 class File:

@@ -19,6 +19,7 @@ class HuggingFaceSource(SourceSettings):
     repo: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="Repository as `owner/name`, such as `Qwen/Qwen3-8B`.",
+        json_schema_extra={"x-remedy": "write what stands behind the host in the page's address"},
     )
     revision: str = Field(
         pattern=r"^[0-9a-f]{40}$",
@@ -27,11 +28,11 @@ class HuggingFaceSource(SourceSettings):
     )
     file: RelativePath | None = Field(
         default=None,
-        description="One file of the repository (GGUF engines need it); unset, the whole repository.",
+        description="Path of one file in the repository, relative, without `..`; unset, the whole repository.",
     )
     sha256: Sha256 | None = Field(
         default=None,
-        description="SHA-256 of `file`, 64 hexadecimal digits; checked after the download and before every use.",
+        description="SHA-256 of `file`, 64 digits of 0-9 and a-f; checked after the download and before every use.",
     )
 
     @model_validator(mode="after")
@@ -43,7 +44,9 @@ class HuggingFaceSource(SourceSettings):
                 {
                     "found": "`file` without `sha256`" if self.sha256 is None else "`sha256` without `file`",
                     "allowed": "both (one file, checked) or neither (the whole repository)",
-                    "remedy": "copy the SHA-256 that the repository's page shows for the file",
+                    "remedy": "copy the SHA-256 that the repository's page shows for the file"
+                    if self.sha256 is None
+                    else "name the `file`, or remove `sha256`",
                 },
             )
         return self

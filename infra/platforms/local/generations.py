@@ -19,22 +19,31 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from infra.platforms.local.generation import (
+    MARK,
+    POLL_SECONDS,
+    Generation,
+    described,
+    kill,
+    lives,
+    send,
+    status_of,
+    unit_of,
+)
 from infra.platforms.local.supervision import supervised
 from infra.problems import Problem, Refused
 
-POLL_SECONDS = 0.05
 KEPT_FOR_READING = 2
-KILL_SECONDS = 10
 # What a launcher may see of the environment: never Pulumi's or a cloud's credentials.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "LOGNAME", "XDG_RUNTIME_DIR")
 PASSED_ON_PREFIXES = (
     *("HF_ENDPOINT", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_"),
     *("CUDA_", "NVIDIA_", "HIP_", "ROCR_", "LD_LIBRARY_PATH", "DYLD_", "GGML_", "OMP_"),
 )
-MARK = "SLIPWAY_GENERATION"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,33 +59,24 @@ class Group:
     grace_seconds: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Generation:
-    """One generation that lives: its folder, its launcher's process number, and what its status file says."""
-
-    folder: Path
-    pid: int
-    state: str
-
-
 def start(group: Group) -> Generation:
     """A new generation that serves; the one before, if it lives, is told to retire. Raises Refused."""
-    with _one_at_a_time(group.directory):
+    with _explained(group.directory), _one_at_a_time(group.directory):
         before = _clear_unfinished(group.directory)
         folder = _prepare(group)
-        launcher = _launch(group, folder, before)
         try:
-            _wait_until_ready(launcher, folder, group.start_seconds)
+            launcher, plain = _launch(group, folder, before)
+            _wait_until_ready(launcher, plain, folder, group.start_seconds)
         except BaseException:
-            _kill(folder)
+            kill(folder)
             raise
         _forget_old(group.directory)
-        return _described(folder)
+        return described(folder)
 
 
 def reload(group: Group) -> None:
     """Gives the living generation another gateway configuration. Raises Refused; then the old one stays in force."""
-    with _one_at_a_time(group.directory):
+    with _explained(group.directory), _one_at_a_time(group.directory):
         current = running(group.directory)
         if current is None:
             raise Refused(str(group.directory), [_gone(group.directory)])
@@ -84,10 +84,12 @@ def reload(group: Group) -> None:
         before = path.read_bytes()
         digest = hashlib.sha256(_write_specification(group, current.folder)).hexdigest()
         asked_at = time.time()
-        os.kill(current.pid, signal.SIGHUP)
+        send(current.folder, signal.SIGHUP)
         deadline = time.monotonic() + group.start_seconds
         while time.monotonic() < deadline:
-            status = _status(current.folder)
+            if not lives(current.folder):
+                raise Refused(str(group.directory), [_gone(group.directory)])
+            status = status_of(current.folder)
             if status.get("specification_sha256") == digest:
                 return
             if status.get("problem") and status.get("at", 0) >= asked_at:
@@ -106,7 +108,7 @@ def running(directory: Path) -> Generation | None:
 
 def living(directory: Path) -> list[Generation]:
     """Every generation whose launcher lives, oldest first."""
-    return [_described(folder) for folder in _folders(directory) if _locked(folder)]
+    return [described(folder) for folder in _folders(directory) if lives(folder)]
 
 
 def stop(directory: Path, grace_seconds: int) -> None:
@@ -115,46 +117,32 @@ def stop(directory: Path, grace_seconds: int) -> None:
         return
     with _one_at_a_time(directory):
         folders = [generation.folder for generation in living(directory)]
-        for generation in living(directory):
-            _signal(generation.pid, signal.SIGTERM)
+        for folder in folders:
+            send(folder, signal.SIGTERM)
         deadline = time.monotonic() + grace_seconds
-        while any(map(_locked, folders)) and time.monotonic() < deadline:
+        while any(map(lives, folders)) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         for folder in _folders(directory):
-            _kill(folder)
+            kill(folder)
         shutil.rmtree(directory)
     for parent in (directory.parent, directory.parent.parent):  # the stack's folder and `run`, once they are empty
-        if parent.exists() and not any(parent.iterdir()):
+        with suppress(OSError):  # not empty
             parent.rmdir()
 
 
 def _clear_unfinished(directory: Path) -> Generation | None:
     """Ends what an interrupted start left; returns the generation that serves."""
-    current = running(directory)
     for folder in _folders(directory):
-        state = _status(folder).get("state")
-        if not _locked(folder) or (state == "starting" and (current is None or folder != current.folder)):
-            _kill(folder)
-    return current
+        if not lives(folder) or described(folder).state == "starting":
+            kill(folder)
+    return running(directory)
 
 
 def _prepare(group: Group) -> Path:
-    folder = group.directory / "generations" / f"{time.strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(3)}"
-    try:
-        folder.mkdir(parents=True, mode=0o700)
-        _write_specification(group, folder)
-    except OSError as error:
-        raise Refused(
-            str(folder),
-            [
-                Problem(
-                    where=str(folder),
-                    found=(error.strerror or "an unusable folder").lower(),
-                    allowed="a folder that this user can write, with room on its disk",
-                    remedy="make room or correct the permissions, then run it again",
-                )
-            ],
-        ) from None
+    # Sorts by age; in UTC, which no summer ends.
+    folder = group.directory / "generations" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+    _make_private(folder)
+    _write_specification(group, folder)
     return folder
 
 
@@ -173,7 +161,8 @@ def _write_specification(group: Group, folder: Path) -> bytes:
     return content
 
 
-def _launch(group: Group, folder: Path, before: Generation | None) -> subprocess.Popen[bytes]:
+def _launch(group: Group, folder: Path, before: Generation | None) -> tuple[subprocess.Popen[bytes], bool]:
+    """Its process, and whether that is the launcher itself: else it hands the launcher to systemd and ends."""
     command = [str(group.python), "-m", "serving.launcher", str(folder / "specification.json")]
     if before is not None:
         command += ["--take-over", str(before.folder / "control.sock")]
@@ -183,10 +172,14 @@ def _launch(group: Group, folder: Path, before: Generation | None) -> subprocess
         "PYTHONUNBUFFERED": "1",
         MARK: str(folder),
     }
-    unit = f"slipway-{group.specification['name'].replace('/', '-')}-{folder.name}"
-    with (folder / "launcher.log").open("ab") as log:
-        return subprocess.Popen(
-            supervised(command, unit=unit, environment=environment, grace_seconds=group.grace_seconds),
+    path = folder / "launcher.log"
+    _write_private(path, b"")
+    rendered = supervised(
+        command, unit=unit_of(folder), environment=environment, log=path, grace_seconds=group.grace_seconds
+    )
+    with path.open("ab") as log:
+        launcher = subprocess.Popen(
+            rendered,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -194,18 +187,19 @@ def _launch(group: Group, folder: Path, before: Generation | None) -> subprocess
             env=environment,
             start_new_session=True,
         )
+    return launcher, rendered == command
 
 
-def _wait_until_ready(launcher: subprocess.Popen[bytes], folder: Path, seconds: int) -> None:
+def _wait_until_ready(launcher: subprocess.Popen[bytes], plain: bool, folder: Path, seconds: int) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         code = launcher.poll()
-        status = _status(folder)
+        status = status_of(folder)
         if status.get("state") == "ready":
             return
         if status.get("state") == "failed":
             raise Refused(f"the start of {folder.name}", [Problem(**status["problem"])])
-        if code not in (None, 0):  # 0: it was handed to systemd, which runs it
+        if code is not None and (plain or code != 0):
             raise Refused(f"the start of {folder.name}", [_died(folder, code)])
         time.sleep(POLL_SECONDS)
     raise Refused(f"the start of {folder.name}", [_too_slow(folder, seconds)])
@@ -213,69 +207,63 @@ def _wait_until_ready(launcher: subprocess.Popen[bytes], folder: Path, seconds: 
 
 def _folders(directory: Path) -> list[Path]:
     generations = directory / "generations"
-    return sorted(generations.iterdir()) if generations.is_dir() else []
-
-
-def _locked(folder: Path) -> bool:
-    try:
-        with (folder / "lock").open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def _status(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / "status.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-
-
-def _described(folder: Path) -> Generation:
-    status = _status(folder)
-    return Generation(folder=folder, pid=int(status.get("pid", 0)), state=str(status.get("state", "starting")))
-
-
-def _kill(folder: Path) -> None:
-    """Ends whatever of a generation still runs, at once: its launcher, and children that outlived theirs."""
-    import psutil
-
-    if _locked(folder) and (pid := int(_status(folder).get("pid", 0))):
-        _signal(pid, signal.SIGTERM)
-        deadline = time.monotonic() + KILL_SECONDS
-        while _locked(folder) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        if _locked(folder):
-            _signal(pid, signal.SIGKILL)
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK) == str(folder):
-                process.kill()
-        except (psutil.Error, OSError):
-            continue
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)
+    return sorted(path for path in generations.iterdir() if path.is_dir()) if generations.is_dir() else []
 
 
 def _forget_old(directory: Path) -> None:
     """Removes folders of the dead but for the last ones, whose logs may still be wanted."""
-    dead = [folder for folder in _folders(directory) if not _locked(folder)]
+    dead = [folder for folder in _folders(directory) if not lives(folder)]
     for folder in dead[:-KEPT_FOR_READING]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _one_at_a_time(directory: Path) -> Generator[None]:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (directory / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = _locked_file(directory)
+    try:
         yield
+    finally:
+        os.close(lock)
+
+
+def _locked_file(directory: Path) -> int:
+    while True:
+        _make_private(directory)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Whoever held it may have removed the folder meanwhile, and this lock with it.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), (directory / "lock").stat()):
+                return lock
+        os.close(lock)
+
+
+def _make_private(folder: Path) -> None:
+    """The folder and those above it; what is new is for this user only."""
+    if not folder.is_dir():
+        if folder.parent != folder:
+            _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def _explained(directory: Path) -> Generator[None]:
+    """What the file system refuses, said as a problem."""
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename or directory)
+        raise Refused(
+            f"what is written below {directory}",
+            [
+                Problem(
+                    where=where,
+                    found=(error.strerror or "an unusable folder").lower(),
+                    allowed="a folder that this user can write, with room on its disk",
+                    remedy="make room or correct the permissions, then run it again",
+                )
+            ],
+        ) from None
 
 
 def _write_private(path: Path, content: bytes) -> None:
@@ -299,7 +287,7 @@ def _died(folder: Path, code: int | None) -> Problem:
 def _too_slow(folder: Path, seconds: int) -> Problem:
     return Problem(
         where=str(folder),
-        found=f"not ready after {seconds} s; last step: {_status(folder).get('step') or 'none'}",
+        found=f"not ready after {seconds} s; last step: {status_of(folder).get('step') or 'none'}",
         allowed="ready within that time",
         remedy=f"read the logs in {folder}",
     )

@@ -1,0 +1,91 @@
+"""The plan as text and JSON: promised keys are there, and the text has what a person looks for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.report import to_data, to_json, to_text
+from tests.config.corpus import HAPPY, load_and_plan
+from tests.unit.documents import CORPUS
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Every leaf of plain data by its dotted path; names of sites and models as `<s>` and `<m>`."""
+    if not isinstance(value, dict):
+        return {path: value}
+    label = {"sites": "<s>", "models": "<m>"}.get(path)
+    return {
+        found: leaf
+        for key, inner in value.items()
+        for found, leaf in flat(inner, f"{path}.{label or key}".removeprefix(".")).items()
+    }
+
+
+# Programs read these: they may be added to, never renamed and never of another type.
+PROMISED: dict[str, type] = {
+    "stack": str,
+    "topology": str,
+    "sites.<s>.platform": str,
+    "models.<m>.engine": str,
+    "models.<m>.engine_arguments": list,
+    "models.<m>.replicas.min": int,
+    "models.<m>.replicas.max": int,
+    "models.<m>.drain.engine_shutdown_seconds": int,
+    "models.<m>.drain.gateway_grace_seconds": int,
+    "warnings": list,
+}
+
+
+@pytest.mark.parametrize("path", HAPPY, ids=lambda path: path.name.partition(".")[0])
+def test_promised_keys_are_in_every_plan(path: Path) -> None:
+    found = flat(json.loads(to_json(load_and_plan(path))))
+    assert {key: type(found.get(key)) for key in PROMISED} == PROMISED
+
+
+def test_json_is_the_data_and_stable() -> None:
+    plan = load_and_plan(CORPUS / "every-field.happy.yaml")
+    assert json.loads(to_json(plan)) == to_data(plan)
+    assert to_json(plan) == to_json(load_and_plan(CORPUS / "every-field.happy.yaml"))
+
+
+def test_text_says_what_will_be_there() -> None:
+    text = to_text(load_and_plan(CORPUS / "every-field.happy.yaml"))
+    assert text.splitlines() == [
+        "stack every-field: monolithic, 1 model on 1 site",
+        "",
+        "SITES",
+        "  site  platform  endpoint           models",
+        "  desk  local     http://[::1]:9000  chat",
+        "",
+        "MODELS",
+        "  model  engine     task      context      longest answer  at once  replicas  weights",
+        "  chat   llama_cpp  generate  8192 tokens  2048 tokens     8        1         "
+        "bartowski/SmolLM2-1.7B-Instruct-GGUF/weights/SmolLM2-1.7B-Instruct-Q4_K_M.gguf @ 9217f5db79a2",
+        "",
+        "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut",
+        "  model  longest generation  engine  gateway  process group",
+        "  chat   300                 300     305      330",
+        "",
+        "CLIENTS",
+        "  client  models  requests per minute",
+        "  web     chat    600",
+        "  batch   chat    60",
+    ]
+
+
+def test_a_weakening_is_a_warning_in_both_forms() -> None:
+    plan = load_and_plan(CORPUS / "plain-http-on-the-network.happy.yaml")
+    said = (
+        "site `lab`: the API listens on 0.0.0.0 without TLS (`allow_plain_http`); "
+        "keys and prompts cross the network readable"
+    )
+    assert to_text(plan).endswith(f"\n\nWARNING  {said}")
+    assert to_data(plan)["warnings"] == [said]
+
+
+def test_a_limit_that_is_not_set_is_said_so() -> None:
+    assert "dev     chat    no limit" in to_text(load_and_plan(CORPUS / "minimal.happy.yaml"))
