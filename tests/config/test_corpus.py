@@ -57,6 +57,7 @@ def test_editors_accept_a_happy_file(path: Path) -> None:
 
 # What a schema cannot know: relations between fields, names that collide, what a platform or engine is able to do.
 BEYOND_A_SCHEMA = {
+    "name-reserved",
     "duplicate-after-normalisation",
     "equal-ports",
     "file-without-sha256",
