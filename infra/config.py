@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.engines.base import EngineSettings
+from infra.gateway.config import ClientPrivacySettings, GatewaySettings, PriceSettings, QuotaSettings
 from infra.platforms.base import PlatformSettings
 from infra.settings import Name, OneOf, Settings
 from infra.sources.base import SourceSettings
@@ -54,6 +55,9 @@ class ModelSettings(Settings):
         le=10_000_000,
         description="Longest answer a request may ask for, in tokens; unset, half of `context_tokens`.",
     )
+    price: PriceSettings | None = Field(
+        default=None, description="What its tokens cost; budgets of clients and the audit count with it."
+    )
     longest_generation_seconds: int = Field(
         default=120,
         ge=1,
@@ -62,12 +66,16 @@ class ModelSettings(Settings):
     )
 
 
-class ClientSettings(Settings):
+class ClientSettings(QuotaSettings):
     """Who calls. The key is a secret and never written here: it is generated, or set as `slipway:client_keys`."""
 
     models: list[str] = Field(min_length=1, description="The models this client may use.")
-    requests_per_minute: int | None = Field(
-        default=None, ge=1, le=10_000_000, description="Requests per minute; unset, no limit."
+    per_model: dict[Name, QuotaSettings] = Field(
+        default_factory=dict, description="Narrower limits for some of its models, by model."
+    )
+    priority: int = Field(default=0, ge=-100, le=100, description="Where requests wait, higher is served first.")
+    privacy: ClientPrivacySettings = Field(
+        default_factory=ClientPrivacySettings, description="What happens to personal data in its requests."
     )
 
 
@@ -83,3 +91,6 @@ class StackConfig(Settings):
         min_length=1, description="The models that are served, by the name that clients send."
     )
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
+    gateway: GatewaySettings = Field(
+        default_factory=GatewaySettings, description="The policy gateway: audit, privacy, identity, traces."
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cache
@@ -26,8 +25,8 @@ from infra.explain import (
     shown,
 )
 from infra.given_secrets import GivenSecrets, parse_secrets
-from infra.naming import normalised
-from infra.problems import Problem, Refused, did_you_mean, listing, nearest
+from infra.problems import Problem, Refused, listing, nearest
+from infra.references import Found, colliding_names, references, section
 from infra.stack_file import KeyPath, read_stack_file
 
 SECRET_KEYS = (CLIENT_KEYS_KEY, HUGGINGFACE_TOKEN_KEY)
@@ -39,8 +38,6 @@ class _ClosedMaps(GenerateJsonSchema):
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
         result = super().dict_schema(schema)
         return {**result, "additionalProperties": False} if "patternProperties" in result else result
-
-RESERVED_NAMES = ("unknown", "other")
 
 
 @cache
@@ -55,7 +52,7 @@ def load_file(path: Path) -> StackConfig:
         file = read_stack_file(path)
     except Refused as refused:
         raise _refused(refused.source, refused.problems) from None
-    config = _section(file.values, "config")
+    config = section(file.values, "config")
     plain = [key for key in SECRET_KEYS if key in config and not _is_encrypted(config[key])]
     lines = {path[1:]: line for path, line in file.lines.items() if path[:1] == ("config",)}
     problems = [
@@ -100,7 +97,7 @@ def validate(raw: Any, source: str, lines: Mapping[KeyPath, int], problems: list
     problems = list(problems or [])
     config = None
     secrets = list(_credentials(raw))
-    found = [*_colliding_names(raw), *_references(raw)]
+    found = [*colliding_names(raw), *references(raw)]
     try:
         # JSON mode: strict about types, while a list may still become a tuple.
         config = StackConfig.model_validate_json(json.dumps(raw))
@@ -130,9 +127,6 @@ def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:
     return next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 0)
 
 
-Found = Iterator[tuple[KeyPath, Problem]]
-
-
 def _credentials(raw: Any, path: KeyPath = ()) -> Found:
     """Names and values that look like secrets, wherever they are, and what Pulumi has encrypted."""
     plain = Problem(where="", found=shown(raw), allowed="no secret inside the deployment", remedy=CREDENTIAL_REMEDY)
@@ -149,58 +143,6 @@ def _credentials(raw: Any, path: KeyPath = ()) -> Found:
             yield from _credentials(value, (*path, index))
     elif isinstance(raw, str) and looks_like_credential(raw):
         yield path, plain
-
-
-def _colliding_names(raw: Any) -> Found:
-    """Names that are taken, and names that are different here and the same where only lower case and dashes exist."""
-    for section in ("sites", "models", "clients"):
-        groups: defaultdict[str, list[str]] = defaultdict(list)
-        for name in _section(raw, section):
-            groups[normalised(name)].append(name)
-            if name in RESERVED_NAMES:
-                yield (
-                    (section, name),
-                    Problem(
-                        where="",
-                        found=f"the name `{name}`, which metrics use for what has no name of its own",
-                        allowed=f"any name but {listing(RESERVED_NAMES)}",
-                        remedy="choose another name",
-                    ),
-                )
-        for label, names in groups.items():
-            if len(names) > 1:
-                yield (
-                    (section, names[-1]),
-                    Problem(
-                        where="",
-                        found=f"{listing(names)}, which all become `{label}` in resource and host names",
-                        allowed="names that differ in more than case, `.`, `_` and `-`",
-                        remedy="rename all but one of them",
-                    ),
-                )
-
-
-def _references(raw: Any) -> Found:
-    """Clients that name models which are not there."""
-    known = tuple(_section(raw, "models"))
-    for client, settings in _section(raw, "clients").items() if known else ():
-        named = cast(dict[str, Any], settings).get("models") if isinstance(settings, dict) else None
-        for index, model in enumerate(cast(list[Any], named) if isinstance(named, list) else []):
-            if isinstance(model, str) and model not in known:
-                yield (
-                    ("clients", client, "models", index),
-                    Problem(
-                        where="",
-                        found=f"{shown(model)}, which is not among the models",
-                        allowed=listing(known),
-                        remedy=did_you_mean(model, known, "name a model of this deployment"),
-                    ),
-                )
-
-
-def _section(raw: Any, name: str) -> dict[str, Any]:
-    section = cast(dict[str, Any], raw).get(name) if isinstance(raw, dict) else None
-    return cast(dict[str, Any], section) if isinstance(section, dict) else {}
 
 
 def _unknown_keys(config: Mapping[str, Any]) -> Iterator[Problem]:

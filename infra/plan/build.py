@@ -9,6 +9,7 @@ from infra.engines import ENGINES
 from infra.engines.base import EngineRequest
 from infra.explain import dotted
 from infra.plan.drain import drain_plan
+from infra.plan.gateway import gateway_config, gateway_warnings
 from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
 from infra.platforms.base import EngineAddress, SiteRequest
@@ -52,7 +53,10 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
         sites={site: platforms[site].plan(request) for site, request in requests.items()},
         models=planned,
         clients=clients,
-        warnings=tuple(w for site, request in requests.items() for w in platforms[site].warnings(request)),
+        warnings=(
+            *gateway_warnings(config),
+            *(warning for site, request in requests.items() for warning in platforms[site].warnings(request)),
+        ),
     )
 
 
@@ -110,13 +114,14 @@ def _site_request(
     placements: tuple[Placement, ...],
 ) -> SiteRequest:
     here = {p.model for p in placements if p.site == site}
+    served = {name: model for name, model in models.items() if name in here}
     return SiteRequest(
         where=dotted(DEPLOYMENT_KEY, ("sites", site)),
         stack=stack,
         site=site,
         settings=config.sites[site].platform,
-        models={name: model for name, model in models.items() if name in here},
-        clients=clients,
+        models=served,
+        gateway=gateway_config(config, served, clients),
         # A site ends only when its longest generation may have ended.
         drain=drain_plan(max(m.longest_generation_seconds for m in config.models.values())),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infra.plan.types import ClientPlan, DrainPlan, ModelPlan, SitePlan
+from infra.plan.types import DrainPlan, ModelPlan, SitePlan
 from infra.problems import Problem
 from infra.settings import Settings
 
@@ -30,14 +30,15 @@ class EngineAddress:
 
 @dataclass(frozen=True, kw_only=True)
 class SiteRequest:
-    """What a platform plans a site from. `where` is the site's path in the configuration, for problems."""
+    """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
+    the content of the gateway's file, without what only a running site knows."""
 
     where: str
     stack: str
     site: str
     settings: Any
     models: Mapping[str, ModelPlan]
-    clients: Mapping[str, ClientPlan]
+    gateway: Mapping[str, Any]
     drain: DrainPlan
 
 

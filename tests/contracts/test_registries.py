@@ -118,13 +118,18 @@ UNITS = {"seconds", "milliseconds", "minute", "tokens", "requests", "bytes", "me
     "layers",
     "port",
     "replicas",
+    "day",
+    "days",
+    "month",
+    # A rank has no unit.
+    "priority",
 }
 
 
 @pytest.mark.parametrize(("cls", "name"), FIELDS, ids=field_name)
 def test_a_number_has_its_unit_in_its_name_and_both_bounds(cls: type[Settings], name: str) -> None:
     schema = config_schema()["$defs"].get(cls.__name__, config_schema())["properties"][name]
-    described = next((option for option in schema.get("anyOf", []) if option["type"] != "null"), schema)
+    described = next((option for option in schema.get("anyOf", []) if option.get("type") != "null"), schema)
     if described.get("type") in ("integer", "number"):
         assert name.rpartition("_")[2] in UNITS
         assert {"minimum", "maximum"} <= set(described), "an error says from where to where"
@@ -141,6 +146,9 @@ def test_the_corpus_has_every_kind_and_sets_every_field() -> None:
                 note(getattr(value, field))
         elif isinstance(value, dict):
             for inner in value.values():
+                note(inner)
+        elif isinstance(value, list):
+            for inner in value:
                 note(inner)
 
     for path in HAPPY:

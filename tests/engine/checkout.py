@@ -152,9 +152,13 @@ class Checkout:
         (process,) = self.processes("llama_server")
         return process
 
-    def generation(self) -> str:
-        (folder,) = {process.environ()["SLIPWAY_GENERATION"] for process in self.processes("serving.launcher ")}
-        return folder
+    def generation(self, within: float = 40) -> str:
+        """The folder of the one generation that is left once an earlier one has drained."""
+        deadline = time.monotonic() + within
+        while len(launchers := self.processes("serving.launcher ")) != 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(launchers) == 1, f"{len(launchers)} generations after {within} s\n{self.logs()}"
+        return launchers[0].environ()["SLIPWAY_GENERATION"]
 
     def listening(self, port: int) -> bool:
         with socket.socket() as probe:

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import shutil
 import subprocess
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ async def stream(session: aiohttp.ClientSession, checkout: Checkout, key: str, s
 async def streams_during(checkout: Checkout, key: str, count: int, command: list[str]) -> tuple[list[str], str]:
     """`count` streams, with `command` run while they are under way; the end of each, and what the command printed."""
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=100)) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=300)) as session:
         started = [asyncio.Event() for _ in range(count)]
         running = [asyncio.create_task(stream(session, checkout, key, event)) for event in started]
         await asyncio.wait_for(started[0].wait(), 30)
@@ -56,16 +55,17 @@ async def streams_during(checkout: Checkout, key: str, count: int, command: list
         return await asyncio.gather(*running), printed
 
 
+@pytest.mark.timeout(400)
 def test_a_changed_context_length_cuts_no_stream(served: Served) -> None:
     checkout, key = served
+    # On a busy machine 20 long answers on 4 slots take minutes: that is not what is tested here.
+    checkout.change(lambda deployment: deployment["models"]["chat"].update(longest_generation_seconds=300))
+    checkout.up()
     before = checkout.generation()
     checkout.change(lambda deployment: deployment["models"]["chat"].update(context_tokens=1024))
     ends, printed = asyncio.run(streams_during(checkout, key, 20, ["make", "up"]))
     assert ends == ["[DONE]"] * 20
     assert "1 updated" in printed
-    deadline = time.monotonic() + 30
-    while len(checkout.processes("llama_server")) > 1 and time.monotonic() < deadline:
-        time.sleep(0.1)
     assert checkout.generation() != before
     assert "2048" not in " ".join(checkout.engine().cmdline())  # 4 x 1024 now, it was 4 x 2048
     assert "Paris" in checkout.ask(key)

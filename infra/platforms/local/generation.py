@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05
 KILL_SECONDS = 10
+EXIT_SECONDS = 1
 # In the environment of every process of a generation: its folder.
 MARK = "SLIPWAY_GENERATION"
 
@@ -63,18 +64,22 @@ def kill(folder: Path) -> None:
     """Ends whatever of a generation still runs, at once: its launcher, and children that outlived theirs."""
     import psutil
 
-    if lives(folder):
-        send(folder, signal.SIGTERM)
-        deadline = time.monotonic() + KILL_SECONDS
-        while lives(folder) and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
-        if lives(folder):
-            release(unit_of(folder))
-    while left := [process for process in psutil.process_iter() if _belongs(process, folder)]:
+    send(folder, signal.SIGTERM)
+    deadline = time.monotonic() + KILL_SECONDS
+    while lives(folder) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    # One that has let go of its lock, or said that it failed, is about to exit: killed now, systemd would restart it.
+    deadline = time.monotonic() + EXIT_SECONDS
+    while (left := _processes(folder)) and not lives(folder) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    if left:
+        release(unit_of(folder))
+    while left:
         for process in left:
             with suppress(psutil.Error, OSError):
                 process.kill()
         psutil.wait_procs(left, timeout=KILL_SECONDS)
+        left = _processes(folder)
 
 
 def send(folder: Path, number: signal.Signals) -> None:
@@ -88,6 +93,12 @@ def send(folder: Path, number: signal.Signals) -> None:
         process = psutil.Process(pid)
         if _belongs(process, folder):
             process.send_signal(number)
+
+
+def _processes(folder: Path) -> list[psutil.Process]:
+    import psutil
+
+    return [process for process in psutil.process_iter() if _belongs(process, folder)]
 
 
 def _belongs(process: psutil.Process, folder: Path) -> bool:

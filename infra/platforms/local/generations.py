@@ -156,9 +156,13 @@ def _write_specification(group: Group, folder: Path) -> bytes:
         token = folder / "huggingface_token"
         _write_private(token, group.huggingface_token.encode())
         specification["huggingface_token_file"] = str(token)
-    content = json.dumps(specification, indent=2).encode()
-    _write_private(folder / "specification.json", content)
-    return content
+    content = json.dumps(specification, indent=2)
+    # What the gateway keeps over restarts, such as the audit: not in the generation, which is thrown away.
+    state = group.root / ".slipway" / "gateway" / group.specification["name"]
+    _make_private(state)
+    content = content.replace("{state}", json.dumps(str(state))[1:-1])
+    _write_private(folder / "specification.json", content.encode())
+    return content.encode()
 
 
 def _launch(group: Group, folder: Path, before: Generation | None) -> tuple[subprocess.Popen[bytes], bool]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.plan.gateway import gateway_config
 from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
@@ -88,7 +87,7 @@ class Local:
                         "operations_address": "127.0.0.1",
                         "operations_port": listen.operations_port,
                         "drain_seconds": request.drain.gateway_grace_seconds,
-                        "config": gateway_config(request.models, request.clients),
+                        "config": request.gateway,
                     },
                 },
                 engine_start_seconds=ENGINE_START_SECONDS,

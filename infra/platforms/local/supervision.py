@@ -22,7 +22,6 @@ def supervised(
         return command
     return [
         *("systemd-run", "--user", "--quiet", "--collect", f"--unit={unit}"),
-        *(f"--setenv={key}={value}" for key, value in environment.items()),
         "--property=Restart=on-failure",
         "--property=RestartPreventExitStatus=1",
         "--property=RestartSec=1",
@@ -32,6 +31,8 @@ def supervised(
         *(f"--property=StandardOutput=append:{log}", f"--property=StandardError=append:{log}"),
         f"--property=TimeoutStopSec={grace_seconds}",
         "--",
+        # The manager would add an environment of its own, with whatever a login put there.
+        *("env", "-i", *(f"{key}={value}" for key, value in environment.items())),
         *command,
     ]
 

@@ -1,0 +1,1 @@
+"""What a user says about the policy gateway: who may spend how much, what is private, what is kept."""

@@ -1,0 +1,53 @@
+"""What the plan renders for the gateway is what the gateway reads: every happy file's configuration is accepted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.load import load_file
+from infra.plan.build import build_plan
+from serving.gateway.config import load_config
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [*sorted((ROOT / "tests" / "config").glob("*.happy.yaml")), ROOT / "Pulumi.dev.yaml"]
+
+
+def rendered(path: Path, state: Path) -> dict[str, Any]:
+    """The gateway's file as launcher and deployment complete it: addresses, hashes of keys, the state's folder."""
+    (site,) = build_plan(load_file(path), "dev").sites.values()
+    config = json.loads(json.dumps(site.details.specification["gateway"]["config"]).replace("{state}", str(state)))
+    for model in config["models"].values():
+        model["upstreams"] = [{"url": "http://127.0.0.1:9", "key_file": None}]
+    for name, client in config["clients"].items():
+        client["key_sha256"] = [hashlib.sha256(name.encode()).hexdigest()]
+    return config
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_gateway_accepts_what_the_plan_renders(path: Path, tmp_path: Path) -> None:
+    file = tmp_path / "gateway.json"
+    file.write_text(json.dumps(rendered(path, tmp_path)))
+    assert set(load_config(file).clients) == set(load_file(path).clients)
+
+
+def test_every_field_a_user_sets_arrives(tmp_path: Path) -> None:
+    config = rendered(ROOT / "tests" / "config" / "gateway-full.happy.yaml", tmp_path)
+    web = config["clients"]["web"]
+    assert (web["tokens_per_minute"], web["dollars_per_month"], web["priority"]) == (400_000, 500, 10)
+    assert web["per_model"]["chat"]["dollars_per_month"] == 100.5
+    assert web["privacy"] == {
+        "mode": "tokenise",
+        "kinds": {"ip": "off", "iban": "block"},
+        "scan_output": "mask",
+        "media": "allow",
+    }
+    assert config["models"]["chat"]["price"]["output_dollars_per_million_tokens"] == 0.4
+    assert config["privacy"]["patterns"] == {"ticket": "TICKET-[0-9]{4,8}"}
+    assert config["identity"]["issuers"]["company"]["algorithms"] == ["RS256", "ES256"]
+    assert config["telemetry"]["traces"]["ratio"] == 0.05
+    assert config["audit"] == {"folder": f"{tmp_path}/audit", "sync": "every_row", "retention_days": 90}
