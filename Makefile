@@ -2,13 +2,15 @@
 
 STACK ?= dev
 FORMAT ?= text
+SECONDS ?= 4
+ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check plan schema lock clean python cli
+.PHONY: help up down test check plan schema lock clean python cli bench-gateway
 
 help: ## print this
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-8s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 up: ## bring the stack up and print endpoint, key and a curl (STACK=dev)
 	@tools/up "$(STACK)"
@@ -30,6 +32,9 @@ check: python ## run everything that needs no deployment: lint, format, types, s
 	@$(PYTHON) -m infra schema --check
 	@tools/check/hosts
 	@tools/check/scripts
+
+bench-gateway: python ## measure the gateway beside nginx, to .bench/gateway.json (SECONDS=4 ROUNDS=5 PLOT=file.svg)
+	@$(PYTHON) -m bench.gateway --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))
 
 schema: ## write infra/config.schema.json again
 	@tools/python/install local

@@ -216,6 +216,7 @@ def start_gateway(
     listen: socket.socket | None = None,
     operations: socket.socket | None = None,
     wait_ready: bool = True,
+    program: tuple[str, ...] = ("-m", "serving.gateway"),
 ) -> Iterator[GatewayProcess]:
     """Write `config`, start a gateway and wait until it says `ready`; killed at the end if it still runs."""
     config_file = folder / "gateway.json"
@@ -240,7 +241,7 @@ def start_gateway(
     log_file = folder / f"gateway-{time.monotonic_ns()}.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "serving.gateway", *arguments],
+            [sys.executable, *program, *arguments],
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=passed,

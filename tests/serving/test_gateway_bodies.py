@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import random
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.serving.fuzzing import fuzzed_body
 from tests.serving.gateway_process import (
     KEY,
     PROMPT,
@@ -301,34 +301,6 @@ def test_a_head_without_end_is_refused_at_its_limit(gateway: GatewayProcess) -> 
     assert b"larger than 64 KiB" in answer
 
 
-def _fuzzed(randomness: random.Random) -> bytes:
-    values: list[Any] = [None, True, -1, 0, 1, 10**9, 10**25, 1e300, -0.5, "", "x" * 50, [], {}, [[]], {"a": 1}]
-    document: Any = chat("ok", max_tokens=4, temperature=1, n=1, stream=randomness.random() < 0.2)
-    document["prompt"] = PROMPT
-    document["input"] = PROMPT
-    names = [*document, "stop", "seed", "tools", "best_of", "stream_options", "max_completion_tokens", "\ud7ff", ""]
-    for _ in range(randomness.randint(0, 4)):
-        document[randomness.choice(names)] = randomness.choice(values)
-    if randomness.random() < 0.3:
-        messages: Any = [{"role": randomness.choice(values), "content": randomness.choice(values)}]
-        document["messages"] = messages * randomness.randint(0, 20)
-    data = bytearray(json.dumps(document, ensure_ascii=randomness.random() < 0.5).encode())
-    for _ in range(randomness.choice([0, 0, 0, 1, 3, 20])):
-        where = randomness.randrange(len(data))
-        match randomness.randint(0, 3):
-            case 0:
-                data[where] = randomness.randrange(256)
-            case 1:
-                del data[where : where + randomness.randint(1, 30)]
-            case 2:
-                data[where:where] = bytes(randomness.randrange(256) for _ in range(randomness.randint(1, 8)))
-            case _:
-                data[where:where] = randomness.choice([b"{", b"[", b'"', b"\\u0000", b"NaN", b"1e999", b":", b","])
-        if not data:
-            data = bytearray(b"x")
-    return bytes(data)
-
-
 def test_fuzzed_bodies_never_make_a_5xx(gateway: GatewayProcess, engine: FakeEngine) -> None:
     randomness = random.Random(20261124)
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
@@ -336,7 +308,7 @@ def test_fuzzed_bodies_never_make_a_5xx(gateway: GatewayProcess, engine: FakeEng
     before = len(engine.calls)
     for _ in range(FUZZED):
         path = randomness.choice(["/v1/chat/completions", "/v1/completions", "/v1/embeddings"])
-        answer = ask(connection, "POST", path, _fuzzed(randomness))
+        answer = ask(connection, "POST", path, fuzzed_body(randomness))
         statuses[answer.status] = statuses.get(answer.status, 0) + 1
         if answer.status != 200:
             assert answer.error["code"]

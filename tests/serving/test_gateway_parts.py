@@ -9,46 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.gateway.events import EventScanner, usage_of
-from serving.gateway.request_rate import RequestRate, retry_after
 
 STREAM = (
     b': comment\n\ndata: {"choices": [{"delta": {"content": "\xc3\xa9"}}]}\r\n\r\nevent: x\ndata: {"a":\ndata: 1}\n\n'
     b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}\n\ndata: [DONE]\n\n'
 )
-
-
-def test_rate_allows_a_burst_then_the_even_pace() -> None:
-    rate = RequestRate(60)
-    assert [rate.take(100.0) for _ in range(10)] == [0.0] * 10
-    wait = rate.take(100.0)
-    assert wait == pytest.approx(1.0)
-    assert rate.take(100.0 + wait) == 0.0
-    assert rate.take(100.0 + wait) > 0
-    assert retry_after(0.2) == b"1"
-    assert retry_after(1.2) == b"2"
-
-
-@given(st.integers(1, 10_000), st.lists(st.floats(0, 3), min_size=1, max_size=200))
-@settings(deadline=None)
-def test_rate_never_allows_more_than_burst_plus_pace(per_minute: int, pauses: list[float]) -> None:
-    rate = RequestRate(per_minute)
-    now, taken, first = 1000.0, 0, 1000.0 + pauses[0]
-    for pause in pauses:
-        now += pause
-        wait = rate.take(now)
-        if wait:
-            assert rate.take(now + wait - 1e-6) > 0 or wait < 2e-6
-        else:
-            taken += 1
-    assert taken <= rate.burst + (now - first) * per_minute / 60 + 1
-
-
-def test_rate_survives_a_reload() -> None:
-    old, new = RequestRate(6), RequestRate(12)
-    assert old.take() == 0.0
-    new.inherit(old)
-    new.take()
-    assert new.take() > 0
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=12))

@@ -35,6 +35,7 @@ class Call:
     nth_on_connection: int
     started: float = field(default_factory=time.monotonic)
     frames: int = 0
+    last_frame: float = 0.0
     finished: bool = False
     closed: float | None = None
 
@@ -48,6 +49,10 @@ class FakeEngine:
         self.health_keeps_connection = True
         self.health_headers: list[dict[str, str]] = []
         self.connections = 0
+        # Chooses the behaviour instead of the model's name: for engines that differ while the model is the same.
+        self.acts_as: str | None = None
+        # Seconds before anything is answered.
+        self.pause = 0.0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -97,6 +102,8 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
+        # As every engine does: otherwise frames wait for the gateway's delayed ACK and arrive 40 ms apart, in bunches.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.engine.connections += 1
 
     def eof_received(self) -> None:
@@ -136,8 +143,10 @@ class _Connection(asyncio.Protocol):
         self.task = asyncio.get_running_loop().create_task(self.serve(self.call))
 
     async def serve(self, call: Call) -> None:
-        behave = _BEHAVIOURS.get(call.model, _ok)
+        behave = _BEHAVIOURS.get(self.engine.acts_as or call.model, _ok)
         with contextlib.suppress(asyncio.CancelledError):
+            if self.engine.pause:
+                await asyncio.sleep(self.engine.pause)
             await behave(self, call)
 
     def whole(self, status: int, body: bytes, **headers: str) -> None:
@@ -167,6 +176,7 @@ class _Connection(asyncio.Protocol):
             ).encode()
         self.chunk(b"data: " + payload + end)
         call.frames += 1
+        call.last_frame = time.monotonic()
 
     def finish(self, call: Call) -> None:
         usage = {"prompt_tokens": 7, "completion_tokens": call.frames, "total_tokens": 7 + call.frames}

@@ -30,10 +30,15 @@ async def send_body(send: Send, status: int, body: bytes, headers: list[Header],
 
 
 async def send_refusal(
-    refusal: Refusal, request_id: bytes, send: Send, receive: Receive | None, content_length: int
+    refusal: Refusal,
+    request_id: bytes,
+    send: Send,
+    receive: Receive | None,
+    content_length: int,
+    more_headers: tuple[Header, ...] = (),
 ) -> None:
     """Answer with a refusal. `receive` is given while the request's body was not read to its end."""
-    headers: list[Header] = [(REQUEST_ID_HEADER, request_id)]
+    headers: list[Header] = [(REQUEST_ID_HEADER, request_id), *more_headers]
     if refusal.retry_after is not None:
         headers.append((b"retry-after", refusal.retry_after))
     if refusal.allow is not None:

@@ -12,9 +12,9 @@ from serving.gateway.context import RequestContext
 from serving.gateway.journal import Journal, describe
 from serving.gateway.lifeline import Cause
 from serving.gateway.metrics import Metrics
-from serving.gateway.pipeline import ADMISSION, GENERATION, run_steps
+from serving.gateway.pipeline import ADMISSION, FINISHERS, GENERATION, run_steps
 from serving.gateway.refusal import Refusal, four_parts
-from serving.gateway.relay import break_off
+from serving.gateway.relay import break_off, refuse_in_stream
 from serving.gateway.state import GatewayState
 from serving.gateway.upstream import UpstreamClient
 
@@ -63,6 +63,8 @@ class PublicApplication:
             life.release()
             self._state.running.discard(life)
             duration = time.monotonic() - context.started_at
+            for finish in FINISHERS:
+                finish(context, duration)
             self._metrics.finished(context, duration)
             if context.endpoint not in ("health", "ready"):
                 self._journal.request(context, duration)
@@ -98,16 +100,20 @@ class PublicApplication:
 
     async def _refuse(self, context: RequestContext, refusal: Refusal) -> None:
         context.lifeline.release()  # it must not cut the refusal short
-        context.reason = refusal.code
+        context.reason = refusal.reason
         if context.answer_started:
             break_off(context)
+            return
+        if context.head_sent:
+            await refuse_in_stream(context, refusal)
             return
         context.status = refusal.status
         context.answer_started = True
         if refusal.status == _CLIENT_GONE_STATUS:
             return
         unread = context.receive if not context.body_read else None
-        await send_refusal(refusal, context.request_id, context.send, unread, context.content_length)
+        length, headers = context.content_length, context.limit_headers
+        await send_refusal(refusal, context.request_id, context.send, unread, length, headers)
 
     async def _cut_short(self, context: RequestContext) -> None:
         """The lifeline ended the request outside of a running stream."""

@@ -13,6 +13,7 @@ from typing import NoReturn
 import uvloop
 
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
+from serving.gateway.identity.config import is_loopback
 from serving.gateway.journal import stdout_journal
 from serving.gateway.listener import bind
 from serving.gateway.server import Gateway, Options
@@ -39,11 +40,18 @@ def main(arguments: list[str] | None = None) -> int:
         config_file=parsed.config,
         public=_open("--listen", parsed.listen, parsed.listen_fd),
         operations=_open("--operations", parsed.operations, parsed.operations_fd),
+        admin=_open_admin(parsed),
+        admin_hosts=tuple(parsed.admin_host),
+        watch_seconds=parsed.watch_seconds,
         notify_descriptor=parsed.notify_fd,
         accept_seconds=parsed.accept_seconds,
         drain_seconds=parsed.drain_seconds,
     )
-    uvloop.run(_serve(options, config))
+    try:
+        uvloop.run(_serve(options, config))
+    except ConfigProblem as problem:  # what only opening the audit's files can tell
+        sys.stderr.write("".join(f"{line}\n" for line in problem.problems))
+        return BAD_INPUT
     return 0
 
 
@@ -60,6 +68,27 @@ def _parser() -> argparse.ArgumentParser:
     operations = parser.add_mutually_exclusive_group(required=True)
     operations.add_argument("--operations", type=_address, metavar="HOST:PORT", help="health and metrics")
     operations.add_argument("--operations-fd", type=_descriptor, metavar="N", help="an inherited socket instead")
+    admin = parser.add_mutually_exclusive_group()
+    admin.add_argument("--admin", type=_address, metavar="HOST:PORT", help="status for the operator; loopback only")
+    admin.add_argument("--admin-fd", type=_descriptor, metavar="N", help="an inherited socket instead")
+    parser.add_argument(
+        "--admin-beyond-loopback",
+        action="store_true",
+        help="let the admin listener, which asks for no key, be reached from other machines",
+    )
+    parser.add_argument(
+        "--admin-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name by which browsers may reach the admin listener; may be given several times",
+    )
+    parser.add_argument(
+        "--watch-seconds",
+        type=_seconds,
+        metavar="S",
+        help="look every S seconds whether FILE changed, and reload (default: only on SIGHUP)",
+    )
     parser.add_argument(
         "--notify-fd", type=_descriptor, metavar="N", help="gets lines: ready, reloaded SHA256, refused TEXT"
     )
@@ -116,6 +145,18 @@ def _open(option: str, address: tuple[str, int] | None, descriptor: int | None) 
     if inherited.type != socket.SOCK_STREAM:
         _end(option, f"descriptor {descriptor}, not TCP", "a bound TCP socket", "Pass a bound TCP socket.")
     return inherited
+
+
+def _open_admin(parsed: argparse.Namespace) -> socket.socket | None:
+    if parsed.admin is None and parsed.admin_fd is None:
+        return None
+    opened = _open("--admin", parsed.admin, parsed.admin_fd)
+    host = str(opened.getsockname()[0])
+    if not is_loopback(host) and not parsed.admin_beyond_loopback:
+        found = f"{host}, which other machines can reach"
+        remedy = "Choose one, or add --admin-beyond-loopback if that is meant."
+        _end("--admin", found, "an address of loopback (127.0.0.1 or ::1)", remedy)
+    return opened
 
 
 def _check_descriptor(option: str, descriptor: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -11,25 +10,34 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from serving.gateway.audit.config import AuditConfig, problems_of
+from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
+from serving.gateway.privacy.config import ClientPrivacyConfig, PrivacyConfig
+from serving.gateway.privacy.load import load_privacy
+from serving.gateway.privacy.rules import PrivacySetup
+from serving.gateway.routing.checks import check_routing
+from serving.gateway.routing.config import Name, RoutesConfig, RoutingConfig, ShadowConfig, UpstreamConfig
+from serving.gateway.limits.config import (
+    LimitsStoreConfig,
+    MemoryStoreConfig,
+    PriceConfig,
+    QuotaConfig,
+    check_limits,
+)
+from serving.gateway.strict import NAME as _NAME
+from serving.gateway.strict import Strict as _Strict
+from serving.gateway.strict import problem as _problem
+from serving.gateway.telemetry.config import TelemetryConfig, check_telemetry
+from serving.gateway.tls.certificates import Certificates, TlsProblem, load_certificates
+from serving.gateway.tls.config import TlsConfig
+from serving.gateway.waiting.config import HoldConfig, QueueConfig, ScalingConfig
+
 EndpointName = Literal["chat_completions", "completions", "embeddings"]
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 KeyHash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
-# What may stand in a metric label, a log line and a JSON string without quoting. `unknown` is the label of the rest.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
-
-
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Unknown fields are refused: a misspelt limit must not silently be no limit."""
-
-
-class UpstreamConfig(_Strict, frozen=True):
-    """One engine. `key_file` holds the key the gateway shows to it; read once, at load."""
-
-    url: str
-    key_file: str | None
+CertificateName = Annotated[str, Meta(pattern="^(uri|dns|email|cn):.{1,1024}$")]
 
 
 class ModelConfig(_Strict, frozen=True):
@@ -40,14 +48,39 @@ class ModelConfig(_Strict, frozen=True):
     max_output_tokens: Count
     endpoints: Annotated[list[EndpointName], Meta(min_length=1)]
     longest_generation_seconds: Seconds
+    # Of the weights, as the audit names them.
+    digest: Annotated[str, Meta(max_length=256)] | None = None
+    routing: RoutingConfig = RoutingConfig()
+    # Models that serve instead when this one cannot, in this order.
+    fallbacks: tuple[str, ...] = ()
+    routes: RoutesConfig | None = None
+    shadow: ShadowConfig | None = None
+    queue: QueueConfig = QueueConfig()
+    hold: HoldConfig | None = None
+    price: PriceConfig | None = None
 
 
 class ClientConfig(_Strict, frozen=True):
-    """One client. `key_sha256` are hex SHA-256 of its keys: several, so that a key can be rotated."""
+    """One client. `key_sha256` are hex SHA-256 of its keys: several, so that a key can be rotated. `keys` are the
+    same with an expiry, `certificates` the names of client certificates (`uri:`, `dns:`, `email:` or `cn:` first)."""
 
-    key_sha256: list[KeyHash]
     models: list[str]
     requests_per_minute: Count | None
+    key_sha256: tuple[KeyHash, ...] = ()
+    keys: tuple[ApiKeyConfig, ...] = ()
+    certificates: tuple[CertificateName, ...] = ()
+    # How secret its data is: says by `data_classes` where its requests may go. null: anywhere.
+    data_class: str | None = None
+    # In a queue, higher is served first.
+    priority: Annotated[int, Meta(ge=-100, le=100)] = 0
+    # Quotas over all models of the client, and narrower ones for single models. null: none.
+    tokens_per_minute: Count | None = None
+    tokens_per_day: Count | None = None
+    concurrent_requests: Count | None = None
+    dollars_per_month: Annotated[float, Meta(gt=0)] | None = None
+    per_model: dict[str, QuotaConfig] = {}
+    # What is done with personal data and secrets in its requests. null: nothing is looked for.
+    privacy: ClientPrivacyConfig | None = None
 
 
 class LimitsConfig(_Strict, frozen=True):
@@ -72,6 +105,16 @@ class _Document(_Strict, frozen=True):
     models: dict[str, msgspec.Raw]
     clients: dict[str, msgspec.Raw]
     limits: LimitsConfig
+    identity: IdentityConfig = IdentityConfig()
+    tls: TlsConfig | None = None
+    telemetry: TelemetryConfig = TelemetryConfig()
+    # Where the gateway runs, and where requests of each data class may go.
+    boundary: Name = "local"
+    data_classes: dict[Name, list[Name]] = {}
+    scaling: ScalingConfig = ScalingConfig()
+    audit: AuditConfig | None = None
+    limits_store: LimitsStoreConfig = MemoryStoreConfig()
+    privacy: PrivacyConfig | None = None
 
 
 class GatewayConfig(_Strict, frozen=True):
@@ -82,6 +125,16 @@ class GatewayConfig(_Strict, frozen=True):
     limits: LimitsConfig
     sha256: str
     engine_keys: dict[str, str]
+    identity: IdentityConfig = IdentityConfig()
+    certificates: Certificates | None = None
+    telemetry: TelemetryConfig = TelemetryConfig()
+    boundary: str = "local"
+    data_classes: dict[str, list[str]] = {}
+    scaling: ScalingConfig = ScalingConfig()
+    audit: AuditConfig | None = None
+    limits_store: LimitsStoreConfig = MemoryStoreConfig()
+    limits_store_url: str | None = None
+    privacy: PrivacySetup | None = None
 
 
 class ConfigProblem(Exception):
@@ -111,6 +164,23 @@ def load_config(path: Path) -> GatewayConfig:
     for name, model in models.items():
         _check_model(f"{path}: models.{name}", model, engine_keys, problems)
     _check_clients(f"{path}: clients", clients, set(document.models), problems)
+    if document.audit is not None:
+        problems += [_problem(f"{path}: audit.{field}", *rest) for field, *rest in problems_of(document.audit)]
+    check_identity(f"{path}: identity", document.identity, set(document.clients), problems)
+    check_telemetry(f"{path}: telemetry", document.telemetry, problems)
+    certificates: Certificates | None = None
+    if document.tls is not None:
+        try:
+            certificates = load_certificates(f"{path}: tls", document.tls)
+        except TlsProblem as tls_problem:
+            problems.append(str(tls_problem))
+    if len(models) == len(document.models):
+        problems += check_routing(f"{path}: ", models, clients, document.boundary, document.data_classes)
+    if document.scaling.key_file is not None:
+        _read_key(f"{path}: scaling.key_file", document.scaling.key_file, engine_keys, problems)
+    prices = {name: model.price for name, model in models.items()}
+    limits_store_url = check_limits(str(path), prices, clients, document.limits_store, problems)
+    privacy = load_privacy(f"{path}: ", document.privacy, clients, problems)
     if problems:
         raise ConfigProblem(problems)
     return GatewayConfig(
@@ -118,12 +188,18 @@ def load_config(path: Path) -> GatewayConfig:
         clients=clients,
         limits=document.limits,
         sha256=hashlib.sha256(raw).hexdigest(),
+        audit=document.audit,
         engine_keys=engine_keys,
+        identity=document.identity,
+        certificates=certificates,
+        telemetry=document.telemetry,
+        boundary=document.boundary,
+        data_classes=document.data_classes,
+        scaling=document.scaling,
+        limits_store=document.limits_store,
+        limits_store_url=limits_store_url,
+        privacy=privacy,
     )
-
-
-def _problem(where: str, found: str, allowed: str, remedy: str) -> str:
-    return f"{where}: found {found}; allowed is {allowed}. {remedy}"
 
 
 def _decode(raw: bytes | msgspec.Raw, kind: type[T], where: str, problems: list[str]) -> T | None:
@@ -138,12 +214,12 @@ def _decode(raw: bytes | msgspec.Raw, kind: type[T], where: str, problems: list[
 def _decode_each(raws: dict[str, msgspec.Raw], kind: type[T], where: str, problems: list[str]) -> dict[str, T]:
     decoded: dict[str, T] = {}
     for name, raw in raws.items():
-        if not _NAME.fullmatch(name) or name == "unknown":
+        if not _NAME.fullmatch(name) or name in ("unknown", "other"):
             problems.append(
                 _problem(
                     where,
                     f"the name {name[:64]!r}",
-                    "1 to 128 of A-Z a-z 0-9 . _ : / @ -, starting with a letter or digit, and not `unknown`",
+                    "1 to 128 of A-Z a-z 0-9 . _ : / @ -, starting with a letter or digit, not `unknown` or `other`",
                     "Rename it.",
                 )
             )
@@ -215,12 +291,15 @@ def _check_clients(where: str, clients: dict[str, ClientConfig], models: set[str
                         "Remove it or configure the model.",
                     )
                 )
-        for digest in client.key_sha256:
-            if owner.setdefault(digest, name) != name:
+        credentials = [("key_sha256", digest) for digest in client.key_sha256]
+        credentials += [("keys", key.sha256) for key in client.keys]
+        credentials += [("certificates", certificate) for certificate in client.certificates]
+        for field, credential in credentials:
+            if owner.setdefault(credential, name) != name:
                 problems.append(
                     _problem(
-                        f"{where}.{name}.key_sha256",
-                        f"a key that also belongs to {owner[digest]}",
+                        f"{where}.{name}.{field}",
+                        f"a key that also belongs to {owner[credential]}",
                         "a key of one client only",
                         "Give each client its own key.",
                     )

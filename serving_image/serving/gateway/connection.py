@@ -1,21 +1,28 @@
-"""One client connection: uvicorn's httptools protocol with limits on what arrives, and a drain that loses nothing."""
+"""One client connection: HTTP/1.1 by httptools with limits on what arrives, and a drain that loses nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
 import socket
+import ssl
 import struct
 import termios
+from collections import deque
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import httptools
 
 from serving.gateway.asgi import REQUEST_ID_HEADER
 from serving.gateway.context import next_request_id
+from serving.gateway.exchange import Exchange
+from serving.gateway.identity.certificates import names_in
 from serving.gateway.refusal import error_body, four_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from uvicorn.server import ServerState
 
     from serving.gateway.traffic import ListenerConfig
@@ -26,10 +33,10 @@ _LARGEST_HEAD = 64 * 1024
 _FRAMING_FACTOR = 8
 
 
-class GatewayConnection(HttpToolsProtocol):
-    """Adds to uvicorn: TCP_NODELAY, limits on the head's size and time, OpenAI-shaped 400s, `abort`, and drain."""
-
-    config: ListenerConfig
+class GatewayConnection(asyncio.Protocol):
+    """What uvicorn starts for each connection, in place of its own protocol: that one spends 15 µs per request on
+    what slipway does not use (2026-11). Requests of one connection are answered one after the other.
+    """
 
     def __init__(
         self,
@@ -38,30 +45,61 @@ class GatewayConnection(HttpToolsProtocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        self.loop = _loop or asyncio.get_running_loop()
+        self.write_paused = False
+        self._application = config.loaded_app
         self._traffic = config.traffic
+        self._keep_alive_seconds = config.timeout_keep_alive
+        self._connections = cast("set[GatewayConnection]", server_state.connections)
+        self._tasks = server_state.tasks
+        self._transport: asyncio.Transport = None  # pyright: ignore[reportAttributeAccessIssue]
+        self._parser = httptools.HttpRequestParser(self)
+        # Bytes behind a request that said `Connection: close` are ignored: the request itself was good.
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._reading_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        # The exchange being answered, the one being received, and those between them (pipelined).
+        self._running: Exchange | None = None
+        self._arriving: Exchange | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._expects_continue = False
         self._in_head = True
         self._head_since: float | None = None
         self._message_bytes = 0
         self._quiet_since = self.loop.time()
         self._head_timer: asyncio.TimerHandle | None = None
+        self._client: tuple[str, int] | None = None
+        self._peer_names: tuple[str, ...] | None = None
         self._extensions: dict[str, Any] = {"slipway.connection": self}
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    # What the event loop tells it.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection was accepted."""
         raw: socket.socket | None = transport.get_extra_info("socket")
         if raw is not None and raw.family in (socket.AF_INET, socket.AF_INET6):
             # Without it a small answer waits for the client's delayed ACK: 40 ms on kept-alive connections.
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().connection_made(transport)
+        self._transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self._client = (str(peer[0]), int(peer[1])) if peer else None
+        self._connections.add(self)
         # A connection that never says anything is bounded too.
         self._head_timer = self.loop.call_later(self._traffic.header_seconds, self._head_too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._cancel_head_timer()
+        self._connections.discard(self)
         self._extensions.clear()
-        super().connection_lost(exc)
+        self._waiting.clear()
+        if self._arriving is not None:
+            self._arriving.disconnect()
+        if self._running is not None:
+            self._running.disconnect()
+        self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Bytes arrived."""
@@ -69,105 +107,219 @@ class GatewayConnection(HttpToolsProtocol):
             self._head_since = self.loop.time()
             self._message_bytes = 0
         self._message_bytes += len(data)
-        super().data_received(data)
-        if self.transport.is_closing():
+        try:
+            self._feed(data)
+        except httptools.HttpParserError:
+            self._refuse_http("an invalid request")
             return
         if self._in_head:
-            if self._head_since is None:
+            if self._head_since is None or self._transport.is_closing():
                 return  # the end of a message, nothing of the next
             if self._message_bytes > _LARGEST_HEAD:
-                self.send_400_response("request head larger than 64 KiB")
+                self._refuse_http("a request head larger than 64 KiB")
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(self._traffic.header_seconds, self._head_too_slow)
         elif self._message_bytes > _LARGEST_HEAD + _FRAMING_FACTOR * self._traffic.message_bytes:
             self.abort()
 
+    def pause_writing(self) -> None:
+        """The client reads more slowly than answers come."""
+        self.write_paused = True
+
+    def resume_writing(self) -> None:
+        """The client has caught up, or is gone."""
+        self.write_paused = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    # What the parser tells it.
+
     def on_message_begin(self) -> None:
         """The parser saw a request's first bytes."""
-        super().on_message_begin()
-        self.scope["extensions"] = self._extensions
+        self._url = b""
+        self._headers = []
+        self._expects_continue = False
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the URL."""
+        self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; trailers, which come after the head, are dropped."""
         if self._in_head:
-            super().on_header(name, value)
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self._expects_continue = True
+            self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """A whole head is here."""
         self._in_head = False
         self._head_since = None
-        self._cancel_head_timer()
-        super().on_headers_complete()
-        if self._traffic.draining:
-            self.cycle.keep_alive = False
+        if self._head_timer is not None:
+            self._cancel_head_timer()
+        parser = self._parser
+        version = parser.get_http_version()
+        path, query = _split(self._url)
+        scope: dict[str, Any] = {
+            "type": "http",
+            "http_version": version,
+            "method": parser.get_method().decode("ascii"),
+            "path": path,
+            "query_string": query,
+            "headers": self._headers,
+            "client": self._client,
+            "extensions": self._extensions,
+        }
+        keep_alive = not self._traffic.draining and version != "1.0" and parser.should_keep_alive()
+        exchange = self._arriving = Exchange(scope, self, keep_alive, self._expects_continue)
+        if self._running is None:
+            self._start(exchange)
+        else:
+            self._pause_reading()
+            self._waiting.append(exchange)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body; its bytes are the application's to count."""
         self._message_bytes -= len(body)
-        super().on_body(body)
+        if self._arriving is not None and self._arriving.add_body(body):
+            self._pause_reading()
 
     def on_message_complete(self) -> None:
         """A whole request is here; the next bytes begin another one."""
         self._in_head = True
         self._message_bytes = 0
-        super().on_message_complete()
+        if self._arriving is not None:
+            self._arriving.end_body()
+            self._arriving = None
 
-    def on_response_complete(self) -> None:
+    # What an exchange asks of it.
+
+    def write(self, piece: bytes) -> None:
+        """Send bytes, unless the connection is closing."""
+        if not self._transport.is_closing():
+            self._transport.write(piece)
+
+    async def drained(self) -> None:
+        """Until the client has caught up, or is gone."""
+        while self.write_paused:
+            self._drained = self.loop.create_future()
+            await self._drained
+
+    def resume_reading(self) -> None:
+        """The application took what was here."""
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
+
+    def answered(self, exchange: Exchange) -> None:
         """An answer was handed to the transport."""
         self._quiet_since = self.loop.time()
-        super().on_response_complete()
+        if self._running is exchange:
+            self._running = None
+        if not exchange.keep_alive:
+            self._transport.close()
+        elif not self._transport.is_closing():
+            self.resume_reading()
+            if self._waiting:
+                self._start(self._waiting.popleft())
 
-    def send_400_response(self, msg: str) -> None:
-        """Invalid HTTP. In the middle of an answer nothing may be said that would look like part of it."""
-        running = self._running()
-        if running is not None:
-            if running.response_started or self.pipeline:
-                self.abort()
-                return
-            # The head was good, what follows is not: the request that has begun gets this answer and no other.
-            running.disconnected = True
-            running.message_event.set()
-        message = four_parts("HTTP", msg.rstrip("."), "well-formed HTTP/1.1", "Correct the client or the proxy.")
-        body = error_body(message, "invalid_request_error", None, "invalid_http")
-        self.transport.write(
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%b: %b\r\n"
-            b"connection: close\r\n\r\n%b" % (len(body), REQUEST_ID_HEADER, next_request_id(), body)
-        )
-        self.transport.close()
+    def ended(self, exchange: Exchange) -> None:
+        """The application is done with it."""
+        if exchange.task is not None:
+            self._tasks.discard(exchange.task)
+
+    def standard_headers(self) -> bytes:
+        """What every answer's head begins with."""
+        return self._traffic.date_line
+
+    # What the application and the listener ask of it.
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once if the client leaves before the running answer is complete."""
+        self.resume_reading()  # a paused connection would not notice
+        running = self._running
+        if running is None or running.disconnected:
+            gone()
+        else:
+            running.gone = gone
 
     def abort(self) -> None:
         """Cut the connection without waiting for unsent bytes."""
-        running = self._running()
-        if running is not None:
-            running.disconnected = True
-        self.transport.abort()
+        if self._running is not None:
+            self._running.disconnected = True
+        self._transport.abort()
+
+    def peer_names(self) -> tuple[str, ...]:
+        """The names in the certificate that the client showed and its authority vouched for; none without one."""
+        if self._peer_names is None:
+            tls: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+            self._peer_names = names_in(tls.getpeercert()) if tls is not None else ()
+        return self._peer_names
 
     def begin_drain(self) -> None:
         """Answers that have not begun will say `Connection: close`.
 
         One that has begun promised to keep the connection, so it is kept: the next request's answer says close.
         """
-        queued = self.pipeline[0][0] if self.pipeline else self._running()
-        if queued is not None and not queued.response_started:
-            queued.keep_alive = False
+        last = self._waiting[-1] if self._waiting else self._running
+        if last is not None and not last.response_started:
+            last.keep_alive = False
 
     def close_if_idle(self, grace: float) -> None:
         """Close if nothing runs, nothing arrives and nothing waits unread, for `grace` seconds."""
-        if self._running() is not None or self.pipeline or self._head_since is not None:
-            return
-        if self.transport.is_closing():
+        if self._running is not None or self._head_since is not None or self._transport.is_closing():
             return
         if self.loop.time() - self._quiet_since >= grace and not self._unread():
-            self.transport.close()
+            self._transport.close()
 
-    def _running(self) -> RequestResponseCycle | None:
-        """The request whose answer is not complete. (uvicorn declares the attribute without its initial None.)"""
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle if cycle is not None and not cycle.response_complete else None
+    def close_if_expired(self) -> None:
+        """Close if kept alive for nothing. (One look a second at all of them is cheaper than a timer per answer.)"""
+        if self.loop.time() - self._quiet_since >= self._keep_alive_seconds:
+            self.close_if_idle(self._keep_alive_seconds)
+
+    # Its own.
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                # Not offered, so not answered: what follows is HTTP/1.1 as before.
+                data = data[upgrade.args[0] :]
+
+    def _start(self, exchange: Exchange) -> None:
+        self._running = exchange
+        # Kept in a set because the event loop refers to tasks only weakly; `ended` takes it out again.
+        exchange.task = self.loop.create_task(exchange.run(self._application))
+        self._tasks.add(exchange.task)
+
+    def _refuse_http(self, found: str) -> None:
+        """Invalid HTTP. In the middle of an answer nothing may be said that would look like part of it."""
+        running = self._running
+        if running is not None:
+            if running.response_started or self._waiting:
+                self.abort()
+                return
+            # The head was good, what follows is not: the request that has begun gets this answer and no other.
+            running.disconnect()
+        message = four_parts("HTTP", found, "well-formed HTTP/1.1", "Correct the client or the proxy.")
+        body = error_body(message, "invalid_request_error", None, "invalid_http")
+        self.write(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: %d\r\n%b: %b\r\n"
+            b"connection: close\r\n\r\n%b" % (len(body), REQUEST_ID_HEADER, next_request_id(), body)
+        )
+        self._transport.close()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
 
     def _unread(self) -> bool:
         """Whether the kernel holds bytes that the event loop has not read yet: the start of a request."""
-        raw: socket.socket | None = self.transport.get_extra_info("socket")
+        raw: socket.socket | None = self._transport.get_extra_info("socket")
         if raw is None:
             return False
         try:
@@ -179,10 +331,17 @@ class GatewayConnection(HttpToolsProtocol):
     def _head_too_slow(self) -> None:
         self._head_timer = None
         # An answer still running on this connection is not paid for by the slow head behind it.
-        if self._in_head and self._running() is None:
+        if self._in_head and self._running is None:
             self.abort()
 
     def _cancel_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+
+def _split(url: bytes) -> tuple[str, bytes]:
+    """Path (percent-decoded) and query of a request's URL. Raises HttpParserError."""
+    parsed = httptools.parse_url(url)
+    path = (parsed.path or b"").decode("ascii")
+    return (unquote(path) if "%" in path else path), parsed.query or b""

@@ -127,4 +127,9 @@ def passed_retry_after(value: bytes | None) -> bytes | None:
 
 def as_event(refusal: Refusal) -> bytes:
     """The same error for a client that already gets a stream."""
-    return b"event: error\ndata: " + refusal.body + b"\n\n"
+    return body_as_event(refusal.body)
+
+
+def body_as_event(body: bytes) -> bytes:
+    """An error body as an event. An engine's may have line ends in it, which would end the event early."""
+    return b"event: error\ndata: " + b" ".join(body.splitlines()) + b"\n\n"

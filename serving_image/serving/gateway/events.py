@@ -42,10 +42,12 @@ class EventScanner:
     After a `feed` that returned False the stream is broken (a frame was not JSON) and must not be relayed on.
     """
 
-    __slots__ = ("_partial", "done", "usage")
+    __slots__ = ("_partial", "done", "events", "usage")
 
     def __init__(self) -> None:
         self.done = False
+        # Events with data, [DONE] not counted: what tokens are estimated by when nobody reports usage.
+        self.events = 0
         self.usage: Usage | None = None
         self._partial = b""
 
@@ -80,6 +82,7 @@ class EventScanner:
         if payload.startswith(b"[DONE]"):
             self.done = True
             return True
+        self.events += 1
         try:
             usage = _decode(payload).usage
         except msgspec.ValidationError:

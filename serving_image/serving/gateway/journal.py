@@ -1,10 +1,15 @@
-"""The log: JSON lines on stdout, written in small batches so that a request costs no system call of its own."""
+"""The log: JSON lines on stdout, written in small batches so that a request costs no system call of its own.
+
+Whoever reads stdout may be slow or stuck. Serving never waits for it: what it does not take is kept up to a bound and
+then dropped, which is counted and said in the log itself once it is read again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+import select
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -15,65 +20,94 @@ if TYPE_CHECKING:
     from serving.gateway.context import RequestContext
 
 _BATCH_SECONDS = 0.02
+# Kept for a reader that is stuck: some 20,000 requests.
+_MOST_WAITING = 8 * 1024 * 1024
+# What a pipe that says it is writable takes without blocking (PIPE_BUF).
+_PIECE = select.PIPE_BUF
+# How long the last lines wait for a slow reader when the process ends.
+_FAREWELL_SECONDS = 2.0
 
 
 class Journal:
     """Owns what is written. Never a key, a prompt or an answer: only the fields named here."""
 
     def __init__(self, descriptor: int) -> None:
+        self.dropped = 0
         self._descriptor = descriptor
-        self._lines: list[bytes] = []
+        self._lines: list[str] = []
+        # Encoded, and not taken by the reader yet.
+        self._waiting = b""
+        self._waiting_bytes = 0
+        self._dropped_told = 0
+        self._scheduled = False
         self._second = 0
         self._stamp = ""
+        self._writable = select.poll()
+        self._writable.register(descriptor, select.POLLOUT)
 
     def request(self, context: RequestContext, duration: float) -> None:
-        """One line for one finished request."""
+        """One line for one finished request.
+
+        Written by hand: no value in it can hold a quote or a backslash. Names are checked by the configuration, the
+        request id by the context, the rest are constants and numbers.
+        """
+        client = context.client
+        model = context.model
         first_byte = context.first_byte_at
-        self._write(
-            {
-                "time": self._now(),
-                "level": "info",
-                "event": "request",
-                "request_id": context.request_id.decode("ascii"),
-                "client": context.client.name if context.client else None,
-                "model": context.model.name if context.model else None,
-                "endpoint": context.endpoint,
-                "stream": context.stream,
-                "status": context.status,
-                "reason": context.reason or None,
-                "duration_ms": round(duration * 1000, 3),
-                "first_byte_ms": round((first_byte - context.started_at) * 1000, 3) if first_byte else None,
-                "prompt_tokens": context.prompt_tokens,
-                "output_tokens": context.output_tokens,
-            }
+        self._append(
+            f'{{"time":"{self._now()}","level":"info","event":"request","request_id":"{context.request_id.decode()}",'
+            f'"client":{_quoted(client.name if client else None)},"model":{_quoted(model.name if model else None)},'
+            f'"endpoint":"{context.endpoint}","stream":{"true" if context.stream else "false"},'
+            f'"status":{context.status},"reason":{_quoted(context.reason)},"duration_ms":{duration * 1000:.3f},'
+            f'"first_byte_ms":{f"{(first_byte - context.started_at) * 1000:.3f}" if first_byte else "null"},'
+            f'"prompt_tokens":{context.prompt_tokens},"output_tokens":{context.output_tokens}}}\n'
         )
 
     def note(self, event: str, level: str = "info", **fields: str | int | float | list[str]) -> None:
         """One line about the process itself."""
-        self._write({"time": self._now(), "level": level, "event": event, **fields})
+        self._append(orjson.dumps({"time": self._now(), "level": level, "event": event, **fields}).decode() + "\n")
 
-    def flush(self) -> None:
-        """Write what is waiting."""
-        if not self._lines:
+    def flush(self, seconds: float = _FAREWELL_SECONDS) -> None:
+        """Write what is waiting; a reader that takes nothing for `seconds` loses the rest."""
+        while self._write_ready() and self._writable.poll(seconds * 1000):
+            continue
+
+    def _append(self, line: str) -> None:
+        if self._waiting_bytes > _MOST_WAITING:
+            self.dropped += 1
             return
-        batch = memoryview(b"\n".join([*self._lines, b""]))
+        self._lines.append(line)
+        self._waiting_bytes += len(line)
+        if not self._scheduled:
+            try:
+                asyncio.get_running_loop().call_later(_BATCH_SECONDS, self._write_batch)
+                self._scheduled = True
+            except RuntimeError:  # before the loop runs, or after
+                self.flush()
+
+    def _write_batch(self) -> None:
+        self._scheduled = False
+        if self._write_ready() and not self._scheduled:  # the reader is behind
+            asyncio.get_running_loop().call_later(_BATCH_SECONDS, self._write_batch)
+            self._scheduled = True
+
+    def _write_ready(self) -> bool:
+        """Write as much as can be taken without waiting; whether something is left."""
+        batch = self._waiting + "".join(self._lines).encode() if self._lines else self._waiting
         self._lines.clear()
+        at = 0
         try:
-            while batch:
-                batch = batch[os.write(self._descriptor, batch) :]
+            while at < len(batch) and self._writable.poll(0):
+                at += os.write(self._descriptor, batch[at : at + _PIECE])
         except OSError:
             # Nobody reads the log any more: serving goes on without it.
-            return
-
-    def _write(self, record: dict[str, object]) -> None:
-        if not self._lines:
-            try:
-                asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
-            except RuntimeError:  # before the loop runs, or after
-                self._lines.append(orjson.dumps(record))
-                self.flush()
-                return
-        self._lines.append(orjson.dumps(record))
+            at = len(batch)
+        self._waiting = batch[at:]
+        self._waiting_bytes = len(batch) - at
+        if self.dropped > self._dropped_told and self._waiting_bytes < _MOST_WAITING // 2:
+            lost, self._dropped_told = self.dropped - self._dropped_told, self.dropped
+            self.note("log_lines_dropped", "warning", lines=lost)
+        return bool(self._waiting or self._lines)
 
     def _now(self) -> str:
         now = time.time()
@@ -103,6 +137,10 @@ class JournalHandler(logging.Handler):
         else:
             fields |= describe(error)
         self._journal.note("library", record.levelname.lower(), **fields)
+
+
+def _quoted(text: str | None) -> str:
+    return f'"{text}"' if text else "null"
 
 
 def describe(error: BaseException) -> dict[str, str | int | float | list[str]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection
 from enum import Enum
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
-from serving.gateway.asgi import Message, Receive
+_LOOK_SECONDS = 0.05
+"""How late a limit may be noticed."""
 
 
 class Cause(Enum):
@@ -22,12 +24,19 @@ class Cause(Enum):
     DRAINED = "gateway_stopping"
 
 
+class Watched(Protocol):
+    """A client's connection that tells when the client leaves."""
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once if the client leaves before its answer is complete."""
+        ...
+
+
 class Lifeline:
     """Cuts one task at most once, and says why in `cause`.
 
-    Time is kept by one lazily re-armed timer, because re-arming a timer per streamed event would cost more than
-    relaying it: `heard()` only moves a number, the timer looks at it when it fires. The client is watched by a
-    task blocked in `receive()`: the only way raw ASGI tells of a disconnect, in every phase.
+    Time is kept by `keep_time` for all lifelines together: a timer per request would cost more than the rest of this
+    file, and re-arming one per streamed event more than relaying it. `heard()` only moves a number.
     """
 
     __slots__ = (
@@ -38,9 +47,8 @@ class Lifeline:
         "_phase_seconds",
         "_released",
         "_task",
-        "_timer",
-        "_watch",
         "cause",
+        "look_at",
         "sending",
     )
 
@@ -48,36 +56,49 @@ class Lifeline:
         self.cause: Cause | None = None
         # True while `send` is awaited: silence is then the client's fault, not the engine's.
         self.sending = False
+        # When a limit may have passed; never later than it does.
+        self.look_at = inf
         self._task = task
         self._loop = loop
         self._phase_cause = Cause.TOTAL
         self._phase_seconds = inf
         self._phase_at = inf
         self._end_at = inf
-        self._timer: asyncio.TimerHandle | None = None
-        self._watch: asyncio.Task[Message] | None = None
         self._released = False
 
-    def watch(self, receive: Receive) -> None:
-        """Start listening for the client's departure. Only after the body was read: `receive` has one reader."""
-        self._watch = self._loop.create_task(receive())
-        self._watch.add_done_callback(self._client_gone)
+    def watch(self, connection: Watched) -> None:
+        """From now on, end the request when the client leaves."""
+        connection.watch(self._client_gone)
 
     def phase(self, cause: Cause, seconds: float) -> None:
         """From now on, `seconds` without `heard()` end the request with `cause`."""
         self._phase_cause = cause
         self._phase_seconds = seconds
-        self._phase_at = self._loop.time() + seconds
-        self._arm()
+        self._phase_at = at = self._loop.time() + seconds
+        self.look_at = at if at < self._end_at else self._end_at
 
     def end_after(self, seconds: float) -> None:
         """Whatever happens, end the request `seconds` from now."""
-        self._end_at = self._loop.time() + seconds
-        self._arm()
+        self._end_at = at = self._loop.time() + seconds
+        self.look_at = at if at < self._phase_at else self._phase_at
 
     def heard(self) -> None:
         """The awaited side made progress."""
         self._phase_at = self._loop.time() + self._phase_seconds
+
+    @property
+    def heard_at(self) -> float:
+        """When `heard()` or `phase()` was last called; -inf while the phase has no limit."""
+        return self._phase_at - self._phase_seconds if self._phase_at != inf else -inf
+
+    def look(self, now: float) -> None:
+        """Cut the request if one of its limits has passed."""
+        if now >= self._end_at:
+            self.cut(Cause.TOTAL)
+        elif now >= self._phase_at:
+            self.cut(Cause.CLIENT_STALLED if self.sending else self._phase_cause)
+        else:
+            self.look_at = min(self._phase_at, self._end_at)
 
     def cut(self, cause: Cause) -> None:
         """End the request now, unless it is over or already being cut."""
@@ -95,32 +116,16 @@ class Lifeline:
     def release(self) -> None:
         """The request is over: nothing may cut it any more."""
         self._released = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
 
-    def _client_gone(self, watch: asyncio.Task[Message]) -> None:
-        if not watch.cancelled() and watch.exception() is None and not self._released:
-            self.cut(Cause.CLIENT_GONE)
+    def _client_gone(self) -> None:
+        self.cut(Cause.CLIENT_GONE)
 
-    def _arm(self) -> None:
-        at = min(self._phase_at, self._end_at)
-        if self._timer is not None:
-            if self._timer.when() <= at:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._due) if at != inf else None
 
-    def _due(self) -> None:
-        self._timer = None
-        now = self._loop.time()
-        # A millisecond of slack: the event loop's clock may fire a hair before the moment asked for.
-        if now + 0.001 >= self._end_at:
-            self.cut(Cause.TOTAL)
-        elif now + 0.001 >= self._phase_at:
-            self.cut(Cause.CLIENT_STALLED if self.sending else self._phase_cause)
-        else:
-            self._arm()
+async def keep_time(running: Collection[Lifeline]) -> None:
+    """Runs until cancelled: ends requests of `running` whose time is over."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        now = loop.time()
+        for life in [life for life in running if life.look_at <= now]:
+            life.look(now)

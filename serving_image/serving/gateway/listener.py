@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Generator
 from typing import Any, cast
 
@@ -22,18 +23,42 @@ class Listener(uvicorn.Server):
 
     def __init__(self, application: Any, traffic: Traffic, keep_alive_seconds: int) -> None:
         super().__init__(ListenerConfig(application, GatewayConnection, traffic, keep_alive_seconds))
+        self._listening: socket.socket | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         """Signals are the process's, not uvicorn's."""
         yield
 
-    async def open(self, listening: socket.socket) -> None:
+    async def open(self, listening: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Start accepting on `listening`."""
         self.config.load()
         self.lifespan = LifespanOff(self.config)
-        await self.on_tick(0)
-        await self.startup(sockets=[listening])
+        self._listening = listening
+        self.servers = []
+        await self.accept_with(tls)
+        self.started = True
+
+    async def accept_with(self, tls: ssl.SSLContext | None) -> None:
+        """From now on, new connections get this context; open ones keep theirs.
+
+        By accepting on a second handle of the same socket before closing the first: what waits in its queue is
+        accepted by either. (Loading another certificate into a context in use would be half done when it is bad.)
+        """
+        assert self._listening is not None
+        loop = asyncio.get_running_loop()
+        before = self.servers
+        # A peer that never finishes its handshake is bounded like one that never finishes its request's head.
+        limits: dict[str, Any] = {} if tls is None else {"ssl_handshake_timeout": self.config.traffic.header_seconds}
+        server = await loop.create_server(
+            self._connection, sock=self._listening.dup(), ssl=tls, backlog=self.config.backlog, **limits
+        )
+        self.servers = [server]
+        for old in before:
+            old.close()
+
+    def _connection(self) -> GatewayConnection:
+        return GatewayConnection(self.config, self.server_state, self.lifespan.state)
 
     def connections(self) -> list[GatewayConnection]:
         """The connections open now."""
@@ -56,12 +81,19 @@ class Listener(uvicorn.Server):
         await asyncio.sleep(0)
         for server in self.servers:
             server.close()
+        if self._listening is not None:
+            self._listening.close()
 
     def close_idle(self, grace: float) -> int:
         """Close what is idle for `grace` seconds; how many connections are left."""
         for connection in self.connections():
             connection.close_if_idle(grace)
         return len(self.server_state.connections)
+
+    def close_expired(self) -> None:
+        """Close what was kept alive for longer than the limit without a request."""
+        for connection in self.connections():
+            connection.close_if_expired()
 
     def abort_all(self) -> None:
         """Cut what is left."""

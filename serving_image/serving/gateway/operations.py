@@ -8,6 +8,9 @@ from serving.gateway.context import next_request_id
 from serving.gateway.metrics import CONTENT_TYPE, Metrics
 from serving.gateway.refusal import Refusal, four_parts
 from serving.gateway.state import GatewayState
+from serving.gateway.waiting.scaling import scaling_body
+
+_SCALING = "/scaling/"
 
 
 class OperationsApplication:
@@ -21,9 +24,15 @@ class OperationsApplication:
         """ASGI entry."""
         request_id = next_request_id()
         path: str = scope["path"]
+        if scope["method"] == "GET" and path.startswith(_SCALING):
+            await self._scaling(scope, receive, send, request_id, path[len(_SCALING) :])
+            return
         if scope["method"] != "GET" or path not in ("/health", "/ready", "/metrics"):
             message = four_parts(
-                "path", "another request", "GET /health, /ready or /metrics", "The API is on the public listener."
+                "path",
+                "another request",
+                "GET /health, /ready, /metrics or /scaling/MODEL",
+                "The API is on the public listener.",
             )
             await send_refusal(Refusal(404, "not_found", message), request_id, send, receive, 0)
             return
@@ -35,9 +44,18 @@ class OperationsApplication:
             status, body = self._state.health() if path == "/health" else self._state.readiness()
             await send_body(send, status, body, headers)
 
+    async def _scaling(self, scope: Scope, receive: Receive, send: Send, request_id: bytes, model: str) -> None:
+        policy = self._state.policy
+        authorization = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        try:
+            body = scaling_body(policy.pools, model, policy.ledger.fleet, policy.scaling_key, authorization)
+        except Refusal as refusal:
+            await send_refusal(refusal, request_id, send, receive, 0)
+            return
+        await send_body(send, 200, body, [(REQUEST_ID_HEADER, request_id)])
+
     def _observe_models(self) -> None:
         for name, model in self._state.policy.models.items():
-            reachable = any(target.reachable for target in model.targets)
-            self._metrics.reachable.labels(name).set(reachable)
+            self._metrics.reachable.labels(name).set(model.destinations.pool.any_reachable)
             self._metrics.in_flight.labels(name).set(model.load.in_flight)
         self._metrics.draining.set(self._state.draining)

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
+from math import inf
+from typing import TYPE_CHECKING
 
 import orjson
 
 from serving.gateway.config import ClientConfig, GatewayConfig, LimitsConfig, ModelConfig
+from serving.gateway.identity.api_keys import ApiKey, KeyRing
+from serving.gateway.identity.certificates import CertificateNames
+from serving.gateway.identity.tokens import TokenVerifier
+from serving.gateway.limits.ledger import ClientLimits, Ledger
+from serving.gateway.privacy.rules import ClientPrivacy, privacy_of
 from serving.gateway.refusal import MODEL_NOT_FOUND
-from serving.gateway.request_rate import RequestRate
+from serving.gateway.telemetry.exporter import tracer_for
+from serving.gateway.routing.checks import allowed_boundaries
+from serving.gateway.routing.table import Destinations, build_destinations
 
-
-class Target:
-    """One engine to send to. `reachable` is what the last probe said; admission never depends on it."""
-
-    __slots__ = ("authorization", "reachable", "url")
-
-    def __init__(self, url: str, key: str | None) -> None:
-        self.url = url.rstrip("/")
-        self.authorization = None if key is None else f"Bearer {key}"
-        self.reachable = False
+if TYPE_CHECKING:
+    from serving.gateway.audit.log import AuditLog
 
 
 class Load:
@@ -38,84 +37,92 @@ class Model:
 
     __slots__ = (
         "context_tokens",
+        "destinations",
+        "digest",
         "endpoints",
         "load",
         "longest_generation_seconds",
         "max_output_tokens",
         "name",
-        "next_target",
-        "targets",
     )
 
-    def __init__(self, name: str, config: ModelConfig, targets: tuple[Target, ...], load: Load) -> None:
+    def __init__(self, name: str, config: ModelConfig, destinations: Destinations, load: Load) -> None:
         self.name = name
-        self.targets = targets
+        self.destinations = destinations
         self.load = load
         self.context_tokens = config.context_tokens
+        self.digest = config.digest
         self.max_output_tokens = config.max_output_tokens
         self.endpoints = frozenset(config.endpoints)
         self.longest_generation_seconds = config.longest_generation_seconds
-        self.next_target = 0
 
 
 class Client:
-    """One client: the models it may use and its request limit."""
+    """One client: the models it may use and its limits."""
 
-    __slots__ = ("models", "models_body", "name", "rate")
+    __slots__ = ("boundaries", "limits", "models", "models_body", "name", "priority", "privacy")
 
-    def __init__(self, name: str, config: ClientConfig, models: dict[str, Model], created: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        config: ClientConfig,
+        models: dict[str, Model],
+        limits: ClientLimits,
+        created: int,
+        boundaries: frozenset[str] | None,
+    ) -> None:
         self.name = name
+        # Where its requests may go; None: anywhere.
+        self.boundaries = boundaries
+        self.priority = config.priority
+        # None where nothing is looked for.
+        self.privacy: ClientPrivacy | None = None
+        self.limits = limits
         self.models = {model: models[model] for model in sorted(set(config.models))}
-        self.rate = None if config.requests_per_minute is None else RequestRate(config.requests_per_minute)
         listed = [_model_entry(model, created) for model in self.models]
         self.models_body = orjson.dumps({"object": "list", "data": listed})
 
 
 class Policy:
-    """Everything one configuration file decides. `targets` are all engines, each once."""
+    """Everything one configuration file decides. Pools are the process's, not its: they go on."""
 
     def __init__(self, config: GatewayConfig, previous: Policy | None = None) -> None:
         self.sha256 = config.sha256
         self.limits: LimitsConfig = config.limits
         self.created = int(time.time())
-        self.targets: dict[tuple[str, str | None], Target] = {}
+        # Opened by the process, because opening it touches the disk; set before the first request sees this policy.
+        self.audit: AuditLog | None = None
+        self.pools, destinations = build_destinations(config, previous.pools if previous else {})
+        self.scaling_key = None if config.scaling.key_file is None else config.engine_keys[config.scaling.key_file]
         self.models: dict[str, Model] = {}
         self.clients: dict[str, Client] = {}
-        self._by_key: dict[bytes, tuple[bytes, Client]] = {}
+        self.keys: KeyRing[Client] = KeyRing()
+        certificates: dict[str, Client] = {}
         for name, model in config.models.items():
-            targets = tuple(
-                self._target(upstream.url, config.engine_keys.get(upstream.key_file or ""), previous)
-                for upstream in model.upstreams
-            )
             known = previous.models.get(name) if previous else None
-            self.models[name] = Model(name, model, targets, known.load if known else Load())
+            self.models[name] = Model(name, model, destinations[name], known.load if known else Load())
+        # Handed on and changed in place: what was spent stays spent, and what runs settles where it reserved.
+        self.ledger = previous.ledger if previous else Ledger()
+        limits = self.ledger.adopt(config.models, config.clients, config.limits_store, config.limits_store_url)
         for name, client_config in config.clients.items():
-            client = Client(name, client_config, self.models, self.created)
+            boundaries = allowed_boundaries(client_config.data_class, config.boundary, config.data_classes)
+            client = Client(name, client_config, self.models, limits[name], self.created, boundaries)
             self.clients[name] = client
-            if previous is not None and name in previous.clients and client.rate is not None:
-                before = previous.clients[name].rate
-                if before is not None:
-                    client.rate.inherit(before)
+            client.privacy = privacy_of(name, config, previous.clients if previous else {})
             for digest in client_config.key_sha256:
-                self._by_key[bytes.fromhex(digest)] = (bytes.fromhex(digest), client)
-
-    def _target(self, url: str, key: str | None, previous: Policy | None) -> Target:
-        known = self.targets.get((url, key)) or (previous.targets.get((url, key)) if previous else None)
-        target = known or Target(url, key)
-        self.targets[url, key] = target
-        return target
-
-    def client_with_key(self, key: bytes) -> Client | None:
-        """The client that owns `key`, or None.
-
-        The dictionary is over digests, so what its timing could tell is about the digest of a guess, not about
-        the key; the found entry is then compared in constant time all the same.
-        """
-        digest = hashlib.sha256(key).digest()
-        found = self._by_key.get(digest)
-        if found is None or not hmac.compare_digest(found[0], digest):
-            return None
-        return found[1]
+                self.keys.add(ApiKey(bytes.fromhex(digest), client))
+            for key in client_config.keys:
+                expires_at = inf if key.expires is None else key.expires.timestamp()
+                self.keys.add(ApiKey(bytes.fromhex(key.sha256), client, expires_at))
+            certificates |= dict.fromkeys(client_config.certificates, client)
+        self.tracer = tracer_for(config.telemetry.traces, previous.tracer if previous else None)
+        # None where the feature is not configured, so that a request pays one test for it.
+        self.certificates = CertificateNames(certificates) if certificates else None
+        self.tokens = (
+            TokenVerifier(config.identity, self.clients, previous.tokens if previous else None)
+            if config.identity.issuers
+            else None
+        )
 
     def model_entry(self, client: Client, name: str) -> bytes:
         """The body of GET /v1/models/{name}. Raises the same refusal for unknown and forbidden."""

@@ -1,15 +1,18 @@
-"""Asks every engine for its health about once a second, in the background. Only /ready and the order in which
-several engines are tried depend on it; no request ever waits for it."""
+"""Asks every engine for its health about once a second, in the background. /ready, the order in which replicas are
+tried, and the end of holding a request depend on it; whether a replica is trusted depends on its real answers."""
 
 from __future__ import annotations
 
 import asyncio
 
-from serving.gateway.policy import Target
+from serving.gateway.routing.pool import Pool
+from serving.gateway.routing.replica import Replica
 from serving.gateway.state import GatewayState
 from serving.gateway.upstream import UpstreamClient
 
 _EVERY_SECONDS = 1.0
+# While requests are held, the moment an engine becomes ready matters more than the few extra probes.
+_HELD_SECONDS = 0.25
 _LIMIT_SECONDS = 2.0
 
 
@@ -17,14 +20,25 @@ async def probe_forever(state: GatewayState, upstreams: UpstreamClient) -> None:
     """Runs until cancelled. A slow engine delays no other: one round is as long as the slowest answer, bounded."""
     while True:
         await probe_once(state, upstreams)
-        await asyncio.sleep(_EVERY_SECONDS)
+        held = any(pool.queue.size and not pool.ready for pool in state.policy.pools.values())
+        await asyncio.sleep(_HELD_SECONDS if held else _EVERY_SECONDS)
 
 
 async def probe_once(state: GatewayState, upstreams: UpstreamClient) -> None:
-    """One round over the engines of the current policy."""
-    await asyncio.gather(*(_probe(target, upstreams) for target in state.policy.targets.values()))
+    """One round over the engines of the current policy, each address once however many models it has."""
+    places: dict[tuple[str, str | None], list[tuple[Pool, Replica]]] = {}
+    for pool in state.policy.pools.values():
+        for replica in pool.replicas:
+            if replica.probed:
+                places.setdefault((replica.url, replica.authorization), []).append((pool, replica))
+    await asyncio.gather(*(_probe(url, key, users, upstreams) for (url, key), users in places.items()))
 
 
-async def _probe(target: Target, upstreams: UpstreamClient) -> None:
-    headers = {} if target.authorization is None else {"Authorization": target.authorization}
-    target.reachable = await upstreams.probe(f"{target.url}/health", headers, _LIMIT_SECONDS)
+async def _probe(url: str, key: str | None, users: list[tuple[Pool, Replica]], upstreams: UpstreamClient) -> None:
+    headers = {} if key is None else {"Authorization": key}
+    reachable = await upstreams.probe(f"{url}/health", headers, _LIMIT_SECONDS)
+    for pool, replica in users:
+        if replica.reachable != reachable or not replica.asked:
+            replica.asked = True
+            replica.reachable = reachable
+            pool.refresh()

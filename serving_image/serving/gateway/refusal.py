@@ -9,7 +9,8 @@ class Refusal(Exception):
     """Ends a request with `status` and an OpenAI-shaped error body.
 
     Owns what the client is told. `code` is also the `reason` label of the refusals metric, so it is always one of
-    the constants written in this package, never something a client or an engine sent. `close` asks for the
+    the constants written in this package, never something a client or an engine sent; `reason` is that label where
+    one code is too coarse for it. `close` asks for the
     connection to be closed behind the answer (a body that was not read).
     """
 
@@ -24,6 +25,7 @@ class Refusal(Exception):
         retry_after: bytes | None = None,
         close: bool = False,
         allow: bytes | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(code)
         self.status = status
@@ -31,6 +33,7 @@ class Refusal(Exception):
         self.retry_after = retry_after
         self.close = close
         self.allow = allow
+        self.reason = reason or code
         self.body = error_body(message, kind, param, code)
 
 
@@ -59,10 +62,24 @@ UNAUTHENTICATED = Refusal(
     four_parts(
         "authorization header",
         "no valid API key",
-        "`Bearer KEY` with a key of this gateway",
+        "`Bearer KEY` with a key or token that this gateway accepts",
         "Ask the gateway's operator for a key.",
     ),
     kind="authentication_error",
+)
+
+# The issuer of a token is known, but not one of its keys could ever be had: refused (closed), but worth trying again.
+ISSUER_KEYS_UNAVAILABLE = Refusal(
+    503,
+    "issuer_keys_unavailable",
+    four_parts(
+        "authorization header",
+        "a token whose issuer's keys cannot be had now",
+        "a token that can be verified",
+        "Try again after the seconds in Retry-After.",
+    ),
+    kind="api_error",
+    retry_after=b"5",
 )
 
 # The same for a model that does not exist and one the client may not use: nobody can list models by trying.

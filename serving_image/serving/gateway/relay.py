@@ -41,13 +41,16 @@ async def relay_error(context: RequestContext, answer: UpstreamAnswer) -> None:
             body += piece
     except UpstreamLost:
         body = b""
-    headers: list[Header] = [(REQUEST_ID_HEADER, context.request_id)]
+    headers: list[Header] = [(REQUEST_ID_HEADER, context.request_id), *context.labels, *context.limit_headers]
     retry_after = engine_errors.passed_retry_after(answer.header("retry-after"))
     if retry_after is not None:
         headers.append((b"retry-after", retry_after))
-    context.status = answer.status
     context.reason = "engine_error"
     context.answer_started = True
+    if context.head_sent:
+        await _end_with(context, engine_errors.body_as_event(engine_errors.engine_error(answer.status, body)))
+        return
+    context.status = answer.status
     await send_body(context.send, answer.status, engine_errors.engine_error(answer.status, body), headers)
 
 
@@ -55,14 +58,19 @@ async def relay_whole(context: RequestContext, answer: UpstreamAnswer) -> None:
     """An answer that is not a stream."""
     pieces: list[bytes] = []
     held = 0
-    headers: list[Header] = [(REQUEST_ID_HEADER, context.request_id)]
+    transform = context.transform
+    if context.head_sent:
+        raise engine_errors.malformed()  # the client was promised a stream
+    headers: list[Header] = [(REQUEST_ID_HEADER, context.request_id), *context.labels, *context.limit_headers]
     content_type = (b"content-type", answer.header("content-type") or b"application/json")
     try:
-        while held <= _HELD_BYTES:
+        while held <= (_HELD_BYTES if transform is None else transform.largest_whole):
             piece = await answer.read()
             if not piece:
                 body = b"".join(pieces)
                 _count(context, usage_of(body))
+                if transform is not None:
+                    body = transform.whole(body)
                 context.status = answer.status
                 context.answer_started = True
                 context.lifeline.sending = True
@@ -74,6 +82,8 @@ async def relay_whole(context: RequestContext, answer: UpstreamAnswer) -> None:
             held += len(piece)
     except UpstreamLost:
         raise engine_errors.lost() from None
+    if transform is not None:
+        raise transform.too_large()
     await _relay_through(context, answer, b"".join(pieces), [content_type, *headers])
 
 
@@ -100,7 +110,9 @@ async def _relay_through(context: RequestContext, answer: UpstreamAnswer, piece:
 async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
     """A server-sent event stream. Nothing is invented: no finish_reason, no [DONE]."""
     life = context.lifeline
-    scanner = EventScanner()
+    scanner = context.scanner = EventScanner()
+    usage_filter = context.usage_filter
+    transform = context.transform
     failure: Refusal | None = None
     chunk = b""
     try:
@@ -114,15 +126,14 @@ async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
         context.status = answer.status
         context.answer_started = True
         life.phase(Cause.STREAM_IDLE, context.policy.limits.stream_idle_seconds)
-        await context.send(
-            {
-                "type": "http.response.start",
-                "status": answer.status,
-                "headers": [*_EVENT_STREAM, (REQUEST_ID_HEADER, context.request_id)],
-            }
-        )
+        if not context.head_sent:
+            await send_stream_head(context, answer.status)
         while not scanner.done:
-            await _send_piece(context, chunk)
+            piece = chunk if usage_filter is None else usage_filter.feed(chunk)
+            if transform is not None:
+                piece = transform.feed(piece)
+            if piece:
+                await _send_piece(context, piece)
             chunk = await answer.read()
             life.heard()
             if not chunk:
@@ -131,6 +142,14 @@ async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
             if not scanner.feed(chunk):
                 failure = engine_errors.malformed()
                 break
+        if failure is None and usage_filter is not None:
+            chunk = usage_filter.feed(chunk) + usage_filter.rest()
+        if failure is None and transform is not None:
+            chunk = transform.feed(chunk) + transform.end()
+    except Refusal as refusal:
+        if not context.answer_started:
+            raise
+        failure = refusal
     except UpstreamLost:
         if not context.answer_started:
             raise engine_errors.lost() from None
@@ -159,6 +178,23 @@ async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
     await _farewell(context, failure, scanner.inside_frame)
 
 
+async def send_stream_head(context: RequestContext, status: int) -> None:
+    """The head of an event stream."""
+    await context.send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*_EVENT_STREAM, (REQUEST_ID_HEADER, context.request_id), *context.labels, *context.limit_headers],
+        }
+    )
+
+
+async def refuse_in_stream(context: RequestContext, refusal: Refusal) -> None:
+    """A refusal for a client that waited and already has a stream's head: an error event."""
+    context.answer_started = True
+    await _end_with(context, engine_errors.as_event(refusal))
+
+
 async def _send_piece(context: RequestContext, piece: bytes) -> None:
     life = context.lifeline
     life.sending = True
@@ -169,7 +205,10 @@ async def _send_piece(context: RequestContext, piece: bytes) -> None:
 
 async def _farewell(context: RequestContext, failure: Refusal, inside_frame: bool) -> None:
     # A frame that was cut in the middle is ended first, or the error would be read as part of it.
-    event = (b"\n\n" if inside_frame else b"") + engine_errors.as_event(failure)
+    await _end_with(context, (b"\n\n" if inside_frame else b"") + engine_errors.as_event(failure))
+
+
+async def _end_with(context: RequestContext, event: bytes) -> None:
     try:
         async with asyncio.timeout(_FAREWELL_SECONDS):
             await context.send({"type": "http.response.body", "body": event})

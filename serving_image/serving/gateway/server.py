@@ -12,22 +12,38 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.gateway.admin.application import AdminApplication
+from serving.gateway.admin.status import StatusDocument
 from serving.gateway.application import PublicApplication
+from serving.gateway.audit.life import AuditLife
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
+from serving.gateway.identity.refreshing import refresh_keys_forever
+from serving.gateway.identity.verdicts import TokenVerdicts
 from serving.gateway.journal import Journal, JournalHandler
-from serving.gateway.lifeline import Cause
+from serving.gateway.lifeline import Cause, keep_time
+from serving.gateway.limits.metrics import LimitsCollector
 from serving.gateway.listener import Listener, Traffic
 from serving.gateway.metrics import Metrics
 from serving.gateway.operations import OperationsApplication
 from serving.gateway.policy import Policy
 from serving.gateway.probing import probe_forever
+from serving.gateway.routing.metrics import RoutingCollector
+from serving.gateway.routing.upkeep import Upkeep
 from serving.gateway.state import GatewayState
+from serving.gateway.telemetry.tracing import TraceOutcomes
+from serving.gateway.tls.reloading import PublicTls
 from serving.gateway.upstream_aiohttp import AiohttpUpstream
+from serving.gateway.upstream_by_scheme import UpstreamByScheme
+from serving.gateway.upstream_http import HttpUpstream
+from serving.gateway.waiting.limits import longest_life
+from serving.gateway.watching import watch_file
 
 IDLE_GRACE_SECONDS = 1.0
 """How long a kept connection must be silent, after the listeners closed and after its last answer, before it is
 closed: a client that sends its next request by then is still served."""
 _CUT_SECONDS = 3.0
+AUDIT_NOT_FLUSHED = 1
+"""Exit status when audit rows could not be written, or their segments not be sent, before the end."""
 _STEP_SECONDS = 0.05
 
 
@@ -38,6 +54,9 @@ class Options:
     config_file: Path
     public: socket.socket
     operations: socket.socket
+    admin: socket.socket | None = None
+    admin_hosts: tuple[str, ...] = ()
+    watch_seconds: float | None = None
     notify_descriptor: int | None
     accept_seconds: float
     drain_seconds: float | None
@@ -50,16 +69,29 @@ class Gateway:
         self._options = options
         self._journal = journal
         self._state = GatewayState(Policy(config))
+        self._audit = AuditLife(journal.note)
+        self._state.policy.audit = self._audit.adopt(config.audit)
         self._metrics = Metrics()
+        self._metrics.registry.register(LimitsCollector(self._state.policy.ledger))
+        self._metrics.registry.register(RoutingCollector(lambda: self._state.policy.pools))
+        self._metrics.registry.register(self._audit)
+        self._metrics.registry.register(TokenVerdicts(self._state))
+        self._metrics.registry.register(TraceOutcomes(self._state))
+        self._metrics.adopt(config.telemetry, config.clients)
         self._traffic = Traffic(config.limits)
-        self._upstreams = AiohttpUpstream()
+        self._upstreams = UpstreamByScheme(HttpUpstream(), AiohttpUpstream())
         self._stop = asyncio.Event()
         keep_alive = config.limits.keep_alive_seconds
         public = PublicApplication(self._state, self._upstreams, self._metrics, journal)
         operations = OperationsApplication(self._state, self._metrics)
         self._public = Listener(public, self._traffic, keep_alive)
         self._operations = Listener(operations, self._traffic, keep_alive)
-        self._listeners = (self._public, self._operations)
+        self._status = StatusDocument(self._state)
+        admin = AdminApplication(options.admin_hosts, {"/status.json": self._status})
+        self._admin = Listener(admin, self._traffic, keep_alive)
+        self._listeners = (self._public, self._operations, *([self._admin] if options.admin is not None else []))
+        self._tls = PublicTls(config.certificates, self._metrics, journal)
+        self._status.certificates = lambda: self._tls.certificates
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
@@ -70,10 +102,22 @@ class Gateway:
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         background = [
             loop.create_task(probe_forever(self._state, self._upstreams)),
-            loop.create_task(self._keep_date()),
+            loop.create_task(Upkeep(self._state, self._upstreams, self._journal).run()),
+            loop.create_task(self._tick()),
+            loop.create_task(keep_time(self._state.running)),
+            loop.create_task(self._state.policy.ledger.run()),
+            loop.create_task(refresh_keys_forever(self._state)),
+            loop.create_task(self._tls.watch_forever(self._public)),
         ]
-        await self._public.open(self._options.public)
+        if self._options.watch_seconds is not None:
+            first = self._state.policy.sha256
+            watch = watch_file(self._options.config_file, self._options.watch_seconds, first, self._reload)
+            background.append(loop.create_task(watch))
+        certificates = self._tls.certificates
+        await self._public.open(self._options.public, certificates.context if certificates else None)
         await self._operations.open(self._options.operations)
+        if self._options.admin is not None:
+            await self._admin.open(self._options.admin)
         # What lives now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -86,30 +130,49 @@ class Gateway:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await self._state.policy.ledger.close()
             await self._upstreams.close()
+            if self._state.policy.tracer is not None:
+                await self._state.policy.tracer.close()
+            flushed = await self._audit.close()
             self._journal.flush()
+        if not flushed:
+            raise SystemExit(AUDIT_NOT_FLUSHED)
 
-    async def _keep_date(self) -> None:
+    async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1.0)
+            self._traffic.tick()
             for listener in self._listeners:
-                await listener.on_tick(0)  # renews the Date header
+                listener.close_expired()
 
     def _reload(self) -> None:
         try:
             config = load_config(self._options.config_file)
+            audit = self._audit.adopt(config.audit)
         except ConfigProblem as problem:
             self._metrics.reloads.labels("refused").inc()
             self._journal.note("reload_refused", "error", problems=problem.problems)
             self._notify(f"refused {problem}")
             return
-        self._state.policy = Policy(config, self._state.policy)
+        policy = Policy(config, self._state.policy)
+        policy.audit = audit
+        self._state.policy = policy
+        self._metrics.adopt(config.telemetry, config.clients)
         self._traffic.adopt(config.limits)
         for listener in self._listeners:
             listener.keep_alive(config.limits.keep_alive_seconds)
+        if config.certificates is None and self._tls.certificates is None:
+            self._reloaded(config.sha256)
+        else:
+            # Said only when it is true of TLS too, which takes a turn of the loop.
+            taking_over = asyncio.get_running_loop().create_task(self._tls.adopt(config.certificates, self._public))
+            taking_over.add_done_callback(lambda _: self._reloaded(config.sha256))
+
+    def _reloaded(self, sha256: str) -> None:
         self._metrics.reloads.labels("done").inc()
-        self._journal.note("reloaded", config_sha256=config.sha256)
-        self._notify(f"reloaded {config.sha256}")
+        self._journal.note("reloaded", config_sha256=sha256)
+        self._notify(f"reloaded {sha256}")
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
@@ -156,7 +219,7 @@ class Gateway:
         if self._options.drain_seconds is not None:
             return self._options.drain_seconds
         models = self._state.policy.models.values()
-        return 5.0 + max((model.longest_generation_seconds for model in models), default=0.0)
+        return 5.0 + max((longest_life(model) for model in models), default=0.0)
 
     def _notify(self, text: str) -> None:
         descriptor = self._options.notify_descriptor

@@ -23,7 +23,10 @@ class GatewayState:
     def readiness(self) -> tuple[int, bytes]:
         """Whether new requests should be sent here: status and JSON body with the reasons."""
         unreachable = sorted(
-            name for name, model in self.policy.models.items() if not any(target.reachable for target in model.targets)
+            # One that may wait or be served elsewhere must stay in reach: its first request is what wakes it.
+            name
+            for name, pool in self.policy.pools.items()
+            if not (pool.any_reachable or pool.hold or pool.alternatives)
         )
         if not self.draining and not unreachable:
             return 200, b'{"status":"ready"}'

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from email.utils import formatdate
 from typing import Any
 
 import uvicorn
@@ -17,12 +19,18 @@ class Traffic:
 
     def __init__(self, limits: LimitsConfig) -> None:
         self.draining = False
+        self.date_line = b""
         self.adopt(limits)
+        self.tick()
 
     def adopt(self, limits: LimitsConfig) -> None:
         """At the start and after a reload."""
         self.header_seconds = limits.header_seconds
         self.message_bytes = limits.body_bytes
+
+    def tick(self) -> None:
+        """Once a second."""
+        self.date_line = f"date: {formatdate(time.time(), usegmt=True)}\r\n".encode("ascii")
 
 
 class ListenerConfig(uvicorn.Config):

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from serving.launcher.generation import Generation
+from serving.launcher.refusal import Refusal, unusable
 
 
 def main() -> int:
@@ -24,9 +25,14 @@ def main() -> int:
     before: Path | None = options.take_over
     # Unix socket paths are limited to about 100 bytes: from its own folder every one of them is short.
     take_over = Path(os.path.relpath(before.resolve(), specification.parent)) if before else None
-    os.chdir(specification.parent)
     os.umask(0o077)
-    return asyncio.run(Generation(specification, take_over).run())
+    try:
+        os.chdir(specification.parent)
+        generation = Generation(specification, take_over)
+    except (Refusal, OSError) as problem:  # without its folder it cannot leave word of why
+        logging.error("%s", problem if isinstance(problem, Refusal) else unusable(specification.parent, problem))
+        return 1
+    return asyncio.run(generation.run())
 
 
 if __name__ == "__main__":

@@ -14,16 +14,14 @@ from pathlib import Path
 
 import aiohttp
 
+from serving.launcher.back_off import BackOff
 from serving.launcher.child import KILL_SECONDS, Child
 from serving.launcher.refusal import Refusal
 from serving.launcher.specification import EngineSpecification
 
 LOG = logging.getLogger("slipway.launcher")
 POLL_SECONDS = 0.1
-FIRST_BACK_OFF_SECONDS = 0.25
-MOST_BACK_OFF_SECONDS = 30.0
-# An engine that has run this long is sound: its next crash starts again with the shortest wait.
-SOUND_SECONDS = 60.0
+ANSWER_SECONDS = 5.0
 # What stands in for an engine's binary where it is not on PATH: a module here, and the wheel that it needs.
 STAND_INS = {"llama-server": ("serving.launcher.llama_server", "xllamacpp")}
 
@@ -58,20 +56,22 @@ class Engine:
 
     async def watch(self) -> None:
         """Starts it again whenever it ends, with growing waits, until `stop` is called."""
-        wait = FIRST_BACK_OFF_SECONDS
+        back_off = BackOff()
         while self._child is not None:
             started = time.monotonic()
             code = await self._child.wait()
             if self._stopping:
                 return
-            wait = FIRST_BACK_OFF_SECONDS if time.monotonic() - started > SOUND_SECONDS else wait
+            wait = back_off.after(time.monotonic() - started)
             LOG.error("engine %s ended with code %s; starting it again in %.2f s", self.name, code, wait)
             await asyncio.sleep(wait)
             if self._stopping:
                 return
-            wait = min(wait * 2, MOST_BACK_OFF_SECONDS)
             self.restarts += 1
-            await self._launch()
+            try:
+                await self._launch()
+            except (Refusal, OSError) as problem:  # its program is gone, the disk is full: try again later
+                LOG.error("engine %s cannot be started: %s", self.name, problem)
 
     async def stop(self, drain_seconds: float) -> None:
         """Ends it once it is idle, or when `drain_seconds` have passed."""
@@ -99,7 +99,8 @@ class Engine:
                     allowed="an engine that starts",
                     remedy=f"read {self._child.log}; a model too large for this machine ends like this too",
                 )
-            if await self._get(self._spec.readiness_path) is not None:
+            answer = await self._get(self._spec.readiness_path, ANSWER_SECONDS)
+            if answer is not None and answer[0] == 200:
                 return
             await asyncio.sleep(POLL_SECONDS)
         raise Refusal(
@@ -111,24 +112,30 @@ class Engine:
 
     async def _wait_until_idle(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            metrics = await self._get(self._spec.metrics_path)
-            if metrics is None:  # it does not answer: there is nothing to wait for
+        while (left := deadline - time.monotonic()) > 0:
+            answer = await self._get(self._spec.metrics_path, min(left, ANSWER_SECONDS))
+            if answer is None:  # nothing listens any more: there is nothing to wait for
                 return
-            if not sum(series(metrics, name) for name in (self._spec.running_metric, self._spec.queued_metric)):
+            status, metrics = answer
+            running = (series(metrics, name) for name in (self._spec.running_metric, self._spec.queued_metric))
+            # An engine may be too busy to answer this: only its word that nothing runs counts.
+            if status == 200 and not sum(running):
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _get(self, path: str) -> str | None:
+    async def _get(self, path: str, seconds: float) -> tuple[int, str] | None:
+        """Status and text; status 0 when it does not answer in time or breaks off; None when nothing listens."""
         headers = {"Authorization": f"Bearer {self._key}"}
         try:
             async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds)) as session,
                 session.get(self.url + path, headers=headers) as answer,
             ):
-                return await answer.text() if answer.status == 200 else None
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                return answer.status, await answer.text()
+        except aiohttp.ClientConnectorError:
             return None
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return 0, ""
 
 
 def executable(command: list[str]) -> list[str]:

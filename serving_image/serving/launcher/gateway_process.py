@@ -10,11 +10,13 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from serving.launcher.child import KILL_SECONDS, Child
+from serving.launcher.back_off import BackOff
+from serving.launcher.child import Child
 from serving.launcher.engine import Engine
 from serving.launcher.refusal import Refusal
 from serving.launcher.specification import GatewaySpecification
@@ -22,9 +24,10 @@ from serving.launcher.specification import GatewaySpecification
 LOG = logging.getLogger("slipway.launcher")
 START_SECONDS = 30.0
 RELOAD_SECONDS = 10.0
-RESTART_SECONDS = 0.25
-# After the streams' own limit the gateway still writes its last bytes and ends.
-END_SECONDS = 3
+# After SIGTERM it accepts nothing more: a successor has the same sockets, and its readiness must not look like ours.
+ACCEPT_SECONDS = 0
+# After the streams' own limit it still tells the streams that are left, closes idle connections and ends.
+END_SECONDS = 6
 
 
 class GatewayProcess:
@@ -38,6 +41,8 @@ class GatewayProcess:
         self._child: Child | None = None
         self._notices: asyncio.StreamReader | None = None
         self._stopping = False
+        # A reload in the middle of a start would be taken for an end (SIGHUP), and its notice for another's.
+        self._turn = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -50,33 +55,43 @@ class GatewayProcess:
 
     async def reload(self, config: Mapping[str, Any], engines: Mapping[str, Engine]) -> None:
         """Makes it use another configuration without ending a request. Raises Refusal, and then it uses the old one."""
-        assert self._child is not None
-        before = self._config.read_bytes()
-        digest = self.write_config(config, engines)
-        self._child.signal(signal.SIGHUP)
-        notice = await self._notice(RELOAD_SECONDS)
-        if notice != f"reloaded {digest}":
-            _write(self._config, before)
-            raise self._refusal(notice.removeprefix("refused ") or "it did not answer")
+        async with self._turn:
+            assert self._child is not None
+            if not self._child.running:
+                raise self._refusal("it has ended and is about to be started again")
+            before = self._config.read_bytes()
+            digest = self.write_config(config, engines)
+            self._child.signal(signal.SIGHUP)
+            notice = await self._notice(RELOAD_SECONDS)
+            while notice.startswith("reloaded ") and notice != f"reloaded {digest}":  # late word of an earlier reload
+                notice = await self._notice(RELOAD_SECONDS)
+            if notice != f"reloaded {digest}":
+                _write(self._config, before)
+                raise self._refusal(notice.removeprefix("refused ") or "it did not answer")
 
     async def watch(self) -> None:
         """Starts it again whenever it ends, until `stop` is called."""
+        back_off = BackOff()
         while self._child is not None:
+            started = time.monotonic()
             code = await self._child.wait()
             if self._stopping:
                 return
-            LOG.error("the gateway ended with code %s; starting it again", code)
-            await asyncio.sleep(RESTART_SECONDS)
+            wait = back_off.after(time.monotonic() - started)
+            LOG.error("the gateway ended with code %s; starting it again in %.2f s", code, wait)
+            await asyncio.sleep(wait)
+            if self._stopping:
+                return
             try:
                 await self._launch()
-            except Refusal as refusal:
-                LOG.error("%s", refusal)
+            except (Refusal, OSError) as problem:
+                LOG.error("%s", problem)
 
     async def stop(self) -> None:
         """It stops accepting, finishes its streams within its drain time, and ends."""
         self._stopping = True
         if self._child is not None:
-            await self._child.stop(self._spec.drain_seconds + END_SECONDS)
+            await self._child.stop(ACCEPT_SECONDS + self._spec.drain_seconds + END_SECONDS)
 
     def write_config(self, config: Mapping[str, Any], engines: Mapping[str, Engine]) -> str:
         """Writes its configuration with the engines' addresses; returns the digest by which it confirms a reload."""
@@ -91,12 +106,16 @@ class GatewayProcess:
         return hashlib.sha256(content).hexdigest()
 
     async def _launch(self) -> None:
+        async with self._turn:
+            await self._launch_in_turn()
+
+    async def _launch_in_turn(self) -> None:
         public, operations = (listener.fileno() for listener in self._listeners)
         read, write = os.pipe()
         command = [
             *(sys.executable, "-m", "serving.gateway", "--config", str(self._config)),
             *("--listen-fd", str(public), "--operations-fd", str(operations), "--notify-fd", str(write)),
-            *("--drain-seconds", str(self._spec.drain_seconds)),
+            *("--accept-seconds", str(ACCEPT_SECONDS), "--drain-seconds", str(self._spec.drain_seconds)),
         ]
         log = self._folder / "gateway.log"
         try:
@@ -129,10 +148,6 @@ class GatewayProcess:
             allowed="a gateway that accepts its configuration",
             remedy=f"read {self._folder / 'gateway.log'}",
         )
-
-    def end_seconds(self) -> int:
-        """The longest that `stop` takes."""
-        return self._spec.drain_seconds + END_SECONDS + KILL_SECONDS
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -7,20 +7,21 @@ takes the sockets over when it serves: the same rule as for pods, so that a lapt
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import signal
 import socket
 from pathlib import Path
 
+import msgspec
+
 from serving.launcher.engine import Engine
 from serving.launcher.gateway_process import GatewayProcess
-from serving.launcher.refusal import Refusal
+from serving.launcher.refusal import Refusal, unusable
 from serving.launcher.sockets import Address, Predecessor, bind, offer
 from serving.launcher.specification import EngineSpecification, Specification, read_specification
 from serving.launcher.status import Status
-from serving.launcher.weights import check_digest, fetch, package_file
+from serving.launcher.weights import check_digest, fetch, package_file, read_token
 
 LOG = logging.getLogger("slipway.launcher")
 # With a gateway in front, an engine is idle once the gateway has ended; this is for its last bookkeeping.
@@ -39,13 +40,18 @@ class Generation:
         self._gateway: GatewayProcess | None = None
         self._listeners: dict[Address, socket.socket] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._control: asyncio.Server | None = None
         self._digest = ""
+        self._reloading = asyncio.Lock()
+        self._spec: Specification | None = None
 
     async def run(self) -> int:
         """0 after an orderly end, 1 when it could not start (status.json says why)."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ending.set)
+        # Nothing to reload yet; without a handler it would be the end.
+        loop.add_signal_handler(signal.SIGHUP, lambda: LOG.info("SIGHUP before it is ready: nothing to reload"))
         self._status.write("starting", step="reading the specification")
         starting = asyncio.create_task(self._start())
         ended = asyncio.create_task(self._ending.wait())
@@ -57,22 +63,24 @@ class Generation:
         except asyncio.CancelledError:
             await self._end(None)
             return 0
-        except Refusal as refusal:
+        except (Refusal, OSError) as problem:
+            refusal = problem if isinstance(problem, Refusal) else unusable(self._folder, problem)
             LOG.error("%s", refusal)
             await self._end(None)
             self._status.write("failed", problem=refusal)
             return 1
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.append(asyncio.create_task(self._reload())))
-        async with await offer(self._listeners, self._ending.set):
-            await self._ending.wait()
-            self._status.write("draining", digest=self._digest)
-            for listener in self._listeners.values():  # the gateway and a successor have their own handles
-                listener.close()
-            await self._end(spec)
+        await self._ending.wait()
+        # Closed, not waited for: a successor that is still loading may hold its connection for long.
+        if self._control:
+            self._control.close()
+        self._status.write("draining", digest=self._digest)
+        for listener in self._listeners.values():  # the gateway and a successor have their own handles
+            listener.close()
+        await self._end(spec)
         return 0
 
     async def _start(self) -> Specification:
-        spec = self._read()
+        spec, self._digest = read_specification(self._path)
         predecessor = Predecessor.connect(self._predecessor_control) if self._predecessor_control else None
         try:
             if spec.gateway is not None:
@@ -93,20 +101,20 @@ class Generation:
                 public, operations = self._listeners.values()
                 self._gateway = GatewayProcess(spec.gateway, (public, operations), self._folder)
                 await self._gateway.start(self._engines)
+            self._control = await offer(self._listeners, self._ending.set)
         except BaseException:
             if predecessor:
                 predecessor.close()
             raise
+        self._spec = spec
         watched = [*self._engines.values(), *([self._gateway] if self._gateway else [])]
         self._tasks += [asyncio.create_task(process.watch()) for process in watched]
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.append(loop.create_task(self._reload())))
+        # Last: whoever reads this may reload or follow it at once.
         self._status.write("ready", digest=self._digest)
         if predecessor:
             predecessor.retire()
-        return spec
-
-    def _read(self) -> Specification:
-        spec = read_specification(self._path)
-        self._digest = hashlib.sha256(self._path.read_bytes()).hexdigest()
         return spec
 
     async def _weights(self, spec: Specification, engine: EngineSpecification) -> Path:
@@ -115,27 +123,34 @@ class Generation:
             case "package":
                 path = package_file(weights)
             case "file":
-                path = Path(os.path.normpath(Path(spec.base_directory) / Path(weights.location).expanduser()))
+                path = Path(os.path.normpath(Path(spec.base_directory) / os.path.expanduser(weights.location)))
             case "huggingface":
-                token = spec.huggingface_token_file
-                secret = Path(token).read_text(encoding="ascii").strip() if token else None
-                path = await fetch(weights, Path(spec.cache_directory), secret)
-        await asyncio.to_thread(check_digest, path, weights.sha256)
+                token = read_token(Path(spec.huggingface_token_file)) if spec.huggingface_token_file else None
+                return await fetch(weights, Path(spec.cache_directory), token)
+        await check_digest(path, weights.sha256)
         return path
 
     async def _reload(self) -> None:
         """Takes a changed gateway configuration over; anything else that changed is refused."""
-        digest = self._digest
+        async with self._reloading:
+            problem = await self._reload_gateway()
+            if problem:
+                LOG.error("%s", problem)
+            if not self._ending.is_set():
+                self._status.write("ready", digest=self._digest, problem=problem)
+
+    async def _reload_gateway(self) -> Refusal | None:
         try:
-            spec = self._read()
+            spec, digest = read_specification(self._path)
             if self._gateway is None or spec.gateway is None:
                 raise _needs_new_generation("there is no gateway")
+            if _without_gateway_config(spec) != _without_gateway_config(self._spec):
+                raise _needs_new_generation("a change of more than the gateway's configuration")
             await self._gateway.reload(spec.gateway.config, self._engines)
-            self._status.write("ready", digest=self._digest)
-        except Refusal as refusal:
-            self._digest = digest
-            LOG.error("%s", refusal)
-            self._status.write("ready", digest=digest, problem=refusal)
+        except (Refusal, OSError) as problem:
+            return problem if isinstance(problem, Refusal) else unusable(self._folder, problem)
+        self._digest = digest
+        return None
 
     async def _end(self, spec: Specification | None) -> None:
         """Gateway first, so that every stream is finished; then engines, each once it is idle."""
@@ -157,6 +172,12 @@ class Generation:
             task.cancel()
         for listener in self._listeners.values():
             listener.close()
+
+
+def _without_gateway_config(spec: Specification | None) -> Specification | None:
+    if spec is None or spec.gateway is None:
+        return spec
+    return msgspec.structs.replace(spec, gateway=msgspec.structs.replace(spec.gateway, config={"models": {}}))
 
 
 def _needs_new_generation(found: str) -> Refusal:

@@ -70,13 +70,11 @@ def parameters(options: argparse.Namespace) -> Any:
 
 
 def main() -> None:
-    # Blocked before any thread starts, so that only `sigwait` below receives them.
-    signals = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    # Like the binary, it ends at once, while loading too, and cuts what still runs: draining is the launcher's work.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     server = llama.Server(parameters(parse(sys.argv[1:])))
-    signal.sigwait(signals)
-    # Like the binary, it ends at once and cuts what still runs: draining is the launcher's work.
-    del server
+    while server:
+        signal.pause()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class Refusal(Exception):
     """Where it is, what was found, what is allowed, what to do."""
@@ -15,3 +17,13 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return f"{self.where}\n   found    {self.found}\n   allowed  {self.allowed}\n   do       {self.remedy}"
+
+
+def unusable(path: Path, error: OSError) -> Refusal:
+    """What the system says when a file or folder that the launcher needs cannot be used."""
+    return Refusal(
+        where=str(error.filename or path),
+        found=(error.strerror or "an error without a name").lower(),
+        allowed="a folder that this user can write, with room on its disk",
+        remedy="make room or correct the permissions, then start it again",
+    )

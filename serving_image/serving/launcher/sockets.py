@@ -11,6 +11,7 @@ import errno
 import json
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -28,7 +29,10 @@ Address = tuple[str, int]
 def bind(address: Address) -> socket.socket:
     """A listening socket. Raises Refusal that names who holds the port."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise _refused(address, error) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
@@ -70,7 +74,8 @@ class Predecessor:
 
     def retire(self) -> None:
         """It stops accepting, finishes what it has, and ends."""
-        self._connection.sendall(RETIRE)
+        with suppress(OSError):  # it has died meanwhile
+            self._connection.sendall(RETIRE)
         self.close()
 
     def close(self) -> None:

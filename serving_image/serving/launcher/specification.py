@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from serving.launcher.refusal import Refusal
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Seconds = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,19 +40,23 @@ class EngineSpecification(Strict, frozen=True):
     running_metric: str
     queued_metric: str
     drains_on_sigterm: bool
-    start_seconds: int
-    drain_seconds: int
+    start_seconds: Seconds
+    drain_seconds: Seconds
 
 
 class GatewaySpecification(Strict, frozen=True):
     """The gateway process. `config` is its configuration file, without the addresses of the engines."""
 
     address: str
-    port: int
+    port: Port
     operations_address: str
-    operations_port: int
-    drain_seconds: int
+    operations_port: Port
+    drain_seconds: Seconds
     config: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        # The gateway checks it whole; this is what the launcher itself fills.
+        msgspec.convert(self.config.get("models"), dict[str, dict[str, Any]])
 
 
 class Specification(Strict, frozen=True):
@@ -66,10 +74,11 @@ class Specification(Strict, frozen=True):
     huggingface_token_file: str | None = None
 
 
-def read_specification(path: Path) -> Specification:
-    """The file's content. Raises Refusal."""
+def read_specification(path: Path) -> tuple[Specification, str]:
+    """The file's content and the SHA-256 of exactly that. Raises Refusal."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Specification)
+        content = path.read_bytes()
+        return msgspec.json.decode(content, type=Specification), hashlib.sha256(content).hexdigest()
     except OSError as error:
         raise Refusal(
             where=str(path),

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable
+
 from serving.gateway.context import RequestContext
-from serving.gateway.refusal import Refusal, four_parts
-from serving.gateway.request_rate import BURST_SECONDS, retry_after
+from serving.gateway.limits.headers import limit_headers
+from serving.gateway.limits.ledger import Ledger
+from serving.gateway.limits.meter import Meter
+from serving.gateway.limits.refusals import over_limit, store_away
 
 
-def limit_requests(context: RequestContext) -> None:
+def limit_requests(context: RequestContext) -> Awaitable[None] | None:
     """Count this request; 429 with Retry-After when it is one too many."""
-    rate = context.client.rate if context.client else None
-    if rate is None:
-        return
-    wait = rate.take()
-    if wait:
-        seconds = retry_after(wait)
-        raise Refusal(
-            429,
-            "rate_limit_exceeded",
-            four_parts(
-                "requests per minute",
-                f"more than {rate.per_minute} per minute with a burst of {rate.burst}",
-                f"{rate.per_minute} requests per minute, {BURST_SECONDS} seconds' worth of them at once",
-                f"Wait {seconds.decode()} s (Retry-After), or ask the gateway's operator for a higher limit.",
-            ),
-            kind="rate_limit_error",
-            retry_after=seconds,
-        )
+    client = context.client
+    meter = client.limits.requests if client is not None else None
+    if meter is None:
+        return None
+    ledger = context.policy.ledger
+    if ledger.store.leasing and not meter.take_leased(1):
+        return _after_exchange(context, ledger, meter)
+    _count(context, ledger, meter, taken=ledger.store.leasing)
+    return None
+
+
+async def _after_exchange(context: RequestContext, ledger: Ledger, meter: Meter) -> None:
+    meter.demand += 1
+    await ledger.store.exchange(meter.client)
+    _count(context, ledger, meter, taken=ledger.store.leasing and meter.take_leased(1))
+
+
+def _count(context: RequestContext, ledger: Ledger, meter: Meter, taken: bool) -> None:
+    store = ledger.store
+    if store.closed:
+        raise store_away()
+    now = time.monotonic()
+    if not taken and (store.leasing or not meter.take_local(1, now)):
+        context.limit_headers = limit_headers(meter, now, store.leasing)
+        raise over_limit(meter, 1, now, store.leasing)
+    if taken:
+        meter.settle_leased(1, 1)
+        store.active.add(meter.client)
+    else:
+        meter.settle_local(1, 1, now)
+    context.limit_headers = limit_headers(meter, now, store.leasing)

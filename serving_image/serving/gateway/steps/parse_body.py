@@ -56,9 +56,11 @@ def _count_fields(document: dict[str, Any]) -> int:
             if type(value) is dict:
                 inner = cast("dict[str, Any]", value)
                 count += len(inner)
-                below += [item for item in inner.values() if type(item) is dict or type(item) is list]
-            else:
-                below += [item for item in value if type(item) is dict or type(item) is list]
+                value = inner.values()
+            # A plain loop: a comprehension is a function call of its own, and most objects here are small.
+            for item in value:
+                if type(item) is dict or type(item) is list:
+                    below.append(item)
         if not below:
             return count
         level = below

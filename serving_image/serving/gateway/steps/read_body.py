@@ -36,7 +36,8 @@ async def read_body(context: RequestContext) -> None:
         raise _too_large(limits.body_bytes)
     context.body = body
     context.body_read = True
-    context.lifeline.watch(receive)
+    if context.connection is not None:
+        context.lifeline.watch(context.connection)
 
 
 def _too_large(limit: int) -> Refusal:

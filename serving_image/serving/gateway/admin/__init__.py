@@ -1,0 +1,1 @@
+"""The admin listener: for the operator on the same machine."""

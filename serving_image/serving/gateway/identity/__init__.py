@@ -1,0 +1,1 @@
+"""Who is asking: API keys with an expiry, tokens of OpenID Connect issuers, client certificates."""

@@ -1,0 +1,1 @@
+"""Where a request goes: replicas, their health, balancing, retries, routes, fallbacks, shadow, discovery."""

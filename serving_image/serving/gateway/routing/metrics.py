@@ -1,0 +1,62 @@
+"""Metrics of routing and waiting: read from the pools when somebody scrapes, so that counting costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from serving.gateway.routing.pool import Pool
+from serving.gateway.routing.replica import State
+from serving.gateway.waiting.measures import QUEUE_SECONDS
+
+_PREFIX = "slipway_gateway_"
+_STATES = {State.CLOSED: "trusted", State.OPEN: "ejected", State.TRIAL: "on_trial", State.COOLING: "cooling"}
+
+
+class RoutingCollector(Collector):
+    """Labels are models and constants: replicas come and go, so they are counted by state and not named."""
+
+    def __init__(self, pools: Callable[[], dict[str, Pool]]) -> None:
+        self._pools = pools
+
+    def describe(self) -> Iterator[Metric]:
+        """Names are known without asking the pools, which may not exist yet."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """See Collector."""
+        pools = self._pools()
+        replicas = GaugeMetricFamily(f"{_PREFIX}replicas", "Replicas by breaker state.", labels=("model", "state"))
+        waiting = GaugeMetricFamily(
+            f"{_PREFIX}requests_waiting", "Requests waiting for a free or a ready replica.", labels=("model", "why")
+        )
+        shadow = CounterMetricFamily(f"{_PREFIX}shadow_requests", "Copies by result.", labels=("model", "result"))
+        for name, pool in pools.items():
+            counts = dict.fromkeys([*_STATES.values(), "unreachable"], 0)
+            for replica in pool.replicas:
+                silent = replica.state == State.CLOSED and replica.asked and not replica.reachable
+                counts["unreachable" if silent else _STATES[replica.state]] += 1
+            for state, count in counts.items():
+                replicas.add_metric((name, state), count)
+            queued, held = pool.waiting()
+            waiting.add_metric((name, "queued"), queued)
+            waiting.add_metric((name, "held"), held)
+            for result, count in pool.counters.shadow.items():
+                shadow.add_metric((name, result), count)
+        yield from (replicas, waiting, shadow)
+        for attribute, text in (
+            ("ejections", "Replicas ejected for failures or hanging."),
+            ("hangs", "Those of them that hung."),
+            ("recoveries", "Replicas taken back."),
+            ("retries", "Extra calls after a failed one."),
+            ("retries_denied", "Extra calls that the retry budget did not allow."),
+            ("fallbacks", "Calls that this model served instead of another one."),
+            ("queue_refusals", "Requests that found the queue full or waited too long."),
+        ):
+            family = CounterMetricFamily(f"{_PREFIX}{attribute}", text, labels=("model",))
+            for name, pool in pools.items():
+                family.add_metric((name,), getattr(pool.counters, attribute))
+            yield family
+        yield from QUEUE_SECONDS.collect()

@@ -1,0 +1,102 @@
+"""The background work of routing: ends ejections, finds hanging replicas, keeps discovery running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import orjson
+
+from serving.gateway.journal import Journal, describe
+from serving.gateway.policy import Policy
+from serving.gateway.routing.discovery import Discovery
+from serving.gateway.routing.pool import Pool
+from serving.gateway.routing.replica import Replica
+from serving.gateway.routing.shadow import end_shadows
+from serving.gateway.state import GatewayState
+from serving.gateway.upstream import UpstreamClient, UpstreamLost, UpstreamUnreachable
+from serving.gateway.waiting.admission import close_pool
+from serving.gateway.waiting.scaling import work_of
+
+_TICK_SECONDS = 0.25
+
+
+class Upkeep:
+    """One per process; everything that routing does outside of requests."""
+
+    def __init__(self, state: GatewayState, upstreams: UpstreamClient, journal: Journal) -> None:
+        self._state = state
+        self._upstreams = upstreams
+        self._journal = journal
+        self._policy: Policy | None = None
+        self._discovery = Discovery(journal)
+        self._asking: dict[Replica, asyncio.Task[None]] = {}
+        # The ledger is handed on from policy to policy: telling it once is enough.
+        state.policy.ledger.fleet.provide(lambda: {name: work_of(pool) for name, pool in state.policy.pools.items()})
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                # A defect in here must not end ejections and discovery for good.
+                try:
+                    self._tick()
+                except Exception as error:  # noqa: BLE001, RUF100
+                    self._journal.note("defect", "error", **describe(error))
+                await asyncio.sleep(_TICK_SECONDS)
+        finally:
+            for task in self._asking.values():
+                task.cancel()
+            await self._discovery.stop()
+            await end_shadows()
+
+    def _tick(self) -> None:
+        policy = self._state.policy
+        if policy is not self._policy:
+            before = self._policy.pools if self._policy else {}
+            for name in before.keys() - policy.pools.keys():
+                close_pool(before[name])
+            self._discovery.adopt(policy.pools)
+            self._policy = policy
+        now = time.monotonic()
+        for pool in policy.pools.values():
+            for replica in pool.breaker.tick(now):
+                if replica not in self._asking:
+                    task = asyncio.get_running_loop().create_task(self._ask(policy, pool, replica))
+                    self._asking[replica] = task
+
+    async def _ask(self, policy: Policy, pool: Pool, replica: Replica) -> None:
+        """One token from a replica that hung: its /health says 200, and a client's request might hang there too."""
+        name = replica.model or pool.name
+        endpoints = policy.models[pool.name].endpoints
+        body: dict[str, object] = {"model": name, "max_tokens": 1}
+        if "chat_completions" in endpoints:
+            endpoint = "chat_completions"
+            body["messages"] = [{"role": "user", "content": "."}]
+        elif "completions" in endpoints:
+            endpoint = "completions"
+            body["prompt"] = "."
+        else:
+            endpoint = "embeddings"
+            body = {"model": name, "input": "."}
+        headers = {"Content-Type": "application/json", "X-Request-Id": "slipway-trial"}
+        if replica.authorization is not None:
+            headers["Authorization"] = replica.authorization
+        works = False
+        try:
+            with contextlib.suppress(UpstreamLost, UpstreamUnreachable, TimeoutError):
+                async with asyncio.timeout(pool.hang_seconds):
+                    answer = await self._upstreams.open(
+                        replica.urls[endpoint], headers, orjson.dumps(body), policy.limits.connect_seconds
+                    )
+                    try:
+                        works = answer.status < 500 and bool(await answer.read())
+                    finally:
+                        answer.close()
+        finally:
+            del self._asking[replica]
+        if works:
+            pool.breaker.recover(replica)
+        else:
+            pool.breaker.eject(replica, hung=True)

@@ -1,0 +1,1 @@
+"""What operators see: metrics with the field's names and bounded labels, and sampled traces."""
