@@ -48,9 +48,7 @@ class ClientPrivacySettings(Settings):
         description="`tokenise` puts placeholders in and the values back into the answer, `mask` only takes them out, "
         "`block` refuses the request.",
     )
-    kinds: dict[str, Mode] = Field(
-        default_factory=dict, description="Another mode for some kinds, such as `ip: off`."
-    )
+    kinds: dict[str, Mode] = Field(default_factory=dict, description="Another mode for some kinds, such as `ip: off`.")
     scan_output: Literal["off", "mask", "block"] = Field(
         default="off", description="What happens to personal data that the model itself writes."
     )

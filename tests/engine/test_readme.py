@@ -35,10 +35,16 @@ def test_commands_work_in_the_order_they_are_shown(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_examples_of_sources_are_accepted(example: str) -> None:
+def test_examples_are_accepted_where_they_belong(example: str) -> None:
     deployment = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]["slipway:deployment"]
-    deployment["models"]["chat"]["source"] = yaml.safe_load(example)
-    assert build_plan(validate(deployment, "README.md", {}), "dev").models["chat"].weights.kind in example
+    shown = yaml.safe_load(example)
+    if "kind" in shown:
+        deployment["models"]["chat"]["source"] = shown
+    elif "models" in shown:
+        deployment["clients"]["dev"] = shown
+    else:
+        deployment.update(shown)
+    assert build_plan(validate(deployment, "README.md", {}), "dev").models["chat"].weights
 
 
 def test_every_make_target_that_is_named_exists() -> None:

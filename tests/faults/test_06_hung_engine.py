@@ -22,7 +22,7 @@ def test_06_a_hung_engine_is_ejected_although_healthy(
     rounds = times(10, 1)
     with FakeEngine() as other:
         # No first_byte_seconds: the request itself could wait for 20 s.
-        routing = {"eject": {"seconds": 1}}
+        routing = {"eject": {"seconds": 1, "longest_seconds": 2}}
         config = configuration({"m": model([engine, other], routing=routing)}, first_byte_seconds=None)
         with start_gateway(tmp_path, config) as gateway:
             settle(gateway, 2)
@@ -62,4 +62,18 @@ def test_06_a_long_silent_generation_is_not_a_hang(engine: FakeEngine, tmp_path:
                 thread.join(10)
                 assert answers[0].status == 200
             assert replicas(gateway)["trusted"] == 2
+            assert gateway.metric('slipway_gateway_ejections_total{model="m"}') == 0
+
+
+def test_06_long_streams_are_not_a_hang(engine: FakeEngine, tmp_path: Path) -> None:
+    """Streams that last longer than the limit, but never pause that long."""
+    engine.acts_as = "long"
+    with FakeEngine() as other:
+        other.acts_as = "long"
+        with start_gateway(tmp_path, configuration({"m": model([engine, other])})) as gateway:
+            settle(gateway, 2)
+            running = [in_background(lambda: ask(gateway, stream=True)) for _ in range(4)]
+            for thread, answers in running:
+                thread.join(10)
+                assert answers[0].body.endswith(b"data: [DONE]\n\n")
             assert gateway.metric('slipway_gateway_ejections_total{model="m"}') == 0

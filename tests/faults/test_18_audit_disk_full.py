@@ -168,8 +168,11 @@ def test_a_failing_disk_stops_new_requests_and_loses_no_row(
         with clients.running():
             for _ in range(ROUNDS):
                 clients.wait_for(200, 20)
+                at_fault = clients.count(200)
                 switch.write_text(fault)
                 clients.wait_for(503, 20)
+                # At once, not when the queue of rows (16,384) is full.
+                assert clients.count(200) - at_fault < 1000
                 before = clients.count(200)
                 time.sleep(0.3)
                 assert clients.count(200) <= before + CLIENTS

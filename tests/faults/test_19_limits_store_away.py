@@ -20,9 +20,7 @@ from tests.serving.upstream import FakeEngine
 REPEATS = 10 if os.environ.get("FAULTS_FULL") == "1" else 1
 USED = 10
 LIMIT = 2000
-# Slack of a shared machine with two cores, on top of the second that the breaker may take.
 BREAKER_SECONDS = 1.0
-MACHINE_SECONDS = 0.5
 
 Fault = tuple[str, Callable[[RedisProcess], None], Callable[[RedisProcess], None]]
 FAULTS: list[Fault] = [
@@ -44,7 +42,12 @@ def server(tmp_path: Path) -> Iterator[RedisProcess]:
 
 
 def _pair(stack: ExitStack, engine: FakeEngine, server: RedisProcess, folder: Path, when_away: str) -> Any:
-    clients = {"day": {"tokens_per_day": LIMIT}, "minute": {"tokens_per_minute": LIMIT}, "free": {}}
+    clients = {
+        "day": {"tokens_per_day": LIMIT},
+        "minute": {"tokens_per_minute": LIMIT},
+        "plenty": {"tokens_per_day": 10**9},
+        "free": {},
+    }
     shared = {"kind": "redis", "url_file": str(server.url_file), "when_away": when_away, "gateways": 2}
     for number in range(2):
         place = folder / f"gateway{number}"
@@ -65,14 +68,14 @@ def test_closed_refuses_at_once_and_recovers_by_itself(
         gateways = list(_pair(stack, engine, server, tmp_path, "closed"))
         for repeat in range(REPEATS):
             for gateway in gateways:
-                assert ask_as(gateway, "day").status == 200
+                assert ask_as(gateway, "plenty").status == 200
             break_it(server)
             broken = time.monotonic()
             for gateway in gateways:
                 slowest, opened = 0.0, None
                 while opened is None:
                     began = time.monotonic()
-                    answer = ask_as(gateway, "day")
+                    answer = ask_as(gateway, "plenty")
                     slowest = max(slowest, time.monotonic() - began)
                     if answer.status == 503:
                         opened = time.monotonic() - broken
@@ -80,18 +83,18 @@ def test_closed_refuses_at_once_and_recovers_by_itself(
                         assert answer.headers["retry-after"] == "1"
                     assert time.monotonic() - broken < 5, answer.status
                 print(f"19 {name}, closed, run {repeat + 1}: open after {opened:.2f} s, slowest {slowest:.2f} s")
-                assert opened <= BREAKER_SECONDS + MACHINE_SECONDS
-                assert slowest <= BREAKER_SECONDS + MACHINE_SECONDS
+                assert opened <= BREAKER_SECONDS
+                assert slowest <= BREAKER_SECONDS
                 assert not _available(gateway)
                 began = time.monotonic()
-                assert {ask_as(gateway, "day").status for _ in range(20)} == {503}
+                assert {ask_as(gateway, "plenty").status for _ in range(20)} == {503}
                 assert time.monotonic() - began < 2
                 # Whoever has no limits needs no store.
                 assert ask_as(gateway, "free").status == 200
             mend_it(server)
             for gateway in gateways:
                 wait_until("the breaker closes", lambda gateway=gateway: _available(gateway), 5)
-                assert ask_as(gateway, "day").status == 200
+                assert ask_as(gateway, "plenty").status == 200
         print(f"19 {name}, closed: n = {2 * REPEATS} breakers")
 
 
@@ -119,7 +122,7 @@ def test_local_goes_on_within_the_documented_overshoot(
             answer = ask_as(gateway, "minute")
             took = time.monotonic() - began
             assert answer.status == 200
-            assert took <= BREAKER_SECONDS + MACHINE_SECONDS
+            assert took <= BREAKER_SECONDS
         wait_until("both breakers open", lambda: not any(_available(gateway) for gateway in gateways), 2)
         print(f"19 {name}, local: both open after {time.monotonic() - broken:.2f} s at most")
         before = spent

@@ -11,7 +11,9 @@ from tests.serving.gateway_process import configuration, sha
 
 MODELS = ("echo", "echoslow", "echotool", "echocut", "echobroken", "leak")
 LEAKED = "ada@example.org"
-KEYS = {mode: f"sk-{mode}-canary" for mode in ("tokenise", "mask", "block", "scan", "scanblock", "mixed", "named", "tight")}
+KEYS = {
+    mode: f"sk-{mode}-canary" for mode in ("tokenise", "mask", "block", "scan", "scanblock", "mixed", "named", "tight")
+}
 
 
 def prompt_of(call: upstream.Call) -> str:
@@ -25,11 +27,23 @@ def prompt_of(call: upstream.Call) -> str:
 
 def _answer(call: upstream.Call, **message: Any) -> dict[str, Any]:
     choices = [
-        {"index": index, "finish_reason": "stop", "text": message.get("content"), "message": {"role": "assistant", **message}}
+        {
+            "index": index,
+            "finish_reason": "stop",
+            "text": message.get("content"),
+            "message": {"role": "assistant", **message},
+        }
         for index in range(call.body.get("n") or 1)
     ]
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-    return {"id": "x", "object": "chat.completion", "created": 1, "model": call.model, "choices": choices, "usage": usage}
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": call.model,
+        "choices": choices,
+        "usage": usage,
+    }
 
 
 def _events(call: upstream.Call, field: str, text: str, step: int = 3) -> bytes:
@@ -46,7 +60,9 @@ def _events(call: upstream.Call, field: str, text: str, step: int = 3) -> bytes:
             choice = {"index": index, "delta": delta, "text": piece, "finish_reason": None}
             out.append(b"data: " + _chunk(call, choice) + b"\n\n")
     for index in range(call.body.get("n") or 1):
-        out.append(b"data: " + _chunk(call, {"index": index, "delta": {}, "text": "", "finish_reason": "stop"}) + b"\n\n")
+        out.append(
+            b"data: " + _chunk(call, {"index": index, "delta": {}, "text": "", "finish_reason": "stop"}) + b"\n\n"
+        )
     return b"".join(out)
 
 

@@ -21,20 +21,28 @@ PASSWORD = "redis-canary-8d21"
 class RedisProcess:
     """One server that can be stopped, paused and started again on the same port. It keeps nothing on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         if binary is None:
             pytest.skip("redis-server is not installed")
         self._binary = binary
         self._folder = folder
         self.port = free_port()
-        self.url = f"redis://:{PASSWORD}@127.0.0.1:{self.port}/0"
+        self._tls = tls
+        scheme = "redis" if tls is None else "rediss"
+        self.url = f"{scheme}://:{PASSWORD}@127.0.0.1:{self.port}/0"
         self.url_file = folder / "redis.url"
         self.url_file.write_text(self.url + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        settings = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
+        settings = ["--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
+        if self._tls is None:
+            settings += ["--port", str(self.port)]
+        else:
+            certificate, key = map(str, self._tls)
+            settings += ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
+            settings += ["--tls-cert-file", certificate, "--tls-key-file", key, "--tls-ca-cert-file", certificate]
         self._process = subprocess.Popen(
             [self._binary, *settings, "--appendonly", "no", "--requirepass", PASSWORD],
             stdout=subprocess.DEVNULL,
@@ -65,8 +73,8 @@ class RedisProcess:
 
 
 @contextmanager
-def start_redis(folder: Path) -> Iterator[RedisProcess]:
-    server = RedisProcess(folder)
+def start_redis(folder: Path, tls: tuple[Path, Path] | None = None) -> Iterator[RedisProcess]:
+    server = RedisProcess(folder, tls)
     server.start()
     try:
         yield server

@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.serving.gateway_process import (
     KEY,
-    NARROW_KEY,
     GatewayProcess,
     chat,
     configuration,
@@ -26,7 +25,7 @@ from tests.serving.gateway_process import (
     start_gateway,
     wait_until,
 )
-from tests.serving.tokens import AUDIENCE, KeyServer, SigningKey, claims, issuer, key_set
+from tests.serving.tokens import KeyServer, SigningKey, claims, issuer, key_set
 from tests.serving.upstream import FakeEngine
 
 CORP = "https://login.example.com/"
@@ -294,8 +293,3 @@ def test_a_reload_revokes_remembered_tokens_and_asks_for_no_keys(engine: FakeEng
             gateway.hang_up()
             assert gateway.notified().startswith("reloaded ")
             assert [status(gateway, token) for token in (by_id, by_subject, stays)] == [401, 401, 200]
-
-
-def test_two_keys_of_one_client_and_one_of_another_stay_apart(gateway: GatewayProcess) -> None:
-    assert status(gateway, NARROW_KEY, "cut") == 404
-    assert AUDIENCE == "slipway"

@@ -1,27 +1,21 @@
-"""Quotas: the meters by themselves. Never more than the limit, settling is exact, clocks may jump, leases add up."""
+"""Quotas: the meters by themselves. Never more than the limit, settling is exact, clocks may jump."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.gateway.limits import meter as meter_module
 from serving.gateway.limits.estimate import ModelMeasure
-from serving.gateway.limits.fleet import Counts, Fleet
 from serving.gateway.limits.meter import Meter
-from serving.gateway.limits.redis_store import header, question
 from serving.gateway.limits.refusals import retry_after
-from serving.gateway.limits.script import EXCHANGE, FLEET
-from serving.gateway.limits.usage_stream import UsageFilter
+from serving.gateway.limits.usage_filter import UsageFilter
 from serving.gateway.limits.windows import Window
-from tests.serving.redis_process import start_redis
 
 # One step: seconds that pass, how much is asked for, what part of it is used, and how many others begin before it ends.
 STEPS = st.lists(
@@ -149,172 +143,6 @@ def test_windows_end_at_midnight_utc_and_correct_a_clock_that_was_far_off() -> N
     year = Window("month", datetime(2026, 12, 31, 23, 59, tzinfo=UTC).timestamp())
     assert year.move(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
     assert year.label == "2027-01"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
-    with start_redis(tmp_path_factory.mktemp("redis")) as process, redis.Redis.from_url(process.url) as client:
-        yield client
-
-
-class Gateways:
-    """Several gateways' meters of one limit, and the real script under a clock that the test moves."""
-
-    def __init__(self, server: redis.Redis, kind: meter_module.Kind, limit: int, count: int) -> None:
-        server.flushall()
-        self.server = server
-        self.now = 1_000_000.0
-        self.server_clock = 0.0
-        self.script = EXCHANGE.replace("redis.call('TIME')", "{tonumber(ARGV[#ARGV]), 0}")
-        assert self.script != EXCHANGE
-        self.meters = [Meter(kind, "c", None, limit, count) for _ in range(count)]
-
-    def ask(self, index: int) -> tuple[list, str, int]:
-        meter = self.meters[index]
-        values = question(meter, every_second=False, now=self.now)
-        return [*header(f"g{index}"), *values], meter.label(), meter.total
-
-    def answer(self, index: int, asked: tuple[list, str, int], lost: bool = False) -> None:
-        values, label, total = asked
-        # The script wants whole seconds; thousandths are put in as such.
-        script = self.script.replace("time[1] * 1000", "time[1]")
-        moment = round((self.now + self.server_clock) * 1000)
-        granted, spent, others = self.server.eval(script, 1, "key", *values, moment)  # type: ignore[misc]
-        if not lost:
-            self.meters[index].granted(label, total, int(granted), float(spent), int(others), self.now)
-
-    def spent(self) -> float:
-        stored = self.server.hgetall("key")
-        return float(stored[b"spent"]) if stored else 0.0  # type: ignore[index]
-
-
-GATEWAY_STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["take", "settle", "begin", "end", "lose"]),
-        st.integers(0, 2),
-        st.integers(1, 60),
-        st.floats(0, 3),
-        st.sampled_from([0.0, 0.0, 0.0, -300.0, 300.0]),
-    ),
-    min_size=20,
-    max_size=80,
-)
-
-
-@given(st.sampled_from(["tokens_per_minute", "tokens_per_day", "concurrent_requests"]), GATEWAY_STEPS)
-@settings(max_examples=60)
-def test_gateways_together_never_exceed_the_limit(server: redis.Redis, kind: meter_module.Kind, steps: list) -> None:
-    """Leases over a real server, with exchanges on their way, answers that get lost and a server clock that jumps."""
-    gateways = Gateways(server, kind, 100, 3)
-    running: list[list[int]] = [[], [], []]
-    begun: list[tuple[list, str, int] | None] = [None, None, None]
-    used: list[tuple[float, int]] = []
-    for action, index, amount, pause, jump in steps:
-        gateways.now += pause
-        # Holds are those of dead gateways after 15 s without a word: everybody says something in time, as they do.
-        gateways.server_clock = jump if kind == "tokens_per_day" else 0.0
-        meter = gateways.meters[index]
-        if action == "take":
-            if meter.take_leased(amount):
-                running[index].append(amount)
-            else:
-                meter.demand += amount
-        elif action == "settle" and running[index]:
-            amount = running[index].pop()
-            meter.settle_leased(amount, 0 if kind == "concurrent_requests" else amount // 2)
-            used.append((gateways.now, amount // 2))
-        elif action == "begin" and begun[index] is None:
-            begun[index] = gateways.ask(index)
-        elif begun[index] is not None:
-            gateways.answer(index, begun[index], lost=action == "lose")  # type: ignore[arg-type]
-            begun[index] = None
-        held = sum(sum(amounts) for amounts in running)
-        assert held == sum(meter.held for meter in gateways.meters)
-        unreported = sum(meter.total - meter.reported for meter in gateways.meters)
-        if kind == "concurrent_requests":
-            assert held <= 100
-        elif kind == "tokens_per_day":
-            assert held + sum(amount for _, amount in used) <= 100
-        assert unreported >= 0
-    if kind == "tokens_per_minute":
-        for first, (start, _) in enumerate(used):
-            total = 0
-            for at, amount in used[first:]:
-                total += amount
-                assert total <= 100 + (at - start) * 100 / 60 + 1e-3
-
-
-def test_a_restarted_server_is_told_a_days_use_again(server: redis.Redis) -> None:
-    gateways = Gateways(server, "tokens_per_day", 100, 2)
-    for index in (0, 1):
-        meter = gateways.meters[index]
-        meter.demand = 40
-        gateways.answer(index, gateways.ask(index))
-        assert meter.take_leased(40)
-        meter.settle_leased(40, 40)
-        gateways.answer(index, gateways.ask(index))
-    assert gateways.spent() == 80
-    server.flushall()
-    for index in (0, 1):
-        gateways.answer(index, gateways.ask(index))
-    assert gateways.spent() == 80
-
-
-def test_a_dead_gateways_hold_is_spent_and_its_running_requests_end(server: redis.Redis) -> None:
-    for kind, left in (("tokens_per_minute", 0), ("concurrent_requests", 100)):
-        gateways = Gateways(server, kind, 100, 2)  # type: ignore[arg-type]
-        gateways.meters[0].demand = 100
-        gateways.answer(0, gateways.ask(0))
-        assert gateways.meters[0].take_leased(100)
-        for seconds, room in ((14, 0), (16, left)):
-            gateways.now = 1_000_000.0 + seconds
-            gateways.meters[1].demand = 100
-            gateways.answer(1, gateways.ask(1))
-            assert gateways.meters[1].lease == room
-
-
-def test_an_idle_gateway_gives_its_lease_back(server: redis.Redis) -> None:
-    gateways = Gateways(server, "tokens_per_minute", 1000, 2)
-    meter = gateways.meters[0]
-    meter.demand = 10
-    gateways.answer(0, gateways.ask(0))
-    assert meter.lease == 10 + 80  # what was asked for, and the same eight times in hand
-    meter.want(every_second=True)
-    gateways.answer(0, gateways.ask(0))
-    assert meter.idle()
-
-
-def test_going_local_keeps_to_the_share(server: redis.Redis) -> None:
-    gateways = Gateways(server, "tokens_per_minute", 100, 2)
-    for index in (0, 1):
-        gateways.meters[index].demand = 20
-        gateways.answer(index, gateways.ask(index))
-        assert gateways.meters[index].take_leased(20)
-        gateways.meters[index].settle_leased(20, 20)
-        gateways.answer(index, gateways.ask(index))
-    gateways.answer(0, gateways.ask(0))
-    for meter in gateways.meters:
-        meter.go_local(gateways.now)
-        assert meter.take_local(30, gateways.now)
-        assert not meter.take_local(1, gateways.now)
-
-
-def test_fleet_counts_are_summed_and_forgotten(server: redis.Redis) -> None:
-    server.flushall()
-    fleets = [Fleet(), Fleet()]
-    script = FLEET.replace("redis.call('TIME')", "{tonumber(ARGV[#ARGV]), 0}")
-    for number, fleet in enumerate(fleets):
-        fleet.provide(lambda number=number: {"m": Counts(running=number + 1, queued=10)})
-    for second, index in ((100, 0), (101, 1), (102, 0)):
-        published = server.eval(script, 1, "fleet", f"g{index}", 5000, fleets[index].publish(), second)
-        fleets[index].heard(published)  # type: ignore[arg-type]
-    assert fleets[0].total("m") == fleets[1].total("m") == Counts(running=3, queued=20)
-    assert fleets[0].total("other") == Counts()
-    published = server.eval(script, 1, "fleet", "g0", 5000, fleets[0].publish(), 107)
-    fleets[0].heard(published)  # type: ignore[arg-type]
-    assert fleets[0].total("m") == Counts(running=1, queued=10)
-    fleets[1].alone(complete=False)
-    assert (fleets[1].total("m"), fleets[1].complete) == (Counts(running=2, queued=10), False)
 
 
 def test_estimates_learn_and_media_are_not_counted_by_their_bytes() -> None:

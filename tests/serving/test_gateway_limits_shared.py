@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.serving.certificates import Authority
 from tests.serving.gateway_process import Answer, GatewayProcess, raw_request, read_until, start_gateway, wait_until
 from tests.serving.limited import ask_as, chat_body, key_of, limited, priced, until_refused
 from tests.serving.redis_process import PASSWORD, RedisProcess, start_redis
@@ -203,3 +204,16 @@ def test_other_settings_of_the_same_store_count_nothing_twice(
             assert gateway.notified().startswith("reloaded")
         count, _ = until_refused(gateway, "c", 200)
         assert 1000 - 60 <= (30 + count) * USED <= 1000
+
+
+def test_a_store_behind_tls_is_verified(engine: FakeEngine, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    with start_redis(tmp_path, authority.server()) as server:
+        for ca_file, status in ((str(authority.file), 200), (None, 503)):
+            folder = tmp_path / str(status)
+            folder.mkdir()
+            settings = store(server, ca_file=ca_file)
+            document = limited(engine.url, folder, {"c": {"tokens_per_day": 1000}}, limits_store=settings)
+            with start_gateway(folder, document) as gateway:
+                assert ask_as(gateway, "c").status == status
+                assert gateway.metric("slipway_gateway_limits_store_available") == (status == 200)

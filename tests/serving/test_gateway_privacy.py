@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import openai
 import pytest
@@ -77,7 +77,13 @@ def test_tokenise_hides_values_from_the_engine_and_restores_them(gateway: Gatewa
     assert json.loads(answer.body)["choices"][0]["message"]["reasoning_content"] == TEXT
     seen = engine.of("echo")[-1].body["messages"][0]["content"]
     assert not any(value in seen for value in VALUES)
-    assert [found[1:].partition("_")[0] for found in PLACEHOLDER.findall(seen)] == ["EMAIL", "PHONE", "CARD", "IBAN", "SECRET"]
+    assert [found[1:].partition("_")[0] for found in PLACEHOLDER.findall(seen)] == [
+        "EMAIL",
+        "PHONE",
+        "CARD",
+        "IBAN",
+        "SECRET",
+    ]
     assert "«Zürich 🙂»" in seen
 
 
@@ -150,7 +156,9 @@ def test_text_in_the_shape_of_a_placeholder_comes_back_as_it_was(gateway: Gatewa
 EVERYWHERE = {
     "system": {"messages": [{"role": "system", "content": EMAIL}, {"role": "user", "content": "x"}]},
     "earlier turn": {"messages": [{"role": "user", "content": EMAIL}, {"role": "user", "content": "x"}]},
-    "parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": EMAIL}]}]},
+    "parts": {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": EMAIL}]}]
+    },
     "name": {"messages": [{"role": "user", "name": EMAIL, "content": "x"}]},
     "arguments": {
         "messages": [
@@ -161,7 +169,10 @@ EVERYWHERE = {
                     {
                         "id": "t",
                         "type": "function",
-                        "function": {"name": "f", "arguments": json.dumps({"a": [EMAIL.replace("@", "\\u0040")], EMAIL: 1})},
+                        "function": {
+                            "name": "f",
+                            "arguments": json.dumps({"a": [EMAIL.replace("@", "\\u0040")], EMAIL: 1}),
+                        },
                     }
                 ],
             },
@@ -173,7 +184,11 @@ EVERYWHERE = {
             {
                 "role": "assistant",
                 "tool_calls": [
-                    {"id": "t", "type": "function", "function": {"name": "f", "arguments": '{"a":"' + EMAIL.replace("@", "\\u0040") + '"}'}}
+                    {
+                        "id": "t",
+                        "type": "function",
+                        "function": {"name": "f", "arguments": '{"a":"' + EMAIL.replace("@", "\\u0040") + '"}'},
+                    }
                 ],
             }
         ]
@@ -185,7 +200,10 @@ EVERYWHERE = {
                 "function": {
                     "name": "f",
                     "description": f"for {EMAIL}",
-                    "parameters": {"type": "object", "properties": {"p": {"enum": [EMAIL], "default": 4111111111111111}}},
+                    "parameters": {
+                        "type": "object",
+                        "properties": {"p": {"enum": [EMAIL], "default": 4111111111111111}},
+                    },
                 },
             }
         ]
@@ -235,7 +253,7 @@ def test_completions_and_embeddings(gateway: GatewayProcess, engine: FakeEngine)
 @pytest.mark.parametrize("mode", ["tokenise", "mask", "block"])
 def test_what_cannot_be_scanned_is_refused(gateway: GatewayProcess, engine: FakeEngine, mode: str) -> None:
     calls = len(engine.calls)
-    image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]
+    image = [{"type": "image_url", "image_url": {"url": "data:image/png;base64," + "4111111111111111" * 20}}]
     for body, path in (
         ({"model": "echo", "prompt": [1, 2, 3]}, "/v1/completions"),
         ({"model": "echo", "prompt": [[1, 2], [3]]}, "/v1/completions"),
@@ -293,6 +311,14 @@ def test_a_stream_that_ends_badly_ends_in_an_error_and_nothing_half(gateway: Gat
     assert ask(gateway, "tokenise", user(TEXT, "echobroken")).status == 502
 
 
+def test_a_request_id_with_personal_data_is_replaced(gateway: GatewayProcess, engine: FakeEngine) -> None:
+    for sent in (EMAIL, "123e4567-e89b-12d3-a456-426614174000"):
+        headers = {"X-Request-Id": sent}
+        answer = gateway.request(body=user("x", "ok"), key=KEYS["mask"], headers=headers)
+        assert (answer.headers["x-request-id"] == sent) is (sent != EMAIL)
+        assert engine.of("ok")[-1].headers["x-request-id"] == answer.headers["x-request-id"]
+
+
 def test_counts_and_no_values_in_metrics_and_logs(gateway: GatewayProcess) -> None:
     name = 'slipway_gateway_privacy_findings_total{action="mask",kind="email"}'
     before = gateway.metric(name)
@@ -307,7 +333,9 @@ def test_counts_and_no_values_in_metrics_and_logs(gateway: GatewayProcess) -> No
 
 
 def test_the_official_client_sees_nothing_of_it(gateway: GatewayProcess, engine: FakeEngine) -> None:
-    with openai.OpenAI(base_url=f"http://127.0.0.1:{gateway.port}/v1", api_key=KEYS["tokenise"], max_retries=0) as client:
+    with openai.OpenAI(
+        base_url=f"http://127.0.0.1:{gateway.port}/v1", api_key=KEYS["tokenise"], max_retries=0
+    ) as client:
         messages: Any = [{"role": "user", "content": TEXT}]
         assert client.chat.completions.create(model="echo", messages=messages).choices[0].message.content == TEXT
         stream = client.chat.completions.create(model="echo", messages=messages, stream=True)
@@ -370,7 +398,7 @@ def test_size_and_time_limits_refuse(engine: FakeEngine, tmp_path: Path) -> None
 class _Recogniser(http.server.BaseHTTPRequestHandler):
     """Knows one person. The first text's content says how it behaves."""
 
-    asked: list[dict[str, Any]] = []
+    asked: ClassVar[list[dict[str, Any]]] = []
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -403,7 +431,7 @@ class _Recogniser(http.server.BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(data)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         pass
 
 
@@ -439,7 +467,10 @@ def test_a_recogniser_outside_is_asked_and_fails_closed(engine: FakeEngine, tmp_
         assert EMAIL not in seen
         assert content(ask(gateway, "mask", user("Ada"))) == "[PERSON]"
         call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": '{"to": "\\u0041da"}'}}
-        assert ask(gateway, "mask", {"model": "ok", "messages": [{"role": "assistant", "tool_calls": [call]}]}).status == 200
+        assert (
+            ask(gateway, "mask", {"model": "ok", "messages": [{"role": "assistant", "tool_calls": [call]}]}).status
+            == 200
+        )
         assert "[PERSON]" in engine.of("ok")[-1].body["messages"][0]["tool_calls"][0]["function"]["arguments"]
         asked = len(_Recogniser.asked)
         assert ask(gateway, "mixed", user("Ada")).status == 200

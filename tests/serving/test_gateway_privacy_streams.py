@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from typing import Any
@@ -27,7 +28,7 @@ class _Client:
 _problems: list[str] = []
 SETUP = load_privacy("", PrivacyConfig(), {"c": _Client()}, _problems)
 assert SETUP is not None, _problems
-LENS = Lens(SETUP.scanner, {kind: "tokenise" for kind in SETUP.kinds})
+LENS = Lens(SETUP.scanner, dict.fromkeys(SETUP.kinds, "tokenise"))
 
 VALUES = [
     ("email", "jane.doe@example.com"),
@@ -53,13 +54,15 @@ def transform(value_of: dict[str, str], **options: Any) -> AnswerTransform:
 
 def cut(data: Any, places: list[int]) -> list[Any]:
     edges = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)] or [data]
+    return [data[a:b] for a, b in itertools.pairwise(edges)] or [data]
 
 
 # Pieces that look like placeholders, begin like one, or are one: text of a model that does its worst.
 _VAULT, _PAIRS = make_vault()
 _FORMS = [form for placeholder, _ in _PAIRS for form in (placeholder, placeholder[1:-1])]
-_NEAR = [form[:-1] for form in _FORMS] + [form[:5] for form in _FORMS] + ["EMAIL_BCDFGHJK", "<", ">", "_", "<<", "E", "\\"]
+_NEAR = (
+    [form[:-1] for form in _FORMS] + [form[:5] for form in _FORMS] + ["EMAIL_BCDFGHJK", "<", ">", "_", "<<", "E", "\\"]
+)
 model_text = st.lists(st.one_of(st.sampled_from(_FORMS + _NEAR), st.text(max_size=6)), max_size=8).map("".join)
 cuts = st.lists(st.integers(0, 4000), max_size=14)
 
@@ -190,7 +193,9 @@ def test_any_split_of_the_bytes_restores_the_same(
 
 def test_every_single_cut_of_one_stream() -> None:
     deltas = [chunk(0, {"content": "Hallo, Jürgen: "})]
-    deltas += [chunk(0, {"content": piece}) for placeholder, _ in _PAIRS for piece in (placeholder[:3], placeholder[3:])]
+    deltas += [
+        chunk(0, {"content": piece}) for placeholder, _ in _PAIRS for piece in (placeholder[:3], placeholder[3:])
+    ]
     deltas.append(chunk(0, {}, "stop"))
     expected = "Hallo, Jürgen: " + "".join(value for _, value in _PAIRS)
     for ascii_only in (True, False):
@@ -221,7 +226,10 @@ def test_brackets_that_a_model_drops_or_escapes() -> None:
 
 def test_values_in_arguments_and_in_json_answers_are_escaped() -> None:
     placeholder, value = _PAIRS[3]
-    message = {"content": json.dumps({"key": placeholder}), "tool_calls": [{"function": {"arguments": f'{{"k":"{placeholder}"}}'}}]}
+    message = {
+        "content": json.dumps({"key": placeholder}),
+        "tool_calls": [{"function": {"arguments": f'{{"k":"{placeholder}"}}'}}],
+    }
     body = json.dumps({"choices": [{"index": 0, "message": message}]}).encode()
     out = json.loads(transform(_VAULT.value_of, json_content=True).whole(body))["choices"][0]["message"]
     assert json.loads(out["content"]) == {"key": value}
@@ -244,7 +252,9 @@ def test_a_frame_that_cannot_be_restored_is_refused() -> None:
 
 def test_the_same_value_has_the_same_placeholder_and_only_with_the_same_key() -> None:
     one, other, foreign = Vault(b"k" * 32), Vault(b"k" * 32), Vault(b"x" * 32)
-    assert one.placeholder("email", "a@b.de") == other.placeholder("email", "a@b.de") == one.placeholder("email", "a@b.de")
+    assert (
+        one.placeholder("email", "a@b.de") == other.placeholder("email", "a@b.de") == one.placeholder("email", "a@b.de")
+    )
     assert one.placeholder("email", "a@b.de") != one.placeholder("email", "a@b.dk")
     assert one.placeholder("email", "a@b.de") != foreign.placeholder("email", "a@b.de")
     assert set(one.placeholder("email", "a@b.de")[7:-1]) <= set(ALPHABET)
@@ -252,13 +262,22 @@ def test_the_same_value_has_the_same_placeholder_and_only_with_the_same_key() ->
 
 def scan(*, blocks: bool = False, window: int = 256, spans_words: bool = False) -> OutputScan:
     assert SETUP is not None
-    lens = Lens(SETUP.scanner, {kind: "mask" for kind in SETUP.kinds})
+    lens = Lens(SETUP.scanner, dict.fromkeys(SETUP.kinds, "mask"))
     return OutputScan(lens, blocks=blocks, window=window, seconds=9, spans_words=spans_words, counts={})
 
 
-_PERSONAL = ["jane.doe@example.com", "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "+49 30 1234567", "192.0.2.17"]
+_PERSONAL = [
+    "jane.doe@example.com",
+    "4111 1111 1111 1111",
+    "DE89 3704 0044 0532 0130 00",
+    "+49 30 1234567",
+    "192.0.2.17",
+]
 _PERSONAL += ["sk-" + "a1B2" * 8, "-----BEGIN PRIVATE KEY-----\nMIIEvQ\nabc+/=\n-----END PRIVATE KEY-----"]
-output_text = st.lists(st.one_of(st.sampled_from(_PERSONAL), st.sampled_from(["and then ", "Zürich. ", "\n", "日本語 ", "1. "])), max_size=7)
+output_text = st.lists(
+    st.one_of(st.sampled_from(_PERSONAL), st.sampled_from(["and then ", "Zürich. ", "\n", "日本語 ", "1. "])),
+    max_size=7,
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -276,15 +295,17 @@ def test_output_is_masked_whatever_the_split(words: list[str], places: list[int]
 def test_output_block_refuses_at_the_first_finding() -> None:
     scanning = scan(blocks=True)
     assert "Hello" in scanning.feed("Hello there, this goes out, ")
+    assert "@" not in scanning.feed("write to jane.") + scanning.feed("doe@exam") + scanning.feed("ple.com")
     with pytest.raises(Refusal) as refused:
-        for piece in ("write to jane.", "doe@exam", "ple.com", " now"):
-            scanning.feed(piece)
+        scanning.feed(" now")
     assert refused.value.code == "privacy_output_blocked"
     assert b"jane" not in refused.value.body
 
 
 def test_output_without_an_end_is_refused() -> None:
     scanning = scan()
+    assert scanning.feed("-----BEGIN PRIVATE KEY-----") == ""
+    for _ in range(7):
+        assert scanning.feed("AAAABBBB" * 256) == ""
     with pytest.raises(Refusal):
-        for _ in range(3000):
-            scanning.feed("-----BEGIN PRIVATE KEY-----" if _ == 0 else "AAAABBBB")
+        scanning.feed("AAAABBBB" * 256)

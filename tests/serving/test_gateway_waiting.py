@@ -1,4 +1,4 @@
-"""Waiting in a running gateway: queues, requests held until an engine is ready, deadlines, and the autoscaler's signal."""
+"""Waiting in a running gateway: queues, requests held until an engine is ready, deadlines, the scaling signal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from serving.gateway.config import load_config
+from serving.gateway.policy import Policy
+from serving.gateway.waiting.limits import longest_life
 from tests.serving.gateway_process import (
     KEY,
     GatewayProcess,
@@ -277,16 +280,11 @@ def test_waiting_requests_are_served_during_a_drain(engine: FakeEngine, tmp_path
         assert gateway.exit_status() == 0
 
 
-def test_the_scaling_signal_may_need_a_key(engine: FakeEngine, tmp_path: Path) -> None:
-    key_file = tmp_path / "scaling.key"
-    key_file.write_text("scaling-canary")
-    config = configuration({"m": model([engine])}, top={"scaling": {"key_file": str(key_file)}})
-    with start_gateway(tmp_path, config) as gateway:
-        for key in (None, "wrong", KEY):
-            answer = gateway.request("GET", "/scaling/m", port=gateway.operations, key=key)
-            assert answer.status == 401
-            assert b"scaling-canary" not in answer.body
-        assert scaling(gateway, "m", "scaling-canary")["total"] == 0
-        unknown = gateway.request("GET", "/scaling/nope", port=gateway.operations, key="scaling-canary")
-        assert unknown.status == 404
-        assert gateway.request("GET", "/scaling/m", key=KEY).status == 404  # not on the public listener
+def test_a_drain_waits_for_those_who_wait(tmp_path: Path) -> None:
+    _, config = scaled_to_zero(tmp_path, seconds=60)
+    config["models"]["m"]["longest_generation_seconds"] = 7
+    config["models"]["q"] = model(["http://h"], upstream={"concurrent_requests": 1}, queue={"seconds": 9})
+    config["models"]["plain"] = model(["http://h"])
+    (tmp_path / "c.json").write_text(json.dumps(config))
+    policy = Policy(load_config(tmp_path / "c.json"))
+    assert {name: longest_life(each) for name, each in policy.models.items()} == {"m": 67, "q": 29, "plain": 20}

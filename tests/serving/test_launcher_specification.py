@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import socket
 import stat
 import subprocess
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from serving.launcher.refusal import Refusal
+from serving.launcher.specification import read_specification
 from tests.serving.running import ROOT, Launcher, launchers, toy
 
 Start = Callable[..., Launcher]
@@ -52,13 +55,23 @@ def changed(folder: Path, path: str, value: Any) -> dict[str, Any]:
         ("gateway.config.models", ["chat"], "Expected `object`, got `array`"),
     ],
 )
-def test_what_does_not_belong_there(start: Start, tmp_path: Path, path: str, value: Any, said: str) -> None:
+def test_what_does_not_belong_there(tmp_path: Path, path: str, value: Any, said: str) -> None:
+    file = tmp_path / "specification.json"
+    file.write_text(json.dumps(changed(tmp_path, path, value)))
+    with pytest.raises(Refusal) as refused:
+        read_specification(file)
+    problem = refused.value
+    assert said in problem.found
+    assert problem.where == str(file)
+    assert problem.allowed == "a specification of version 1"
+    assert "same version of slipway" in problem.remedy
+
+
+@pytest.mark.parametrize(("path", "value"), [("engines.chat.surprise", 1), ("gateway.port", "8420")])
+def test_such_a_refusal_ends_the_launcher(start: Start, tmp_path: Path, path: str, value: Any) -> None:
     served = start(changed(tmp_path, path, value))
-    problem = served.refused()
-    assert said in problem["found"]
-    assert problem["where"] == str(served.folder / "specification.json")
-    assert problem["allowed"] == "a specification of version 1"
-    assert "same version of slipway" in problem["remedy"]
+    assert served.refused()["where"] == str(served.folder / "specification.json")
+    assert not list(served.folder.glob("engine-*"))
 
 
 def test_what_only_the_gateway_can_refuse(start: Start, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from infra.platforms.local.generation import (
     status_of,
     unit_of,
 )
+from infra.platforms.local.private_files import explained, make_private, write_private
 from infra.platforms.local.supervision import supervised
 from infra.problems import Problem, Refused
 
@@ -61,7 +62,7 @@ class Group:
 
 def start(group: Group) -> Generation:
     """A new generation that serves; the one before, if it lives, is told to retire. Raises Refused."""
-    with _explained(group.directory), _one_at_a_time(group.directory):
+    with explained(group.directory), _one_at_a_time(group.directory):
         before = _clear_unfinished(group.directory)
         folder = _prepare(group)
         try:
@@ -76,7 +77,7 @@ def start(group: Group) -> Generation:
 
 def reload(group: Group) -> None:
     """Gives the living generation another gateway configuration. Raises Refused; then the old one stays in force."""
-    with _explained(group.directory), _one_at_a_time(group.directory):
+    with explained(group.directory), _one_at_a_time(group.directory):
         current = running(group.directory)
         if current is None:
             raise Refused(str(group.directory), [_gone(group.directory)])
@@ -93,10 +94,10 @@ def reload(group: Group) -> None:
             if status.get("specification_sha256") == digest:
                 return
             if status.get("problem") and status.get("at", 0) >= asked_at:
-                _write_private(path, before)
+                write_private(path, before)
                 raise Refused(str(current.folder), [Problem(**status["problem"])])
             time.sleep(POLL_SECONDS)
-        _write_private(path, before)
+        write_private(path, before)
         raise Refused(str(current.folder), [_too_slow(current.folder, group.start_seconds)])
 
 
@@ -141,7 +142,7 @@ def _clear_unfinished(directory: Path) -> Generation | None:
 def _prepare(group: Group) -> Path:
     # Sorts by age; in UTC, which no summer ends.
     folder = group.directory / "generations" / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
-    _make_private(folder)
+    make_private(folder)
     _write_specification(group, folder)
     return folder
 
@@ -154,14 +155,14 @@ def _write_specification(group: Group, folder: Path) -> bytes:
     }
     if group.huggingface_token:
         token = folder / "huggingface_token"
-        _write_private(token, group.huggingface_token.encode())
+        write_private(token, group.huggingface_token.encode())
         specification["huggingface_token_file"] = str(token)
     content = json.dumps(specification, indent=2)
     # What the gateway keeps over restarts, such as the audit: not in the generation, which is thrown away.
     state = group.root / ".slipway" / "gateway" / group.specification["name"]
-    _make_private(state)
+    make_private(state)
     content = content.replace("{state}", json.dumps(str(state))[1:-1])
-    _write_private(folder / "specification.json", content.encode())
+    write_private(folder / "specification.json", content.encode())
     return content.encode()
 
 
@@ -177,7 +178,7 @@ def _launch(group: Group, folder: Path, before: Generation | None) -> tuple[subp
         MARK: str(folder),
     }
     path = folder / "launcher.log"
-    _write_private(path, b"")
+    write_private(path, b"")
     rendered = supervised(
         command, unit=unit_of(folder), environment=environment, log=path, grace_seconds=group.grace_seconds
     )
@@ -232,7 +233,7 @@ def _one_at_a_time(directory: Path) -> Generator[None]:
 
 def _locked_file(directory: Path) -> int:
     while True:
-        _make_private(directory)
+        make_private(directory)
         lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Whoever held it may have removed the folder meanwhile, and this lock with it.
@@ -240,42 +241,6 @@ def _locked_file(directory: Path) -> int:
             if os.path.samestat(os.fstat(lock), (directory / "lock").stat()):
                 return lock
         os.close(lock)
-
-
-def _make_private(folder: Path) -> None:
-    """The folder and those above it; what is new is for this user only."""
-    if not folder.is_dir():
-        if folder.parent != folder:
-            _make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
-
-
-@contextmanager
-def _explained(directory: Path) -> Generator[None]:
-    """What the file system refuses, said as a problem."""
-    try:
-        yield
-    except OSError as error:
-        where = str(error.filename or directory)
-        raise Refused(
-            f"what is written below {directory}",
-            [
-                Problem(
-                    where=where,
-                    found=(error.strerror or "an unusable folder").lower(),
-                    allowed="a folder that this user can write, with room on its disk",
-                    remedy="make room or correct the permissions, then run it again",
-                )
-            ],
-        ) from None
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 def _died(folder: Path, code: int | None) -> Problem:

@@ -64,7 +64,10 @@ class PublicApplication:
             self._state.running.discard(life)
             duration = time.monotonic() - context.started_at
             for finish in FINISHERS:
-                finish(context, duration)
+                try:
+                    finish(context, duration)
+                except Exception as error:  # noqa: BLE001, RUF100 - a defect in one must not cost the audit its row
+                    self._journal.note("defect", "error", **describe(error))
             self._metrics.finished(context, duration)
             if context.endpoint not in ("health", "ready"):
                 self._journal.request(context, duration)

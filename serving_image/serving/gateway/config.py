@@ -12,11 +12,6 @@ from msgspec import Meta
 
 from serving.gateway.audit.config import AuditConfig, problems_of
 from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
-from serving.gateway.privacy.config import ClientPrivacyConfig, PrivacyConfig
-from serving.gateway.privacy.load import load_privacy
-from serving.gateway.privacy.rules import PrivacySetup
-from serving.gateway.routing.checks import check_routing
-from serving.gateway.routing.config import Name, RoutesConfig, RoutingConfig, ShadowConfig, UpstreamConfig
 from serving.gateway.limits.config import (
     LimitsStoreConfig,
     MemoryStoreConfig,
@@ -24,6 +19,11 @@ from serving.gateway.limits.config import (
     QuotaConfig,
     check_limits,
 )
+from serving.gateway.privacy.config import ClientPrivacyConfig, PrivacyConfig
+from serving.gateway.privacy.load import load_privacy
+from serving.gateway.privacy.rules import PrivacySetup
+from serving.gateway.routing.checks import check_routing
+from serving.gateway.routing.config import Name, RoutesConfig, RoutingConfig, ShadowConfig, UpstreamConfig
 from serving.gateway.strict import NAME as _NAME
 from serving.gateway.strict import Strict as _Strict
 from serving.gateway.strict import problem as _problem
@@ -78,7 +78,7 @@ class ClientConfig(_Strict, frozen=True):
     tokens_per_day: Count | None = None
     concurrent_requests: Count | None = None
     dollars_per_month: Annotated[float, Meta(gt=0)] | None = None
-    per_model: dict[str, QuotaConfig] = {}
+    per_model: dict[str, QuotaConfig] = msgspec.field(default_factory=dict[str, QuotaConfig])
     # What is done with personal data and secrets in its requests. null: nothing is looked for.
     privacy: ClientPrivacyConfig | None = None
 

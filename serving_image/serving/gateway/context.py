@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from serving.gateway.audit.tap import Plain, Tap
     from serving.gateway.events import EventScanner
     from serving.gateway.limits.quota import Reservation
-    from serving.gateway.limits.usage_stream import UsageFilter
+    from serving.gateway.limits.usage_filter import UsageFilter
     from serving.gateway.privacy.answer import AnswerTransform
     from serving.gateway.telemetry.trace import Trace
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:@/+=-]{0,127}")
-_PREFIX = secrets.token_hex(8).encode()
+# What ids begin with that this process gave itself.
+OWN_REQUEST_ID = secrets.token_hex(8).encode()
 _number = 0
 
 
@@ -132,4 +133,4 @@ def next_request_id() -> bytes:
     """Unique over processes by a random prefix, within one by counting: no system call per request."""
     global _number
     _number += 1
-    return b"%s-%x" % (_PREFIX, _number)
+    return b"%s-%x" % (OWN_REQUEST_ID, _number)

@@ -13,11 +13,12 @@ from serving.gateway.identity.api_keys import ApiKey, KeyRing
 from serving.gateway.identity.certificates import CertificateNames
 from serving.gateway.identity.tokens import TokenVerifier
 from serving.gateway.limits.ledger import ClientLimits, Ledger
-from serving.gateway.privacy.rules import ClientPrivacy, privacy_of
+from serving.gateway.privacy.assignment import privacy_of
+from serving.gateway.privacy.rules import ClientPrivacy
 from serving.gateway.refusal import MODEL_NOT_FOUND
-from serving.gateway.telemetry.exporter import tracer_for
 from serving.gateway.routing.checks import allowed_boundaries
 from serving.gateway.routing.table import Destinations, build_destinations
+from serving.gateway.telemetry.exporter import tracer_for
 
 if TYPE_CHECKING:
     from serving.gateway.audit.log import AuditLog

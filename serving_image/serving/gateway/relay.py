@@ -180,13 +180,8 @@ async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
 
 async def send_stream_head(context: RequestContext, status: int) -> None:
     """The head of an event stream."""
-    await context.send(
-        {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*_EVENT_STREAM, (REQUEST_ID_HEADER, context.request_id), *context.labels, *context.limit_headers],
-        }
-    )
+    headers = [*_EVENT_STREAM, (REQUEST_ID_HEADER, context.request_id), *context.labels, *context.limit_headers]
+    await context.send({"type": "http.response.start", "status": status, "headers": headers})
 
 
 async def refuse_in_stream(context: RequestContext, refusal: Refusal) -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 
-_second = 0
-_stamp = ""
+# One object, so that a thread never sees half of a change.
+_known: tuple[int, str] = (0, "")
 
 
 def rfc3339(moment: float) -> str:
     """`moment` is time.time()'s."""
-    global _second, _stamp
+    global _known
     second = int(moment)
-    stamp = _stamp
-    if second != _second:
+    known, stamp = _known
+    if second != known:
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        _second, _stamp = second, stamp
+        _known = (second, stamp)
     return f"{stamp}.{int((moment - second) * 1_000_000):06d}Z"

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from serving.gateway.audit.beginning import Note
 from serving.gateway.audit.config import AuditConfig
 from serving.gateway.audit.content import MasterKeyUnusable, SubjectKeys, load_master_key
+from serving.gateway.audit.request import AuditedRequest
 from serving.gateway.audit.retention import Retention
 from serving.gateway.audit.rows import record_of
 from serving.gateway.audit.signing import SigningKeyUnusable, load_signer
 from serving.gateway.audit.store import ChainStore
-from serving.gateway.audit.tap import PLAIN, Tap
+from serving.gateway.audit.tap import PLAIN, Plain, Tap
 from serving.gateway.audit.writer import Writer
 from serving.gateway.config import ConfigProblem
 from serving.gateway.refusal import Refusal, four_parts
 from serving.gateway.strict import problem
-
-if TYPE_CHECKING:
-    from serving.gateway.context import RequestContext
 
 # A row waits longer than this only if the disk hangs; then the answer must not.
 _DURABLE_SECONDS = 10.0
@@ -65,7 +62,7 @@ class AuditLog:
         """Requests that run and will leave a row."""
         return self._reserved
 
-    def admit(self, context: RequestContext) -> None:
+    def admit(self, context: AuditedRequest) -> Plain | Tap:
         """Hold room for this request's row, or refuse it."""
         writer = self.writer
         if (
@@ -76,11 +73,10 @@ class AuditLog:
         ):
             raise _UNAVAILABLE
         self._reserved += 1
-        context.audit = Tap(context, self) if self._taps else PLAIN
+        return Tap(context, self) if self._taps else PLAIN
 
-    def finish(self, context: RequestContext, duration: float) -> None:
+    def finish(self, context: AuditedRequest, duration: float, slot: Plain | Tap | None) -> None:
         """The request has ended: its row, unless it is written already and still true."""
-        slot = context.audit
         writer = self.writer
         if slot is None:
             self._finish_refused(context, duration)
@@ -97,7 +93,7 @@ class AuditLog:
         if len(rows) == 1:
             writer.wake()
 
-    async def record_now(self, context: RequestContext, duration: float, tap: Tap) -> None:
+    async def record_now(self, context: AuditedRequest, duration: float, tap: Tap) -> None:
         """The row before the end of its answer: returns when it is on disk, refuses when it cannot be."""
         durable: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._content_added += tap.size
@@ -116,7 +112,7 @@ class AuditLog:
         self._closed = True
         return await asyncio.to_thread(self.writer.stop)
 
-    def _finish_refused(self, context: RequestContext, duration: float) -> None:
+    def _finish_refused(self, context: AuditedRequest, duration: float) -> None:
         """No room was held for it: never a 2xx. Kept as long as there is room in memory, otherwise counted."""
         if self._closed and self.successor is not None:
             self.successor._finish_refused(context, duration)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from serving.gateway.audit.clock import rfc3339
 from serving.gateway.audit.content import SubjectKeys
-
-if TYPE_CHECKING:
-    from serving.gateway.audit.tap import Tap
-    from serving.gateway.context import RequestContext
+from serving.gateway.audit.request import AuditedRequest
+from serving.gateway.audit.tap import Tap
 
 
 class Record(NamedTuple):
@@ -43,7 +41,7 @@ class Record(NamedTuple):
 
 
 def record_of(
-    context: RequestContext, duration: float, tap: Tap | None, durable: asyncio.Future[bool] | None
+    context: AuditedRequest, duration: float, tap: Tap | None, durable: asyncio.Future[bool] | None
 ) -> Record:
     """The context's facts as they are now."""
     client = context.client

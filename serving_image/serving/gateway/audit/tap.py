@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from serving.gateway.asgi import Message, Send
-
-if TYPE_CHECKING:
-    from serving.gateway.context import RequestContext
+from serving.gateway.audit.request import AuditedRequest
 
 
 class Recorder(Protocol):
@@ -17,7 +15,7 @@ class Recorder(Protocol):
     every_row: bool
     kept_bytes: int
 
-    async def record_now(self, context: RequestContext, duration: float, tap: Tap) -> None:
+    async def record_now(self, context: AuditedRequest, duration: float, tap: Tap) -> None:
         """Returns when the row is on disk; raises Refusal when it cannot be."""
         ...
 
@@ -37,7 +35,7 @@ class Tap:
 
     __slots__ = ("_context", "_good", "_held", "_log", "_room", "_send", "answer", "cut", "prompt", "recorded", "size")
 
-    def __init__(self, context: RequestContext, log: Recorder) -> None:
+    def __init__(self, context: AuditedRequest, log: Recorder) -> None:
         self._context = context
         self._log = log
         self._send: Send = context.send

@@ -30,14 +30,12 @@ def _phone(text: bytes, start: int, end: int, fewest: int, most: int) -> int:
     if _DATE.match(text, start):
         return 0
     groups = digit_groups(text, start, end)
-    while groups:
-        count = sum(end - begin for begin, end in groups)
-        stop = groups[-1][1]
-        if count < fewest:
-            return 0
+    count = sum([end - begin for begin, end in groups])
+    while count >= fewest:
+        begin, stop = groups.pop()
         if count <= most and ends_word(text, stop) and not inside_number(text, start, stop):
             return stop
-        groups.pop()
+        count -= stop - begin
     return 0
 
 
@@ -59,20 +57,19 @@ def _announced(text: bytes, start: int, end: int) -> int:
 
 def _card(text: bytes, start: int, end: int) -> int:
     groups = digit_groups(text, start, end)
-    while groups:
-        stop = groups[-1][1]
-        digits = plain(text[start:stop])
-        if len(digits) < 13:
-            return 0
+    sizes = [end - begin for begin, end in groups]
+    count = sum(sizes)
+    while count >= 13:
+        stop = groups.pop()[1]
         if (
-            len(digits) <= 19
+            count <= 19
+            and _grouped_as_cards_are(sizes)
             and ends_word(text, stop)
             and not inside_number(text, start, stop)
-            and _grouped_as_cards_are([end - begin for begin, end in groups])
-            and card(digits)
+            and card(plain(text[start:stop]))
         ):
             return stop
-        groups.pop()
+        count -= sizes.pop()
     return 0
 
 
@@ -142,11 +139,11 @@ CONTACT = (
         pattern=r"(?:\+[ (]{0,2}|\b00)[1-9][0-9]{0,2}(?:[ ().\-/]{0,3}[0-9]){5,15}",
         check=_international,
     ),
-    Recogniser(kind="phone", triggers=DIGITS, pattern=r"\(?0[1-9](?:[ ().\-/]{0,3}[0-9]){7,10}", check=_national),
+    Recogniser(kind="phone", triggers=DIGITS, pattern=r"(?:\b|\()0[1-9](?:[ ().\-/]{0,3}[0-9]){7,10}", check=_national),
     Recogniser(
         kind="phone",
         triggers=DIGITS,
-        pattern=r"(?:1[-. ])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[-. ])[2-9][0-9]{2}[-. ][0-9]{4}",
+        pattern=r"(?:\b1[-. ])?(?:\([2-9][0-9]{2}\) ?|\b[2-9][0-9]{2}[-. ])[2-9][0-9]{2}[-. ][0-9]{4}",
         check=_north_american,
     ),
     Recogniser(kind="phone", triggers=DIGITS, pattern=_ANNOUNCED, check=_announced),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,6 +18,10 @@ _TEXT_PARTS = frozenset(("text", "refusal", "input_text", "output_text", "thinki
 _UNREADABLE_FIELDS = ("prompt_token_ids", "prompt_embeds", "input_ids", "token_ids")
 _PROMPTS = ("prompt", "input")
 _JSON_TEXTS = frozenset(("arguments",))
+
+# Base64 from its first to its last character, long enough to be an image or a sound.
+_MEDIA = re.compile(r"(?:data:[a-z0-9.+/;=\-]{1,100},)?[A-Za-z0-9+/_\-]*={0,2}")
+_SHORTEST_MEDIA = 256
 
 Rewrite = Callable[[str], str]
 
@@ -79,9 +84,11 @@ def _unreadable(param: str, found: str, allowed: str) -> Refusal:
     )
 
 
-def rewrite_document(document: dict[str, Any], rewrite: Rewrite) -> bool:
+def rewrite_document(document: dict[str, Any], rewrite: Rewrite, *, keep_media: bool) -> bool:
     """Put `rewrite`'s answer in the place of every text; whether any changed. `model` is not touched: it was compared
-    with the configured names."""
+    with the configured names. `keep_media`: encoded media stay as they are, or they would be broken."""
+    if keep_media:
+        rewrite = _sparing_media(rewrite)
     changed = False
     for name in list(document):
         value = document[name]
@@ -94,19 +101,22 @@ def rewrite_document(document: dict[str, Any], rewrite: Rewrite) -> bool:
     return _rename(document, rewrite) or changed
 
 
+def _sparing_media(rewrite: Rewrite) -> Rewrite:
+    def spare(text: str) -> str:
+        return text if len(text) >= _SHORTEST_MEDIA and _MEDIA.fullmatch(text) else rewrite(text)
+
+    return spare
+
+
 def _rewritten(value: Any, rewrite: Rewrite, name: str) -> Any:
     kind = cast("type[Any]", type(value))
     if kind is str:
         if name in _JSON_TEXTS:
             return _rewritten_json(value, rewrite)
-        if value.startswith("data:") and ";base64," in value[:128] and name in ("url", "data", "file_data"):
-            return value  # media that this client may send
         new = rewrite(value)
         return value if new == value else new
     if kind is dict:
         fields = cast("dict[str, Any]", value)
-        if fields.get("type") == "input_audio":
-            return fields
         for key, inner in list(fields.items()):
             new = _rewritten(inner, rewrite, key)
             if new is not inner:

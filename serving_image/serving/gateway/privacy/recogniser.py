@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -65,6 +66,9 @@ class Searcher:
 
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
 _DIGITS = frozenset(b"0123456789")
+_PUNCTUATION = bytes(code for code in range(256) if code not in _WORD)
+# The standard library's, because spans are short and already found; it never sees a whole prompt.
+_DIGIT_RUN = re.compile(rb"[0-9]+")
 
 
 def ends_word(text: bytes, end: int) -> bool:
@@ -85,20 +89,12 @@ def inside_number(text: bytes, start: int, end: int) -> bool:
 
 def digit_groups(text: bytes, start: int, end: int) -> list[tuple[int, int]]:
     """Begin and end of each run of digits in the span; a last run that goes on behind the span is left out."""
-    groups: list[tuple[int, int]] = []
-    begin = -1
-    for at in range(start, end):
-        if text[at] in _DIGITS:
-            if begin < 0:
-                begin = at
-        elif begin >= 0:
-            groups.append((begin, at))
-            begin = -1
-    if begin >= 0 and (end >= len(text) or text[end] not in _DIGITS):
-        groups.append((begin, end))
+    groups = [run.span() for run in _DIGIT_RUN.finditer(text, start, end)]
+    if groups and groups[-1][1] == end < len(text) and text[end] in _DIGITS:
+        groups.pop()
     return groups
 
 
 def plain(text: bytes) -> str:
     """Letters and digits only, in capitals."""
-    return bytes(character for character in text.upper() if character in _WORD).decode("ascii")
+    return text.upper().translate(None, _PUNCTUATION).decode("ascii")

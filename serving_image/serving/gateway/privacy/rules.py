@@ -7,14 +7,9 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol
 
 from serving.gateway.privacy.config import ClientPrivacyConfig, Mode, PrivacyConfig, RecogniserConfig
 from serving.gateway.privacy.scanner import STRICTNESS, Lens, Scanner
-from serving.gateway.routing.checks import allowed_boundaries
-
-if TYPE_CHECKING:
-    from serving.gateway.config import GatewayConfig
 
 # Drawn once per process, so that a reload changes no placeholder.
 _process_key = secrets.token_bytes(32)
@@ -84,49 +79,3 @@ def _strictest(client: ClientPrivacyConfig, kinds: Iterable[str], boundaries: It
     for kind in kinds:
         modes[kind] = max((rule.kinds.get(kind, rule.mode) for rule in rules), key=STRICTNESS.__getitem__)
     return modes
-
-
-class _Known(Protocol):
-    """A client of the policy before."""
-
-    @property
-    def privacy(self) -> ClientPrivacy | None: ...
-
-
-def privacy_of(name: str, config: GatewayConfig, previous: Mapping[str, _Known]) -> ClientPrivacy | None:
-    """The rules of one client, or None."""
-    client = config.clients[name].privacy
-    setup = config.privacy
-    if client is None or setup is None:
-        return None
-    allowed = allowed_boundaries(config.clients[name].data_class, config.boundary, config.data_classes)
-    models = {model: _boundaries(config, model, allowed) for model in config.clients[name].models}
-    return ClientPrivacy(name, client, setup, models, _outside(setup, previous))
-
-
-def _boundaries(config: GatewayConfig, model: str, allowed: frozenset[str] | None) -> list[str]:
-    """Where requests for `model` may be served: by its own upstreams, its fallbacks, its routes, its shadow."""
-    reached = {model}
-    waiting = [model]
-    while waiting:
-        one = config.models[waiting.pop()]
-        further = {*one.fallbacks, *([one.shadow.model] if one.shadow else [])}
-        further |= {route.model for route in one.routes.to.values()} if one.routes else set()
-        waiting += further - reached
-        reached |= further
-    boundaries = {
-        upstream.boundary or config.boundary for name in reached for upstream in config.models[name].upstreams
-    }
-    return sorted(boundaries if allowed is None else boundaries & allowed)
-
-
-def _outside(setup: PrivacySetup, previous: Mapping[str, _Known]) -> OutsideRecogniser | None:
-    """The recogniser that runs outside, the same object as long as its configuration stays."""
-    config = setup.config.recogniser
-    if config is None:
-        return None
-    for client in previous.values():
-        known = client.privacy.outside if client.privacy else None
-        if known is not None and known.config == config:
-            return known
-    return setup.outside

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from serving.gateway.privacy import folding
 from serving.gateway.privacy.config import Mode
+from serving.gateway.privacy.contact import DIGITS
 from serving.gateway.privacy.placeholders import LITERAL
 from serving.gateway.privacy.prefilter import ENGINE, Prefilter, prefilter
 from serving.gateway.privacy.recogniser import Finding, Recogniser, Searcher
@@ -36,6 +37,11 @@ class Scanner:
         literals = [word for _, words in names for word in words]
         self.prefilter = prefilter(tuple(triggers), literals, engine)
         self.foldable = prefilter((folding.trigger(),), (), engine)
+        # Numbers of all kinds share a few triggers; dates and versions pull those too. Which kind it may be is found
+        # out in a second pass with their own patterns: 14 passes of re2 over 64 KB cost 1.5 ms, this one 0.2 (2026-11).
+        self.exact_places = [place for place, one in enumerate(recognisers) if one.triggers == DIGITS]
+        exact = tuple(recognisers[place].pattern for place in self.exact_places)
+        self.exact = prefilter(exact, (), engine)
         self.searchers = [Searcher(recogniser) for recogniser in recognisers]
         self.asked_by = [frozenset(triggers[trigger] for trigger in one.triggers) for one in recognisers]
         for searcher, _ in names:
@@ -53,6 +59,8 @@ class Lens:
             self.modes[LITERAL] = "tokenise"
         self._prefilter: Prefilter = scanner.prefilter
         self._foldable = scanner.foldable
+        self._exact = scanner.exact
+        self._exact_places = scanner.exact_places
         self._asked: dict[int, list[int]] = {}
         self._always: list[int] = []
         self._searchers = scanner.searchers
@@ -67,17 +75,22 @@ class Lens:
     def suspects(self, text: str) -> list[Searcher]:
         """The recognisers that may find something in `text`, which may be many texts joined by line ends."""
         encoded = text.encode()
+        views = [encoded]
         hits = self._prefilter.hits(encoded)
         if self._has_second_view(text, encoded):
             # Escapes may be nested: arguments are JSON inside JSON, and their texts may hold JSON again.
             for _ in range(_DEEPEST_ESCAPES):
                 text = folding.fold(text)[0]
-                hits += self._prefilter.hits(text.encode())
+                views.append(text.encode())
+                hits += self._prefilter.hits(views[-1])
                 if "\\" not in text:
                     break
         if not hits:
             return [self._searchers[place] for place in self._always]
         places = {place for hit in hits for place in self._asked.get(hit, ())}
+        if not places.isdisjoint(self._exact_places):
+            kept = {self._exact_places[hit] for view in views for hit in self._exact.hits(view)}
+            places -= set(self._exact_places) - kept
         return [self._searchers[place] for place in sorted(places.union(self._always))]
 
     def findings(self, text: str, suspects: list[Searcher], deadline: float) -> list[Finding]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING
 
+from serving.gateway.routing.asking import Asking
 from serving.gateway.routing.breaker import Breaker
 from serving.gateway.routing.budget import RetryBudget
 from serving.gateway.routing.config import RoutingConfig, UpstreamConfig
@@ -15,9 +15,6 @@ from serving.gateway.routing.prefix import SCORE_MASK, prefix_key
 from serving.gateway.routing.replica import Outcome, Replica, State
 from serving.gateway.waiting.config import HoldConfig, QueueConfig
 from serving.gateway.waiting.queue import Entry, FairQueue
-
-if TYPE_CHECKING:
-    from serving.gateway.context import RequestContext
 
 # How many waiting requests a free replica is offered to when it stands where some of them may not go.
 _MOST_OFFERS = 64
@@ -28,7 +25,7 @@ class Waiter:
 
     __slots__ = ("context", "future")
 
-    def __init__(self, context: RequestContext, future: asyncio.Future[Replica]) -> None:
+    def __init__(self, context: Asking, future: asyncio.Future[Replica]) -> None:
         self.context = context
         self.future = future
 
@@ -136,7 +133,7 @@ class Pool:
         if self.queue.size:
             self.wake()
 
-    def take(self, context: RequestContext, tried: Sequence[Replica] = ()) -> Replica | None:
+    def take(self, context: Asking, tried: Sequence[Replica] = ()) -> Replica | None:
         """A replica for this request, counted as in flight; None when there is none or all are full.
 
         `tried` are those that failed this very request: an extra call goes to a trusted other one or nowhere.
@@ -160,7 +157,7 @@ class Pool:
             chosen.in_flight += 1
         return chosen
 
-    def take_any(self, context: RequestContext) -> Replica | None:
+    def take_any(self, context: Asking) -> Replica | None:
         """The last resort when nobody is trusted: whoever is below its limit."""
         allowed = context.boundaries
         chosen = self._least_in_flight(
@@ -188,7 +185,7 @@ class Pool:
             chosen.turn = self._turn
         return chosen
 
-    def _by_prefix(self, context: RequestContext, ready: list[Replica]) -> Replica | None:
+    def _by_prefix(self, context: Asking, ready: list[Replica]) -> Replica | None:
         """The highest rendezvous score among those below the bounded load; at least one always is."""
         routing = self.routing
         key = context.prefix

@@ -7,12 +7,12 @@ import random
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from serving.gateway.routing.asking import Asking
 from serving.gateway.routing.config import RoutesConfig, ShadowConfig
 from serving.gateway.routing.pool import Pool, Source
 
 if TYPE_CHECKING:
     from serving.gateway.config import GatewayConfig
-    from serving.gateway.context import RequestContext
 
 _KEY = b"slipway routes 1"
 _SPACE = float(1 << 64)
@@ -35,7 +35,7 @@ class Routes:
         self._session_header = config.session_header.encode()
         self._salt = model.encode() + b"\0"
 
-    def choose(self, context: RequestContext) -> tuple[str, Pool]:
+    def choose(self, context: Asking) -> tuple[str, Pool]:
         """The route's name and its pool. A boundary that the request may not cross takes the next route along."""
         at = bisect_right(self._ends, self._point(context) * self._total)
         allowed = context.boundaries
@@ -46,7 +46,7 @@ class Routes:
                 return self._names[index], pool
         return self._names[at], self._pools[at]
 
-    def _point(self, context: RequestContext) -> float:
+    def _point(self, context: Asking) -> float:
         """From 0 up to 1, the same for the same client or session."""
         if self._sticky == "none":
             return random.random()  # noqa: S311 - a share, not a secret

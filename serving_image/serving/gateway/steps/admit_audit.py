@@ -10,7 +10,7 @@ def admit_audit(context: RequestContext) -> None:
     """Hold room for the row before anything is forwarded; 503 when rows cannot be written."""
     log = context.policy.audit
     if log is not None:
-        log.admit(context)
+        context.audit = log.admit(context)
 
 
 def keep_prompt(context: RequestContext) -> None:
@@ -24,4 +24,4 @@ def record_request(context: RequestContext, duration: float) -> None:
     """Finisher: the row. Probes of health and readiness are nobody's requests."""
     log = context.policy.audit
     if log is not None and context.endpoint != "health" and context.endpoint != "ready":
-        log.finish(context, duration)
+        log.finish(context, duration, context.audit)

@@ -8,13 +8,13 @@ from typing import Any, cast
 
 import orjson
 
-from serving.gateway.context import RequestContext
+from serving.gateway.context import OWN_REQUEST_ID, RequestContext, next_request_id
 from serving.gateway.privacy.answer import AnswerTransform, TextRewriter
 from serving.gateway.privacy.document import refuse_unreadable, rewrite_document, texts_of
 from serving.gateway.privacy.output_scan import OutputScan
 from serving.gateway.privacy.outside import ask_outside
 from serving.gateway.privacy.placeholders import LITERAL, Vault, label
-from serving.gateway.privacy.recogniser import Finding, Searcher
+from serving.gateway.privacy.recogniser import Finding
 from serving.gateway.privacy.restore import Restorer
 from serving.gateway.privacy.rules import ClientPrivacy
 from serving.gateway.privacy.scanner import Lens, TooSlow
@@ -43,12 +43,17 @@ def protect_privacy(context: RequestContext) -> Awaitable[None] | None:
     limit = rules.config.largest_text_bytes
     if len(joined) * 4 > limit and len(joined.encode()) > limit:
         raise _too_large(rules.config.largest_text_bytes)
-    suspects = lens.suspects(joined)
+    anything = bool(lens.suspects(joined))
+    if not context.request_id.startswith(OWN_REQUEST_ID):
+        # The client chose it, and it goes to the engine and into logs.
+        chosen = context.request_id.decode("ascii")
+        if (suspects := lens.suspects(chosen)) and lens.findings(chosen, suspects, deadline):
+            context.request_id = next_request_id()
     outside = rules.outside
     if outside is not None and not lens.modes.keys().isdisjoint(outside.config.kinds):
-        return _with_outside(context, rules, lens, suspects, deadline)
-    if suspects:
-        _apply(context, rules, lens, suspects, {}, deadline)
+        return _with_outside(context, rules, lens, anything, deadline)
+    if anything:
+        _apply(context, rules, lens, {}, deadline)
     return None
 
 
@@ -56,18 +61,18 @@ async def _with_outside(
     context: RequestContext,
     rules: ClientPrivacy,
     lens: Lens,
-    suspects: list[Searcher],
+    anything: bool,
     deadline: float,
 ) -> None:
     assert rules.outside is not None
     # The very texts that are rewritten later: those inside a tool call's arguments one by one.
     texts: list[str] = []
-    rewrite_document(context.document, lambda text: texts.append(text) or text)
+    rewrite_document(context.document, lambda text: texts.append(text) or text, keep_media=rules.allow_media)
     started = time.perf_counter()
     kinds = frozenset(rules.outside.config.kinds).intersection(lens.modes)
     found = await ask_outside(rules.outside, context.upstreams, list(dict.fromkeys(texts)), kinds)
-    if suspects or any(found.values()):
-        _apply(context, rules, lens, suspects, found, deadline + time.perf_counter() - started)
+    if anything or any(found.values()):
+        _apply(context, rules, lens, found, deadline + time.perf_counter() - started)
 
 
 class _Treatment:
@@ -76,13 +81,11 @@ class _Treatment:
     def __init__(
         self,
         lens: Lens,
-        suspects: list[Searcher],
         found_outside: dict[str, list[Finding]],
         vault: Vault,
         deadline: float,
     ) -> None:
         self._lens = lens
-        self._suspects = suspects
         self._outside = found_outside
         self._vault = vault
         self._deadline = deadline
@@ -92,7 +95,8 @@ class _Treatment:
     def rewrite(self, text: str) -> str:
         """The text as the model may see it."""
         lens = self._lens
-        found = lens.findings(text, self._suspects, self._deadline)
+        suspects = lens.suspects(text)
+        found = lens.findings(text, suspects, self._deadline) if suspects else []
         if outside := self._outside.get(text):
             found = lens.merged(found + outside)
         if not found:
@@ -116,14 +120,13 @@ def _apply(
     context: RequestContext,
     rules: ClientPrivacy,
     lens: Lens,
-    suspects: list[Searcher],
     found_outside: dict[str, list[Finding]],
     deadline: float,
 ) -> None:
     vault = Vault(rules.key)
-    treatment = _Treatment(lens, suspects, found_outside, vault, deadline)
+    treatment = _Treatment(lens, found_outside, vault, deadline)
     try:
-        changed = rewrite_document(context.document, treatment.rewrite)
+        changed = rewrite_document(context.document, treatment.rewrite, keep_media=rules.allow_media)
     except TooSlow:
         raise _too_slow() from None
     if treatment.counts:
