@@ -9,6 +9,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Coroutine[Any, Any, Message]]
 Send = Callable[[Message], Coroutine[Any, Any, None]]
+Application = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 Header = tuple[bytes, bytes]
 
 REQUEST_ID_HEADER = b"x-request-id"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from serving.gateway.audit.config import AuditConfig, problems_of
+from serving.gateway.config_checks import check_clients, check_model, read_key
 from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
 from serving.gateway.limits.config import (
     LimitsStoreConfig,
@@ -110,7 +110,7 @@ class _Document(_Strict, frozen=True):
     telemetry: TelemetryConfig = TelemetryConfig()
     # Where the gateway runs, and where requests of each data class may go.
     boundary: Name = "local"
-    data_classes: dict[Name, list[Name]] = {}
+    data_classes: dict[Name, list[Name]] = msgspec.field(default_factory=dict[Name, list[Name]])
     scaling: ScalingConfig = ScalingConfig()
     audit: AuditConfig | None = None
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
@@ -129,7 +129,7 @@ class GatewayConfig(_Strict, frozen=True):
     certificates: Certificates | None = None
     telemetry: TelemetryConfig = TelemetryConfig()
     boundary: str = "local"
-    data_classes: dict[str, list[str]] = {}
+    data_classes: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
     scaling: ScalingConfig = ScalingConfig()
     audit: AuditConfig | None = None
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
@@ -162,8 +162,8 @@ def load_config(path: Path) -> GatewayConfig:
     clients = _decode_each(document.clients, ClientConfig, f"{path}: clients", problems)
     engine_keys: dict[str, str] = {}
     for name, model in models.items():
-        _check_model(f"{path}: models.{name}", model, engine_keys, problems)
-    _check_clients(f"{path}: clients", clients, set(document.models), problems)
+        check_model(f"{path}: models.{name}", model, engine_keys, problems)
+    check_clients(f"{path}: clients", clients, set(document.models), problems)
     if document.audit is not None:
         problems += [_problem(f"{path}: audit.{field}", *rest) for field, *rest in problems_of(document.audit)]
     check_identity(f"{path}: identity", document.identity, set(document.clients), problems)
@@ -177,7 +177,7 @@ def load_config(path: Path) -> GatewayConfig:
     if len(models) == len(document.models):
         problems += check_routing(f"{path}: ", models, clients, document.boundary, document.data_classes)
     if document.scaling.key_file is not None:
-        _read_key(f"{path}: scaling.key_file", document.scaling.key_file, engine_keys, problems)
+        read_key(f"{path}: scaling.key_file", document.scaling.key_file, engine_keys, problems)
     prices = {name: model.price for name, model in models.items()}
     limits_store_url = check_limits(str(path), prices, clients, document.limits_store, problems)
     privacy = load_privacy(f"{path}: ", document.privacy, clients, problems)
@@ -226,81 +226,3 @@ def _decode_each(raws: dict[str, msgspec.Raw], kind: type[T], where: str, proble
         elif (value := _decode(raw, kind, f"{where}.{name}", problems)) is not None:
             decoded[name] = value
     return decoded
-
-
-def _check_model(where: str, model: ModelConfig, engine_keys: dict[str, str], problems: list[str]) -> None:
-    if model.max_output_tokens > model.context_tokens:
-        problems.append(
-            _problem(
-                f"{where}.max_output_tokens",
-                str(model.max_output_tokens),
-                f"1 to context_tokens ({model.context_tokens})",
-                "Lower it, or raise context_tokens.",
-            )
-        )
-    for index, upstream in enumerate(model.upstreams):
-        place = f"{where}.upstreams[{index}]"
-        if not _is_origin(upstream.url):
-            problems.append(
-                _problem(
-                    f"{place}.url",
-                    "something else",
-                    "http://HOST[:PORT] or https://HOST[:PORT] without path, query or credentials",
-                    "Give the engine's origin only.",
-                )
-            )
-        if upstream.key_file is not None and upstream.key_file not in engine_keys:
-            _read_key(f"{place}.key_file", upstream.key_file, engine_keys, problems)
-
-
-def _is_origin(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and plain
-
-
-def _read_key(where: str, key_file: str, engine_keys: dict[str, str], problems: list[str]) -> None:
-    try:
-        key = Path(key_file).read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        found = f"{type(error).__name__} reading {key_file}"
-    else:
-        if key and key.isprintable() and " " not in key:
-            engine_keys[key_file] = key
-            return
-        found = f"no single printable line in {key_file}"
-    problems.append(
-        _problem(where, found, "a readable file holding one key of printable ASCII", "Write the key there.")
-    )
-
-
-def _check_clients(where: str, clients: dict[str, ClientConfig], models: set[str], problems: list[str]) -> None:
-    owner: dict[str, str] = {}
-    for name, client in clients.items():
-        for model in client.models:
-            if model not in models:
-                problems.append(
-                    _problem(
-                        f"{where}.{name}.models",
-                        repr(model[:64]),
-                        f"the configured models: {', '.join(sorted(models)) or 'none'}",
-                        "Remove it or configure the model.",
-                    )
-                )
-        credentials = [("key_sha256", digest) for digest in client.key_sha256]
-        credentials += [("keys", key.sha256) for key in client.keys]
-        credentials += [("certificates", certificate) for certificate in client.certificates]
-        for field, credential in credentials:
-            if owner.setdefault(credential, name) != name:
-                problems.append(
-                    _problem(
-                        f"{where}.{name}.{field}",
-                        f"a key that also belongs to {owner[credential]}",
-                        "a key of one client only",
-                        "Give each client its own key.",
-                    )
-                )

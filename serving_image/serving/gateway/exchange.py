@@ -1,4 +1,4 @@
-"""One request and its answer on a client connection: what ASGI's `receive` and `send` do, without what slipway never uses."""
+"""One request and its answer on a client connection: ASGI's `receive` and `send`, without what slipway never uses."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import asyncio
 import http
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from serving.gateway.asgi import Message, Scope
-
-if TYPE_CHECKING:
-    from serving.gateway.connection import GatewayConnection
 
 # Beyond this a body waits in the kernel until the application has taken what is here.
 _READ_BUFFER = 256 * 1024
@@ -27,6 +24,21 @@ def _status_line(status: int) -> bytes:
 
 
 _STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
+
+
+class Carrier(Protocol):
+    """The connection, as far as an exchange touches it."""
+
+    loop: asyncio.AbstractEventLoop
+    write_paused: bool
+
+    def write(self, piece: bytes) -> None: ...
+    def abort(self) -> None: ...
+    def resume_reading(self) -> None: ...
+    def standard_headers(self) -> bytes: ...
+    def answered(self, exchange: Exchange) -> None: ...
+    def ended(self, exchange: Exchange) -> None: ...
+    async def drained(self) -> None: ...
 
 
 class Exchange:
@@ -52,7 +64,7 @@ class Exchange:
         "task",
     )
 
-    def __init__(self, scope: Scope, connection: GatewayConnection, keep_alive: bool, expects_continue: bool) -> None:
+    def __init__(self, scope: Scope, connection: Carrier, keep_alive: bool, expects_continue: bool) -> None:
         self.scope = scope
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 
 class UpstreamUnreachable(Exception):
@@ -38,7 +39,9 @@ class UpstreamAnswer(Protocol):
 class UpstreamClient(Protocol):
     """Sends one request to one engine. Cancelling any of its awaits closes the connection at once."""
 
-    async def open(self, url: str, headers: dict[str, str], body: bytes, connect_seconds: float) -> UpstreamAnswer:
+    def open(
+        self, url: str, headers: dict[str, str], body: bytes, connect_seconds: float
+    ) -> Coroutine[Any, Any, UpstreamAnswer]:
         """POST `body` to `url` and wait for the answer's head, without a limit of its own.
 
         Raises UpstreamUnreachable or UpstreamLost. A kept connection that turns out to be dead before any byte
@@ -46,7 +49,7 @@ class UpstreamClient(Protocol):
         """
         ...
 
-    async def probe(self, url: str, headers: dict[str, str], seconds: float) -> bool:
+    def probe(self, url: str, headers: dict[str, str], seconds: float) -> Coroutine[Any, Any, bool]:
         """Whether GET `url` answers 200 within `seconds`. Never raises but for cancellation."""
         ...
 
