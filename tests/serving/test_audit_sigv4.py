@@ -9,7 +9,7 @@ from serving.gateway.audit.sigv4 import DIALECTS, Credentials, signed_headers
 
 # "Signature Calculations for the Authorization Header", examples "GET Object" and "PUT Object" (Amazon S3 API
 # Reference, read 2026-11). The credentials there are examples too.
-_EXAMPLE = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+_EXAMPLE = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")  # not-a-secret
 _NOW = calendar.timegm((2013, 5, 24, 0, 0, 0))
 
 

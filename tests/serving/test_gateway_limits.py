@@ -280,7 +280,7 @@ def test_configurations_that_would_not_limit_are_refused(engine: FakeEngine, tmp
         store = {"kind": "redis", "url_file": str(tmp_path / "none"), "when_away": "local"}
         bad = {**good, "limits_store": store}
         assert "limits_store.url_file: found FileNotFoundError" in _problems(gateway, tmp_path, bad)
-        (tmp_path / "url").write_text("http://user:secret-canary@x/\n")
+        (tmp_path / "url").write_text("http://user:secret-canary@x/\n")  # not-a-secret
         bad = {**good, "limits_store": {**store, "url_file": str(tmp_path / "url")}}
         assert "secret-canary" not in _problems(gateway, tmp_path, bad)
         assert gateway.request(body=chat_body(), key=KEY).status == 200

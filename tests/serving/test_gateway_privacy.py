@@ -24,7 +24,7 @@ CARD = "4111 1111 1111 1111"
 PHONE = "+49 30 901820"
 IBAN = "DE89370400440532013000"
 SECRET = "ghp_" + "A1b2" * 9
-PEM = "-----BEGIN PRIVATE KEY-----\nMIIEcanary==\n-----END PRIVATE KEY-----"
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEcanary==\n-----END PRIVATE KEY-----"  # not-a-secret
 TEXT = f"Ask {EMAIL} or {PHONE} for {CARD}; not {IBAN} or {SECRET}, «Zürich 🙂»."
 VALUES = (EMAIL, CARD, PHONE, IBAN, SECRET)
 PLACEHOLDER = re.compile(r"<[A-Z]+_[B-DF-HJ-NP-TV-Z3-9]{8}>")

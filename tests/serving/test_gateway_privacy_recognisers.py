@@ -164,7 +164,7 @@ def test_announced_numbers_and_contexts() -> None:
     assert find("123456789") == []
     assert find("aws_secret_access_key = " + "A1b2/" * 8) == [("secret", "A1b2/" * 8)]
     assert find("Authorization: Bearer " + "abcDEF123._-" * 3) == [("secret", "abcDEF123._-" * 3)]
-    assert find("postgres://app:hunter2hunter@db:5432/x") == [("secret", "hunter2hunter")]
+    assert find("postgres://app:hunter2hunter@db:5432/x") == [("secret", "hunter2hunter")]  # not-a-secret
 
 
 def test_a_stray_number_does_not_hide_a_card() -> None:
@@ -203,7 +203,7 @@ def test_other_folded_values() -> None:
 def test_overlapping_findings_become_one_of_the_strictest() -> None:
     setup, _ = load()
     modes: dict[str, Any] = {"email": "tokenise", "secret": "block"}
-    text = "https://user:hunter2@example.com/x"
+    text = "https://user:hunter2@example.com/x"  # not-a-secret
     assert find(text, lens=Lens(setup.scanner, modes)) == [("secret", "hunter2@example.com")]
 
 

@@ -264,8 +264,6 @@ class GatewayConnection(asyncio.Protocol):
         if self.loop.time() - self._quiet_since >= self._keep_alive_seconds:
             self.close_if_idle(self._keep_alive_seconds)
 
-    # Its own.
-
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
         # Kept in a set because the event loop refers to tasks only weakly; `ended` takes it out again.

@@ -44,7 +44,7 @@ _SHAPES = (
     (r"AccountKey=[A-Za-z0-9+/]{40}", r"AccountKey=([A-Za-z0-9+/]{40,128}={0,2})"),  # Azure storage
     (r"AGE-SECRET-KEY-1[A-Z0-9]{58}", r"\bAGE-SECRET-KEY-1[A-Z0-9]{58}"),
     (r"[Bb][Ee][Aa][Rr][Ee][Rr] [A-Za-z0-9._~+/\-]{20}", r"(?i)\bbearer ([A-Za-z0-9._~+/\-]{20,}=*)"),
-    # https://user:password@host
+    # https://user:password@host  # not-a-secret
     (r"://[^ /:@]{1,64}:[^ /@]{3,128}@", r"[A-Za-z][A-Za-z0-9+.\-]{1,20}://[^\s/:@]{1,64}:([^\s/@]{3,128})@"),
 )
 
