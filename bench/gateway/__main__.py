@@ -109,6 +109,7 @@ def _round(targets: list[Running], load: Load, number: int) -> Round:
     cells = {
         "json_32": lambda target: load.json_requests(target, 32, "2k"),
         "json_1": lambda target: load.json_requests(target, 1, "2k"),
+        "json_32_personal": lambda target: load.json_requests(target, 32, "2k_personal"),
         "json_64k": lambda target: load.json_requests(target, 32, "64k"),
         "streams_128": lambda target: load.streams(target, STREAMS_FOR_TIME),
         "streams_512": lambda target: load.streams(target, STREAMS_FOR_CPU),

@@ -30,8 +30,14 @@ class Load:
 
     def prepare(self) -> None:
         """Write the request bodies."""
-        for name, characters, stream in (("2k", 1900, False), ("64k", 65_000, False), ("stream", 1900, True)):
-            (self.folder / f"{name}.json").write_bytes(request_body(characters, stream=stream))
+        bodies = {
+            "2k": request_body(1900),
+            "2k_personal": request_body(1900, personal=True),
+            "64k": request_body(65_000),
+            "stream": request_body(1900, stream=True),
+        }
+        for name, body in bodies.items():
+            (self.folder / f"{name}.json").write_bytes(body)
 
     def json_requests(self, target: Running, connections: int, body: str) -> dict[str, float]:
         """Whole answers by wrk: requests per second, latency, CPU per request."""

@@ -84,14 +84,15 @@ def _features(folder: Path) -> list[tuple[str, tuple[str, ...], dict[str, Any]]]
     ]
 
 
-def request_body(characters: int, *, stream: bool) -> bytes:
-    """A chat request whose prompt has `characters`, the way people write: prose, with something personal in it."""
+def request_body(characters: int, *, stream: bool = False, personal: bool = False) -> bytes:
+    """A chat request whose prompt has `characters` of prose; `personal`: with an address and a number in it, which the
+    privacy scan then replaces and puts back."""
     sentence = (
         "The quarterly report is due on Friday and the numbers for the northern region still need checking. "
         "Please summarise the main risks, then list three questions that we should put to the supplier. "
     )
-    personal = "Write to maria.lopez@example.com or call +49 30 901820 if something is unclear. "
-    text = (personal + sentence * (characters // len(sentence) + 1))[:characters]
+    start = "Write to maria.lopez@example.com or call +49 30 901820 if something is unclear. " if personal else ""
+    text = (start + sentence * (characters // len(sentence) + 1))[:characters]
     messages = [{"role": "system", "content": "You are a helpful assistant."}, {"role": "user", "content": text}]
     body = {"model": MODEL, "messages": messages, "max_tokens": 64, "temperature": 0.2, "stream": stream}
     return json.dumps(body, separators=(",", ":")).encode()

@@ -44,6 +44,10 @@ def summarise(rounds: list[Round]) -> dict[str, Any]:
         "cpu_us_per_request": round(middle("slipway", "json_32", "cpu_us_per_request"), 1),
         "cpu_us_per_event": round(middle("slipway", "streams_512", "cpu_us_per_event"), 1),
         "requests_per_second_64k": round(middle("slipway", "json_64k", "requests_per_second")),
+        "with_personal_data": {
+            "requests_per_second": round(middle("slipway", "json_32_personal", "requests_per_second")),
+            "cpu_us_per_request": round(middle("slipway", "json_32_personal", "cpu_us_per_request"), 1),
+        },
         "spread": {
             "ratio_to_nginx": [round(min(ratios), 3), round(max(ratios), 3)],
             "cpu_us_per_request": _spread(rounds, "slipway", "json_32", "cpu_us_per_request"),
@@ -95,6 +99,11 @@ def table(result: dict[str, Any]) -> str:
     lines.append("")
     for name, rate in result["requests_per_second"].items():
         lines.append(f"{name:10}{rate:>8,} requests per second, 2 KB prompt, 32 connections")
+    personal = result["with_personal_data"]
+    lines.append(
+        f"slipway   {personal['requests_per_second']:>8,} of them with personal data in every prompt "
+        f"({personal['cpu_us_per_request']} µs each)"
+    )
     lines.append("")
     lines.append(f"on:  {', '.join(result['features'])}")
     lines += [f"off: {name} ({why})" for name, why in result["features_off"].items()]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.conftest import Times
+from tests.serving.audit_files import wait_for_rows
 from tests.serving.echoing import KEYS, LEAKED, private_configuration
 from tests.serving.gateway_process import GatewayProcess, raw_request, read_until, start_gateway
 from tests.serving.upstream import FakeEngine
@@ -34,6 +35,10 @@ def body(mode: str, number: int, model: str) -> bytes:
     return raw_request(
         {"model": model, "stream": True, "messages": [{"role": "user", "content": prompt(number)}]}, key=KEYS[mode]
     )
+
+
+def audited(engine: FakeEngine, folder: Path) -> dict[str, Any]:
+    return {**private_configuration(engine.url, folder), "audit": {"folder": str(folder / "audit")}}
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -84,7 +89,7 @@ def test_values_cut_across_chunks_come_back_whole_and_leave_no_trace(
     engine: FakeEngine, tmp_path: Path, times: Times
 ) -> None:
     n = times(100, what="streams per mode")
-    with start_gateway(tmp_path, private_configuration(engine.url, tmp_path)) as gateway:
+    with start_gateway(tmp_path, audited(engine, tmp_path)) as gateway:
         for number in range(n):
             for mode in MODES:
                 with gateway.connect() as connection:
@@ -101,12 +106,14 @@ def test_values_cut_across_chunks_come_back_whole_and_leave_no_trace(
         metrics = gateway.request("GET", "/metrics", port=gateway.operations).body
         assert b"slipway_gateway_privacy_findings_total" in metrics
         gateway.log()
+        rows = wait_for_rows(tmp_path / "audit", 3 * n)
+        assert any("privacy:tokenise:email" in (row.get("decisions") or ()) for row in rows)
         assert sweep(engine, gateway, tmp_path, range(n), metrics) > 3 * n
 
 
 def test_a_gateway_killed_in_the_middle_leaves_nothing_behind(engine: FakeEngine, tmp_path: Path, times: Times) -> None:
     n = times(100, what="streams cut by the kill")
-    config: dict[str, Any] = private_configuration(engine.url, tmp_path)
+    config = audited(engine, tmp_path)
     with start_gateway(tmp_path, config) as gateway:
         connections: list[tuple[str, int, socket.socket]] = []
         for number in range(n):
@@ -135,7 +142,7 @@ def test_a_gateway_killed_in_the_middle_leaves_nothing_behind(engine: FakeEngine
 
 def test_an_engine_lost_in_the_middle_gives_nothing_half(engine: FakeEngine, tmp_path: Path, times: Times) -> None:
     n = times(100)
-    with start_gateway(tmp_path, private_configuration(engine.url, tmp_path)) as gateway:
+    with start_gateway(tmp_path, audited(engine, tmp_path)) as gateway:
         for number in range(n):
             mode = MODES[number % 2]
             with gateway.connect() as connection:
