@@ -95,7 +95,7 @@ def test_client_certificates_say_who_is_asking(engine: FakeEngine, authority: Au
         assert status(team, "wrong") == 401  # a bad credential is not made good by a certificate
         stranger = Authority(tmp_path, "stranger")
         forged = stranger.issue("forged", x509.UniformResourceIdentifier("spiffe://corp/team-a"))
-        with pytest.raises(OSError, match=r"(?i)alert|unknown|reset|ended|closed"):
+        with pytest.raises(OSError, match=r"(?i)alert|unknown|reset|ended|closed|eof"):
             status(forged)
         text = gateway.log_file.read_text()
         assert "spiffe" not in text
