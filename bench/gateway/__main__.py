@@ -80,6 +80,7 @@ def main(arguments: list[str]) -> int:
     result["targets"] = judge(result)
     (options.output / "gateway.json").write_text(json.dumps(result, indent=1) + "\n")
     if options.plot is not None:
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
         options.plot.write_text(plot(result))
     print(table(result))
     return 0

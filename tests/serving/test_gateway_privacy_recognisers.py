@@ -266,6 +266,8 @@ def test_names_and_own_patterns(tmp_path: Path, engine: str) -> None:
         ("given", "Grace"),
     ]
     assert find("see TCK-12345 in ROOM 42", engine, lens) == [("ticket", "TCK-12345"), ("room", "42")]
+    assert find("JANE DOE", engine, lens) == [("staff", "JANE DOE")]
+    assert find("MÜLLER", engine, lens) == [("staff", "MÜLLER")]
     assert find("TCK-1 TCK-12345678 janedoe", engine, lens) == []
 
 
@@ -287,6 +289,8 @@ def test_the_time_limit_ends_a_scan() -> None:
     text = "4111 1111 1111 1112 " * 500
     with pytest.raises(TooSlow):
         lens.findings(text, lens.suspects(text), time.perf_counter() - 1)
+    with pytest.raises(TooSlow):
+        lens.findings("nothing", lens.suspects(text), time.perf_counter() - 1)
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,15 @@ def test_every_single_cut_of_one_stream() -> None:
     assert collect(out)[0, "content"] == expected
 
 
+def test_what_is_held_back_comes_before_the_end_of_a_stream_without_a_finish_reason() -> None:
+    half = _PAIRS[0][0][:9]
+    stream = sse([chunk(0, {"content": f"a {half}"})])
+    rewriting = transform(_VAULT.value_of)
+    out = rewriting.feed(stream) + rewriting.end()
+    assert collect(out)[0, "content"] == f"a {half}"
+    assert out.endswith(b"data: [DONE]\n\n")
+
+
 def test_events_without_placeholders_keep_their_bytes() -> None:
     stream = sse([chunk(0, {"role": "assistant"}), chunk(0, {"content": "a  b 1e3 "}), chunk(0, {}, "stop")])
     rewriting = transform(_VAULT.value_of)
@@ -293,6 +302,23 @@ def test_output_is_masked_whatever_the_split(words: list[str], places: list[int]
         assert value not in out
         assert value[-8:] not in out or not words
     assert out.count("[") == sum(word in _PERSONAL for word in words)
+
+
+def test_output_of_own_patterns_that_span_words() -> None:
+    setup = load_privacy("", PrivacyConfig(patterns={"project": "project night jar"}), {"c": _Client()}, [])
+    assert setup is not None
+    lens = Lens(setup.scanner, dict.fromkeys(setup.kinds, "mask"))
+    for place in range(60):
+        scanning = OutputScan(lens, blocks=False, window=64, seconds=9, spans_words=True, counts={})
+        text = "We speak of project night jar and of nothing else at all, ever."
+        out = scanning.feed(text[:place]) + scanning.feed(text[place:]) + scanning.feed("", final=True)
+        assert out == "We speak of [PROJECT] and of nothing else at all, ever."
+
+
+def test_logprobs_are_dropped_where_the_output_is_scanned() -> None:
+    body = b'{"choices": [{"index": 0, "text": "x", "logprobs": {"tokens": ["jane.", "doe@example.com"]}}]}'
+    assert transform({}).whole(body) == body
+    assert b"jane" not in transform({}, drop_logprobs=True).whole(body)
 
 
 def test_output_block_refuses_at_the_first_finding() -> None:
