@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from html import escape
 from typing import Any
 
@@ -46,8 +47,9 @@ def plot(result: dict[str, Any]) -> str:
         top += 14
     machine = result["machine"]
     note = f"{machine['cpu']}, {result['date'][:10]}, medians of {result['rounds']} interleaved rounds"
-    features = f"slipway with {', '.join(result['features'])}"
-    for line in (note, features):
+    # One line would run over the edge.
+    features = textwrap.wrap(f"slipway with {', '.join(result['features'])}", 100)
+    for line in (note, *features):
         parts.append(f'<text class="note" x="8" y="{top + 10}">{escape(line)}</text>')
         top += 20
     alt = escape(f"slipway: {result['ratio_to_nginx']} of nginx's requests per second")
