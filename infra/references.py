@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from infra.explain import shown
+from infra.gateway.config import PRIVACY_KINDS
 from infra.naming import normalised
 from infra.problems import Problem, did_you_mean, listing
 from infra.stack_file import KeyPath
@@ -77,6 +78,13 @@ def references(raw: Any) -> Found:
         for model, quota in section(settings, "per_model").items():
             if section(quota).get("dollars_per_month") is not None:
                 yield from _unpriced(("clients", client, "per_model", model, "dollars_per_month"), [model], models)
+    kinds = (*PRIVACY_KINDS, *section(raw, "gateway", "privacy", "patterns"))
+    for client, settings in clients.items():
+        for kind in section(settings, "privacy", "kinds"):
+            path = ("clients", client, "privacy", "kinds", kind)
+            yield from _unknown(
+                path, kind, kinds, "kinds of personal data", "a kind, or add it to `gateway.privacy.patterns`"
+            )
     for issuer, settings in section(raw, "gateway", "issuers").items() if clients else ():
         for index, rule in enumerate(items(settings, "clients")):
             path = ("gateway", "issuers", issuer, "clients", index, "client")

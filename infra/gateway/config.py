@@ -11,6 +11,11 @@ from infra.settings import Settings
 Mode = Literal["off", "tokenise", "mask", "block"]
 # Becomes a placeholder's label, and so a part of what a stream holds back.
 KindName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,23}$")]
+# What the gateway finds by itself; a contract test holds this against the gateway's own list.
+PRIVACY_KINDS = (
+    *("email", "phone", "card", "iban", "ip", "secret"),
+    *("us_ssn", "de_steuer_id", "uk_nino", "es_dni", "fr_nir", "it_codice_fiscale", "nl_bsn", "pl_pesel"),
+)
 Amount = Annotated[int, Field(ge=1, le=10**12)]
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from infra.gateway.config import PRIVACY_KINDS
 from infra.load import load_file
 from infra.plan.build import build_plan
 from serving.gateway.config import load_config
+from serving.gateway.privacy.load import BUILT_IN_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [*sorted((ROOT / "tests" / "config").glob("*.happy.yaml")), ROOT / "Pulumi.dev.yaml"]
@@ -33,6 +35,10 @@ def test_the_gateway_accepts_what_the_plan_renders(path: Path, tmp_path: Path) -
     file = tmp_path / "gateway.json"
     file.write_text(json.dumps(rendered(path, tmp_path)))
     assert set(load_config(file).clients) == set(load_file(path).clients)
+
+
+def test_the_plan_knows_the_kinds_that_the_gateway_finds() -> None:
+    assert sorted(PRIVACY_KINDS) == sorted(BUILT_IN_KINDS)
 
 
 def test_every_field_a_user_sets_arrives(tmp_path: Path) -> None:

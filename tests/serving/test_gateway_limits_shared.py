@@ -116,7 +116,7 @@ def test_one_gateway_may_use_all_of_it(pair: list[GatewayProcess]) -> None:
     assert 1 <= int(refused.headers["retry-after"]) <= 5
 
 
-def test_concurrent_requests_are_shared_and_a_dead_gateway_does_not_keep_them(
+def test_concurrent_requests_are_shared_and_clients_that_leave_make_room(
     pair: list[GatewayProcess], engine: FakeEngine
 ) -> None:
     before = len(engine.of("long"))
