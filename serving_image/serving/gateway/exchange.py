@@ -61,6 +61,7 @@ class Exchange:
         "response_complete",
         "response_started",
         "scope",
+        "task",
     )
 
     def __init__(self, scope: Scope, connection: Carrier, keep_alive: bool, expects_continue: bool) -> None:
@@ -73,6 +74,7 @@ class Exchange:
         # Called once when the client leaves before its answer is complete.
         self.gone: Callable[[], None] | None = None
         self.buffered = 0
+        self.task: asyncio.Task[None] | None = None
         self._connection = connection
         self._pieces: list[bytes] = []
         self._more_body = True
@@ -92,6 +94,7 @@ class Exchange:
         except Exception as error:  # noqa: BLE001, RUF100 - applications answer their own errors; this is the last net
             _log.error("defect", exc_info=error)
         finally:
+            connection.ended(self)
             if not self.response_complete and not self.disconnected:
                 # Whatever was sent is not a whole answer: the one honest end.
                 connection.abort()
