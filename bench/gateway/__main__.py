@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import sys
+import sysconfig
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,8 @@ def _machine(core: int, load_core: int) -> dict[str, Any]:
         "pinned": f"gateway on core {core}, engine and load on core {load_core}",
         "kernel": platform.release(),
         "python": platform.python_version(),
+        # An interpreter built without profile-guided optimisation is a quarter slower at this (2026-11).
+        "python_optimised": "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or ""),
         "load_average": os.getloadavg()[0],
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -34,8 +36,11 @@ def sha(key: str) -> str:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """A free port below those that the system gives to outgoing connections, which may take one at any moment."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def configuration(engine_url: str, folder: Path, **limits: Any) -> dict[str, Any]:

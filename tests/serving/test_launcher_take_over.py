@@ -158,13 +158,23 @@ def test_predecessor_never_was(start: Start, tmp_path: Path) -> None:
     assert start(after(first, tmp_path), first).ready().answers()
 
 
+def bound(listener: socket.socket, port: int) -> bool:
+    """Whether it could take the port."""
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
 def test_port_taken_by_another_program_since(start: Start, tmp_path: Path) -> None:
     first = start(toy(tmp_path)).ready()
     spec = after(first, tmp_path)
     first.end()
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", first.port))
+        # The gateway dies with its launcher, a moment later.
+        until(lambda: bound(other, first.port), 5, "the port is not free again")
         other.listen()
         assert start(spec, first).refused()["found"].startswith("in use by process ")
 

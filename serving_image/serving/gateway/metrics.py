@@ -33,6 +33,7 @@ class Metrics:
         self.reloads = self._counter("config_reloads", "Reloads of the configuration.", "result")
         self.reachable = self._gauge("model_reachable", "1 if an engine of the model answered the last probe.", "model")
         self.draining = self._gauge("draining", "1 once the gateway was told to stop.")
+        self.log_lines_dropped = self._gauge("log_lines_dropped", "Since the start, because nobody read stdout.")
         self.certificate_expires = self._gauge("certificate_expires_timestamp_seconds", "End of the TLS certificate.")
         self.certificate_reloads = self._counter("certificate_reloads", "Changed certificate files.", "result")
         self.findings = self._counter("privacy_findings", "Personal data and secrets found.", "kind", "action")

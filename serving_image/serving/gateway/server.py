@@ -72,6 +72,7 @@ class Gateway:
         self._audit = AuditLife(journal.note)
         self._state.policy.audit = self._audit.adopt(config.audit)
         self._metrics = Metrics()
+        self._metrics.log_lines_dropped.set_function(lambda: journal.dropped)
         self._metrics.registry.register(LimitsCollector(self._state.policy.ledger))
         self._metrics.registry.register(RoutingCollector(lambda: self._state.policy.pools))
         self._metrics.registry.register(self._audit)

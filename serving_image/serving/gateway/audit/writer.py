@@ -114,7 +114,8 @@ class Writer:
             self._wake.wait(_IDLE_SECONDS if self.available else _RETRY_SECONDS)
             self._wake.clear()
             if not self._stopping:
-                self._hurry.wait(self._flush_seconds)  # collects a batch
+                # Collects a batch; a disk that refused is asked again soon, whatever the batches.
+                self._hurry.wait(self._flush_seconds if self.available else min(self._flush_seconds, _RETRY_SECONDS))
             self._hurry.clear()
             stopping = self._stopping
             self._attempt()
