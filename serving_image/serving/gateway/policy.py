@@ -17,8 +17,9 @@ from serving.gateway.privacy.assignment import privacy_of
 from serving.gateway.privacy.rules import ClientPrivacy
 from serving.gateway.refusal import MODEL_NOT_FOUND
 from serving.gateway.routing.checks import allowed_boundaries
+from serving.gateway.routing.pool import Pool
 from serving.gateway.routing.table import Destinations, build_destinations
-from serving.gateway.telemetry.exporter import tracer_for
+from serving.gateway.telemetry.exporter import Tracer, tracer_for
 
 if TYPE_CHECKING:
     from serving.gateway.audit.log import AuditLog
@@ -86,6 +87,12 @@ class Client:
 
 class Policy:
     """Everything one configuration file decides. Pools are the process's, not its: they go on."""
+
+    # Types that follow from themselves, by way of the policy before.
+    pools: dict[str, Pool]
+    ledger: Ledger
+    tracer: Tracer | None
+    tokens: TokenVerifier[Client] | None
 
     def __init__(self, config: GatewayConfig, previous: Policy | None = None) -> None:
         self.sha256 = config.sha256

@@ -67,7 +67,7 @@ class Writer:
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+        self._worker = threading.Thread(target=self._run, name="audit", daemon=True)
 
     @property
     def chain(self) -> str:
@@ -86,7 +86,7 @@ class Writer:
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._worker.start()
 
     def wake(self) -> None:
         """There is a row where none was."""
@@ -101,8 +101,8 @@ class Writer:
         """Write what is left, close, end the thread. False when rows were lost. Blocks; call it off the loop."""
         self._stopping = True
         self.hurry()
-        self._thread.join(_LAST_TRY_SECONDS + 5)
-        return self.lost == 0 and not self._thread.is_alive()
+        self._worker.join(_LAST_TRY_SECONDS + 5)
+        return self.lost == 0 and not self._worker.is_alive()
 
     def unwritten(self) -> int:
         """Admitted rows that are not on disk yet."""

@@ -67,7 +67,12 @@ async def _with_outside(
     assert rules.outside is not None
     # The very texts that are rewritten later: those inside a tool call's arguments one by one.
     texts: list[str] = []
-    rewrite_document(context.document, lambda text: texts.append(text) or text, keep_media=rules.allow_media)
+
+    def collect(text: str) -> str:
+        texts.append(text)
+        return text
+
+    rewrite_document(context.document, collect, keep_media=rules.allow_media)
     started = time.perf_counter()
     kinds = frozenset(rules.outside.config.kinds).intersection(lens.modes)
     found = await ask_outside(rules.outside, context.upstreams, list(dict.fromkeys(texts)), kinds)
