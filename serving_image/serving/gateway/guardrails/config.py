@@ -29,7 +29,7 @@ class PythonHookConfig(Strict, frozen=True, tag_field="kind", tag="python"):
 
     implementation: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,255}:[A-Za-z_][A-Za-z0-9_]{0,127}$")]
     folder: str | None = None
-    timeout_milliseconds: Milliseconds = 1000.0
+    timeout_milliseconds: Milliseconds = 2000.0
     on_failure: OnFailure = "refuse"
 
 
