@@ -44,7 +44,7 @@ OnFailure = Literal["refuse", "pass"]
 _TIMEOUT: Any = Field(default=2000, ge=1, le=60_000, description="How long to wait for its judgement, in milliseconds.")
 _ON_FAILURE: Any = Field(
     default="refuse",
-    description="Without a judgement in time `refuse` stops the text, and `pass` lets it through, which the plan warns of.",
+    description="Without a judgement in time `refuse` stops the text, `pass` lets it through; the plan warns of it.",
 )
 
 

@@ -36,6 +36,8 @@ class Rules:
             return "quotes: " + text
         if place + "-SLOW" in text:
             await asyncio.sleep(30)
+        if place + "-SLEEP" in text:
+            await asyncio.sleep(1.3)
         if place + "-RAISE" in text:
             raise ValueError(text)
         if place + "-TYPE" in text:

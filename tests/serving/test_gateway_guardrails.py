@@ -17,7 +17,12 @@ from tests.serving.upstream import FakeEngine
 REFUSED = (400, "guardrail_refused")
 SETS: dict[str, Any] = {
     "worded": {
-        "deny_patterns": {"project": r"(?i)project\s+nightfall", "begins": "^DROP", "number": "7788990011"},
+        "deny_patterns": {
+            "project": r"(?i)project\s+nightfall",
+            "begins": "^DROP",
+            "number": "7788990011",
+            "mail": "@denied",
+        },
         "deny_answer_patterns": {"verdict": r"forbidden \d+"},
     },
     "listed": {
@@ -99,7 +104,7 @@ def test_other_endpoints_and_other_texts(gateway: GatewayProcess) -> None:
 
 
 def test_patterns_see_what_the_client_sent_not_what_privacy_makes_of_it(gateway: GatewayProcess) -> None:
-    assert outcome(ask(gateway, "replaced", user("call +49 30 7788990011 or 7788990011"))) == REFUSED
+    assert outcome(ask(gateway, "replaced", user("write to ada@denied.example"))) == REFUSED
     assert said(ask(gateway, "replaced", user("write to ada@example.org"))) == "write to ada@example.org"
 
 
@@ -253,11 +258,8 @@ def test_nothing_that_shows_or_evades_the_policy(gateway: GatewayProcess, fields
         ask(gateway, "worded" if "prompt_logprobs" in fields else "listed", {"model": "ok", **fields}, path).status
         == 200
     )
-    plain = {
-        "model": "ok",
-        **fields,
-        **dict.fromkeys(("echo", "prompt_logprobs", "return_token_ids", "chat_template")),
-    }
+    revealing = ("echo", "prompt_logprobs", "return_token_ids", "chat_template")
+    plain = {"model": "ok", **fields, **dict.fromkeys(revealing), "echo": False}
     if fields.get("prompt") != [1, 2]:
         assert ask(gateway, "told", plain, path).status == 200
 

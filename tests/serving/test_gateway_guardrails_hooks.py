@@ -80,6 +80,7 @@ def configured(engine: FakeEngine, judge: str, tmp_path_factory: pytest.TempPath
         "away": {"before": {"judge": {**openai, "url": "http://127.0.0.1:9/v1/moderations"}}},
         "both": {"before": {"own": python, "judge": openai}},
         "held": {"deny_answer_patterns": {"word": "forbidden [0-9]{3}"}},
+        "patient": {place: {"own": {**python, "timeout_milliseconds": 5_000}} for place in ("before", "after")},
         "small": {"after": {"own": python}, "largest_answer_bytes": 3_000},
         "alive": {"after": {"own": python}, "keep_alive_seconds": 0.1},
     }
@@ -92,6 +93,10 @@ def configured(engine: FakeEngine, judge: str, tmp_path_factory: pytest.TempPath
         privateafter={"guardrails": "llamaafter", "privacy": privacy},
         metered={"guardrails": "own", "tokens_per_minute": 1000},
     )
+    config["models"]["long"]["price"] = {
+        "input_dollars_per_million_tokens": 0,
+        "output_dollars_per_million_tokens": 1,
+    }
     config["telemetry"] = {"clients": 100}
     config["audit"] = {"folder": str(folder / "audit")}
     return folder, config
@@ -291,6 +296,8 @@ def test_a_kept_back_stream_shows_signs_of_life(gateway: GatewayProcess) -> None
         assert body.count(b": checking\n\n") >= 3
         assert body.index(b"data: ") > body.rindex(b": checking")
         assert b"data: [DONE]\n\n" in body
+    line = [line for line in gateway.log() if line.get("client") == "alive"][-1]
+    assert line["first_byte_ms"] < line["duration_ms"] / 2, "the engine's first byte, not the client's"
     with gateway.connect() as raw:
         text = "A-BAD " + "slow words " * 20
         raw.sendall(
@@ -304,21 +311,37 @@ def test_a_kept_back_stream_shows_signs_of_life(gateway: GatewayProcess) -> None
 
 
 @pytest.mark.parametrize(("model", "code"), [("cut", "engine_connection_lost"), ("malformed", "engine_malformed")])
-def test_an_answer_that_breaks_is_not_judged_nor_told(gateway: GatewayProcess, model: str, code: str) -> None:
+def test_an_answer_that_breaks_is_not_judged_nor_told(
+    gateway: GatewayProcess, engine: FakeEngine, model: str, code: str
+) -> None:
     assert outcome(ask(gateway, "held", user("x", model, stream=True))) == (502, code)
+    if model == "malformed":
+        assert not engine.of(model)[-1].finished, "it is told to stop at once"
     assert outcome(ask(gateway, "held", user("x", "cleancut", stream=True))) == (502, "engine_connection_lost")
     assert outcome(ask(gateway, "held", user("x", "echobroken"))) == (502, "engine_malformed")
     assert outcome(ask(gateway, "held", user("x", "stall", stream=True))) == (504, "engine_stalled")
     assert outcome(ask(gateway, "held", user("x", "nohdr", stream=True))) == (504, "engine_silent")
 
 
-def test_a_client_that_leaves_while_its_answer_is_kept_back(gateway: GatewayProcess, engine: FakeEngine) -> None:
+def test_a_client_that_leaves_while_its_answer_is_kept_back(
+    gateway: GatewayProcess, engine: FakeEngine, configured: tuple[Path, dict[str, Any]]
+) -> None:
     with gateway.connect() as raw:
-        raw.sendall(raw_request(user("a", "long", stream=True), key=key_of("held")))
+        raw.sendall(raw_request(user("a", "long", stream=True), key=key_of("metered"), extra="X-Request-Id: left\r\n"))
         call = engine.wait_for_call("long", len(engine.of("long")) + 1)
         time.sleep(0.2)
     wait_until("the engine is let go", lambda: call.closed is not None, 2)
     assert not call.finished
+    folder = configured[0] / "audit"
+    wait_until("its row", lambda: any(row["request_id"] == "left" for row in rows(folder)))
+    (row,) = (row for row in rows(folder) if row["request_id"] == "left")
+    assert row["cost"] >= 2e-6, "what was generated until then is paid"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_hook_may_take_longer_than_a_body_or_a_pause_in_a_stream(gateway: GatewayProcess, stream: bool) -> None:
+    for text in ("B-SLEEP", "A-SLEEP"):
+        assert said(ask(gateway, "patient", user(text, stream=stream))) == text
 
 
 def test_slow_hooks_do_not_hold_up_others(gateway: GatewayProcess) -> None:
