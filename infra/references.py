@@ -78,6 +78,13 @@ def references(raw: Any) -> Found:
         for model, quota in section(settings, "per_model").items():
             if section(quota).get("dollars_per_month") is not None:
                 yield from _unpriced(("clients", client, "per_model", model, "dollars_per_month"), [model], models)
+    sets = section(raw, "gateway", "guardrails")
+    for client, settings in clients.items():
+        path = ("clients", client, "guardrails")
+        yield from _unknown(path, section(settings).get("guardrails"), sets, "sets of `gateway.guardrails`", "a set")
+    for name, rules in sets.items():
+        for place in ("before", "after"):
+            yield from _unnamed_models(("gateway", "guardrails", name, place), section(rules, place))
     kinds = (*PRIVACY_KINDS, *section(raw, "gateway", "privacy", "patterns"))
     for client, settings in clients.items():
         for kind in section(settings, "privacy", "kinds"):
@@ -103,6 +110,21 @@ def _unknown(path: KeyPath, name: Any, known: Iterable[str], kind: str, remedy: 
                 remedy=did_you_mean(name, known, f"name {remedy}"),
             ),
         )
+
+
+def _unnamed_models(path: KeyPath, hooks: dict[str, Any]) -> Found:
+    """A chat model cannot be asked without its name."""
+    for hook, settings in hooks.items():
+        if section(settings).get("style") == "chat" and section(settings).get("model") is None:
+            yield (
+                (*path, hook, "model"),
+                Problem(
+                    where="",
+                    found="nothing",
+                    allowed="a model's name, with `style: chat`",
+                    remedy="add `model:` with the name that the endpoint knows it by",
+                ),
+            )
 
 
 def _unpriced(path: KeyPath, named: Iterable[str], models: dict[str, Any]) -> Found:

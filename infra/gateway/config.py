@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from infra.gateway.guardrails import GuardrailSettings, LinearPattern, RuleName
 from infra.settings import Settings
 
 Mode = Literal["off", "tokenise", "mask", "block"]
@@ -65,7 +66,7 @@ class ClientPrivacySettings(Settings):
 class PrivacySettings(Settings):
     """What all clients' privacy shares."""
 
-    patterns: dict[KindName, Annotated[str, StringConstraints(min_length=1, max_length=4096)]] = Field(
+    patterns: dict[KindName, LinearPattern] = Field(
         default_factory=dict, description="Own kinds, by name: a regular expression (RE2 syntax) for each."
     )
 
@@ -122,6 +123,9 @@ class GatewaySettings(Settings):
         default_factory=lambda: AuditSettings(), description="The audit; `null` keeps none, which the plan warns of."
     )
     privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="What all clients' privacy shares.")
+    guardrails: dict[RuleName, GuardrailSettings] = Field(
+        default_factory=dict, description="Sets of rules about prompts and answers, by the name that clients give."
+    )
     issuers: dict[str, IssuerSettings] = Field(
         default_factory=dict, description="Issuers of tokens that are accepted beside keys, by name."
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from infra.config import StackConfig
 from infra.gateway.config import AuditSettings, IssuerSettings, rendered
+from infra.gateway.guardrails import guardrail_warnings
 from infra.plan.types import ClientPlan, ModelPlan
 
 # One prompt of 128k tokens is about 0.5 MB of text; 4 MiB leaves room for tools, JSON escapes and images by value.
@@ -27,6 +28,7 @@ def gateway_config(
     optional = {
         "identity": _identity(config.gateway.issuers),
         "privacy": rendered(config.gateway.privacy) if config.gateway.privacy.patterns else None,
+        "guardrails": {name: rendered(rules) for name, rules in config.gateway.guardrails.items()} or None,
         "audit": _audit(config.gateway.audit),
         "telemetry": _telemetry(config),
     }
@@ -52,6 +54,7 @@ def gateway_warnings(config: StackConfig) -> Iterator[str]:
     for name, client in config.clients.items():
         if client.privacy.mode != "off" and client.privacy.media == "allow":
             yield f"client `{name}`: images, sound and files pass unscanned (`privacy.media: allow`)"
+    yield from guardrail_warnings(config.gateway.guardrails)
 
 
 def _model(config: StackConfig, name: str, model: ModelPlan) -> dict[str, Any]:
@@ -79,6 +82,8 @@ def _client(config: StackConfig, name: str, client: ClientPlan, models: Mapping[
         "per_model": here or None,
         "priority": settings.priority or None,
         "privacy": rendered(settings.privacy) if settings.privacy.model_fields_set else None,
+        "guardrails": settings.guardrails,
+        "system_policy": settings.system_policy,
     }
     return {
         "key_sha256": [],

@@ -16,17 +16,31 @@ from serving.gateway.config import load_config
 from serving.gateway.privacy.load import BUILT_IN_KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
+OWN_CLASS = """
+class Names:
+    async def before(self, request):
+        return None
+
+    async def after(self, request, answer):
+        return None
+"""
 FILES = [*sorted((ROOT / "tests" / "config").glob("*.happy.yaml")), ROOT / "Pulumi.dev.yaml"]
 
 
 def rendered(path: Path, state: Path) -> dict[str, Any]:
-    """The gateway's file as launcher and deployment complete it: addresses, hashes of keys, the state's folder."""
+    """The gateway's file as launcher and deployment complete it: addresses, hashes of keys, the state's folder; and
+    with the files of its hooks, which are on the machine that serves."""
     (site,) = build_plan(load_file(path), "dev").sites.values()
     config = json.loads(json.dumps(site.details.specification["gateway"]["config"]).replace("{state}", str(state)))
     for model in config["models"].values():
         model["upstreams"] = [{"url": "http://127.0.0.1:9", "key_file": None}]
     for name, client in config["clients"].items():
         client["key_sha256"] = [hashlib.sha256(name.encode()).hexdigest()]
+    (state / "company_rules.py").write_text(OWN_CLASS)
+    (state / "some.key").write_text("some-key")
+    for rules in config.get("guardrails", {}).values():
+        for hook in (*rules["before"].values(), *rules["after"].values()):
+            hook |= {"folder": str(state)} if hook["kind"] == "python" else {"key_file": str(state / "some.key")}
     return config
 
 
@@ -52,6 +66,14 @@ def test_every_field_a_user_sets_arrives(tmp_path: Path) -> None:
         "scan_output": "mask",
         "media": "allow",
     }
+    assert (web["guardrails"], web["system_policy"]) == ("strict", "Answer in the language of the question.")
+    strict = config["guardrails"]["strict"]
+    assert (strict["tool_hosts"], strict["media_hosts"][0], list(strict["before"])) == (
+        [],
+        "data:",
+        ["names", "llama_guard"],
+    )
+    assert (strict["before"]["names"]["on_failure"], strict["before"]["llama_guard"]["style"]) == ("pass", "chat")
     assert config["models"]["chat"]["price"]["output_dollars_per_million_tokens"] == 0.4
     assert config["privacy"]["patterns"] == {"ticket": "TICKET-[0-9]{4,8}"}
     assert config["identity"]["issuers"]["company"]["algorithms"] == ["RS256", "ES256"]

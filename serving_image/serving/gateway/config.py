@@ -11,6 +11,9 @@ from msgspec import Meta
 
 from serving.gateway.audit.config import AuditConfig, problems_of
 from serving.gateway.config_checks import check_clients, check_model, read_key
+from serving.gateway.guardrails.config import GuardrailsConfig, RuleName, SystemPolicy
+from serving.gateway.guardrails.load import load_guardrails
+from serving.gateway.guardrails.rules import ClientGuardrails
 from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
 from serving.gateway.limits.config import (
     LimitsStoreConfig,
@@ -81,6 +84,9 @@ class ClientConfig(_Strict, frozen=True):
     per_model: dict[str, QuotaConfig] = msgspec.field(default_factory=dict[str, QuotaConfig])
     # What is done with personal data and secrets in its requests. null: nothing is looked for.
     privacy: ClientPrivacyConfig | None = None
+    # The name of a set below `guardrails`, and a text that is put in front of every prompt.
+    guardrails: str | None = None
+    system_policy: SystemPolicy | None = None
 
 
 class LimitsConfig(_Strict, frozen=True):
@@ -115,6 +121,9 @@ class _Document(_Strict, frozen=True):
     audit: AuditConfig | None = None
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
     privacy: PrivacyConfig | None = None
+    guardrails: Annotated[dict[RuleName, GuardrailsConfig], Meta(max_length=64)] = msgspec.field(
+        default_factory=dict[str, GuardrailsConfig]
+    )
 
 
 class GatewayConfig(_Strict, frozen=True):
@@ -135,6 +144,8 @@ class GatewayConfig(_Strict, frozen=True):
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
     limits_store_url: str | None = None
     privacy: PrivacySetup | None = None
+    # By client.
+    guardrails: dict[str, ClientGuardrails] = msgspec.field(default_factory=dict[str, ClientGuardrails])
 
 
 class ConfigProblem(Exception):
@@ -181,6 +192,7 @@ def load_config(path: Path) -> GatewayConfig:
     prices = {name: model.price for name, model in models.items()}
     limits_store_url = check_limits(str(path), prices, clients, document.limits_store, problems)
     privacy = load_privacy(f"{path}: ", document.privacy, clients, problems)
+    guardrails = load_guardrails(f"{path}: ", document.guardrails, clients, engine_keys, problems)
     if problems:
         raise ConfigProblem(problems)
     return GatewayConfig(
@@ -199,6 +211,7 @@ def load_config(path: Path) -> GatewayConfig:
         limits_store=document.limits_store,
         limits_store_url=limits_store_url,
         privacy=privacy,
+        guardrails=guardrails,
     )
 
 

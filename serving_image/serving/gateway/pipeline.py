@@ -13,6 +13,7 @@ from serving.gateway.steps.authenticate import authenticate
 from serving.gateway.steps.bound_output import bound_output
 from serving.gateway.steps.check_bounds import check_bounds
 from serving.gateway.steps.forward import forward
+from serving.gateway.steps.guard_prompt import apply_guardrails, guard_prompt
 from serving.gateway.steps.limit_requests import limit_requests
 from serving.gateway.steps.parse_body import parse_body
 from serving.gateway.steps.protect_privacy import protect_privacy
@@ -38,7 +39,9 @@ GENERATION: tuple[tuple[str, Step], ...] = (
     ("parse_body", parse_body),
     ("access_model", access_model),
     ("check_bounds", check_bounds),
+    ("guard_prompt", guard_prompt),
     ("protect_privacy", protect_privacy),
+    ("apply_guardrails", apply_guardrails),
     ("bound_output", bound_output),
     ("reserve_quota", reserve_quota),
     ("ask_for_usage", ask_for_usage),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from serving.gateway.config import ClientConfig, GatewayConfig, LimitsConfig, ModelConfig
+from serving.gateway.guardrails.rules import ClientGuardrails
 from serving.gateway.identity.api_keys import ApiKey, KeyRing
 from serving.gateway.identity.certificates import CertificateNames
 from serving.gateway.identity.tokens import TokenVerifier
@@ -62,7 +63,7 @@ class Model:
 class Client:
     """One client: the models it may use and its limits."""
 
-    __slots__ = ("boundaries", "limits", "models", "models_body", "name", "priority", "privacy")
+    __slots__ = ("boundaries", "guardrails", "limits", "models", "models_body", "name", "priority", "privacy")
 
     def __init__(
         self,
@@ -79,6 +80,8 @@ class Client:
         self.priority = config.priority
         # None where nothing is looked for.
         self.privacy: ClientPrivacy | None = None
+        # None where nothing is looked at and no system policy is added.
+        self.guardrails: ClientGuardrails | None = None
         self.limits = limits
         self.models = {model: models[model] for model in sorted(set(config.models))}
         listed = [_model_entry(model, created) for model in self.models]
@@ -116,6 +119,7 @@ class Policy:
             boundaries = allowed_boundaries(client_config.data_class, config.boundary, config.data_classes)
             client = Client(name, client_config, self.models, limits[name], self.created, boundaries)
             self.clients[name] = client
+            client.guardrails = config.guardrails.get(name)
             client.privacy = privacy_of(name, config, previous.clients if previous else {})
             for digest in client_config.key_sha256:
                 self.keys.add(ApiKey(bytes.fromhex(digest), client))
