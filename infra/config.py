@@ -77,6 +77,10 @@ class ClientSettings(QuotaSettings):
     privacy: ClientPrivacySettings = Field(
         default_factory=ClientPrivacySettings, description="What happens to personal data in its requests."
     )
+    cache: bool = Field(
+        default=False,
+        description="Whether the same request may get the same answer again: at `temperature: 0`, or when it asks so.",
+    )
 
 
 class StackConfig(Settings):
@@ -92,5 +96,5 @@ class StackConfig(Settings):
     )
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
     gateway: GatewaySettings = Field(
-        default_factory=GatewaySettings, description="The policy gateway: audit, privacy, identity, traces."
+        default_factory=GatewaySettings, description="The policy gateway: audit, privacy, cache, identity, traces."
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from infra.gateway.cache import CacheSettings, MemoryCacheSettings
 from infra.settings import Settings
 
 Mode = Literal["off", "tokenise", "mask", "block"]
@@ -122,6 +123,10 @@ class GatewaySettings(Settings):
         default_factory=lambda: AuditSettings(), description="The audit; `null` keeps none, which the plan warns of."
     )
     privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="What all clients' privacy shares.")
+    cache: CacheSettings = Field(
+        default_factory=lambda: MemoryCacheSettings(kind="memory"),
+        description="Where answers are kept for clients with `cache: true`.",
+    )
     issuers: dict[str, IssuerSettings] = Field(
         default_factory=dict, description="Issuers of tokens that are accepted beside keys, by name."
     )

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from serving.gateway.audit.config import AuditConfig, problems_of
+from serving.gateway.cache.config import CacheConfig, CacheSetup, MemoryCacheConfig, load_cache
 from serving.gateway.config_checks import check_clients, check_model, read_key
 from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
 from serving.gateway.limits.config import (
@@ -81,6 +82,8 @@ class ClientConfig(_Strict, frozen=True):
     per_model: dict[str, QuotaConfig] = msgspec.field(default_factory=dict[str, QuotaConfig])
     # What is done with personal data and secrets in its requests. null: nothing is looked for.
     privacy: ClientPrivacyConfig | None = None
+    # Whether it may get the same answer again to the same request.
+    cache: bool = False
 
 
 class LimitsConfig(_Strict, frozen=True):
@@ -115,6 +118,7 @@ class _Document(_Strict, frozen=True):
     audit: AuditConfig | None = None
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
     privacy: PrivacyConfig | None = None
+    cache: CacheConfig = MemoryCacheConfig()
 
 
 class GatewayConfig(_Strict, frozen=True):
@@ -135,6 +139,8 @@ class GatewayConfig(_Strict, frozen=True):
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
     limits_store_url: str | None = None
     privacy: PrivacySetup | None = None
+    # None: no client asks for it.
+    cache: CacheSetup | None = None
 
 
 class ConfigProblem(Exception):
@@ -181,6 +187,7 @@ def load_config(path: Path) -> GatewayConfig:
     prices = {name: model.price for name, model in models.items()}
     limits_store_url = check_limits(str(path), prices, clients, document.limits_store, problems)
     privacy = load_privacy(f"{path}: ", document.privacy, clients, problems)
+    cache = load_cache(f"{path}: cache", document.cache, clients, document.privacy, problems)
     if problems:
         raise ConfigProblem(problems)
     return GatewayConfig(
@@ -199,6 +206,7 @@ def load_config(path: Path) -> GatewayConfig:
         limits_store=document.limits_store,
         limits_store_url=limits_store_url,
         privacy=privacy,
+        cache=cache,
     )
 
 
