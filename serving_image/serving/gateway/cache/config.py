@@ -46,7 +46,7 @@ class RedisCacheConfig(Strict, frozen=True, tag_field="kind", tag="redis"):
 
     url_file: str
     key_file: str
-    largest_bytes: _Bytes = 256 * _MIB
+    largest_bytes: _Bytes = 64 * _MIB
     largest_answer_bytes: _AnswerBytes = _MIB
     age_seconds: _Age = 3600.0
     namespace: _Namespace = "slipway"
