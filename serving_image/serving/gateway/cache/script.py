@@ -4,6 +4,7 @@ FIND = "return redis.call('GET', KEYS[1])"
 
 # KEYS: the entry, the order of all entries (a sorted set by the time they were kept, each with its size in its name),
 # their bytes together. ARGV: the answer, milliseconds it is kept, the most bytes of all, bytes besides the answer's.
+# Nothing is written before SET unless it makes room: a Redis that is full refuses a script by its first write.
 # Entries that Redis has expired are taken out of the books when something is kept; a thousand at a time, so that no
 # call takes long.
 KEEP = """
@@ -12,7 +13,7 @@ local age, most, besides = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4
 local size = #ARGV[1] + besides
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('EXISTS', order, total) < 2 then redis.call('DEL', order, total) end
+if redis.call('EXISTS', order, total) == 1 then redis.call('DEL', order, total) end
 local known = redis.call('STRLEN', entry)
 if known > 0 and redis.call('ZREM', order, (known + besides) .. ' ' .. entry) == 1 then
   redis.call('DECRBY', total, known + besides)
