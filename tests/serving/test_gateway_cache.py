@@ -17,8 +17,9 @@ from tests.serving.gateway_process import GatewayProcess, raw_request, read_unti
 from tests.serving.limited import key_of, priced
 from tests.serving.upstream import FakeEngine
 
+MODELS = ["ok", "embed", "long", "cut", "midframe", "e503", "malformed", "cleancut", "halfbody", "big", "crlf"]
 CLIENTS: dict[str, dict[str, Any]] = {
-    "a": {"models": ["ok", "embed", "long", "cut", "midframe", "e503", "malformed", "cleancut", "halfbody", "big"]},
+    "a": {"models": MODELS},
     "b": {"models": ["ok"]},
     "few": {"tokens_per_minute": 600},
     "paced": {"requests_per_minute": 60},
@@ -160,12 +161,13 @@ def test_an_error_is_not_kept(gateway: GatewayProcess, engine: FakeEngine, model
 
 
 def test_an_answer_without_an_end_or_too_large_is_not_kept(gateway: GatewayProcess, engine: FakeEngine) -> None:
-    """`big` has no finish_reason and is larger than what is kept."""
+    """`crlf` is a stream in which no choice ever ends; `big` has no finish_reason and is larger than what is kept."""
     asked = Asked(engine)
-    for _ in range(2):
-        answer = ask(gateway, "a", question("large", "big"))
-        assert (answer.status, result(answer)) == (200, "miss")
-    assert asked.calls == 2
+    for model, stream in (("crlf", True), ("big", False)):
+        for _ in range(2):
+            answer = ask(gateway, "a", question("endless", model, stream=stream))
+            assert (answer.status, result(answer)) == (200, "miss")
+    assert asked.calls == 4
 
 
 def test_a_stream_whose_client_left_is_not_kept(gateway: GatewayProcess, engine: FakeEngine) -> None:

@@ -51,18 +51,20 @@ def test_a_reload_keeps_what_it_does_not_concern(engine: FakeEngine, tmp_path: P
 
 
 def _data_class(document: dict[str, Any]) -> None:
-    document["clients"]["a"]["data_class"] = "restricted"
+    """Another class, though of the same places."""
+    document["clients"]["a"]["data_class"] = "public"
 
 
 def _class_definition(document: dict[str, Any]) -> None:
-    document["models"]["ok"]["upstreams"].append(
-        {"url": document["models"]["ok"]["upstreams"][0]["url"], "key_file": None, "boundary": "cloud", "weight": 0.001}
-    )
-    document["data_classes"] = {"internal": ["local", "cloud"]}
+    document["data_classes"]["internal"] = ["local", "cloud"]
+
+
+def _scanning(document: dict[str, Any]) -> None:
+    document["clients"]["a"]["privacy"]["scan_output"] = "block"
 
 
 def _privacy(document: dict[str, Any]) -> None:
-    document["clients"]["a"]["privacy"] = {"scan_output": "mask"}
+    document["privacy"] = {"patterns": {"ticket": "TICKET-[0-9]+"}}
 
 
 def _digest(document: dict[str, Any]) -> None:
@@ -82,11 +84,15 @@ def _opt_out(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [_data_class, _class_definition, _privacy, _digest, _model_name_there, _age, _opt_out]
+    "change", [_data_class, _class_definition, _scanning, _privacy, _digest, _model_name_there, _age, _opt_out]
 )
 def test_a_change_that_matters_finds_nothing_that_was_kept(engine: FakeEngine, tmp_path: Path, change: Any) -> None:
     document = cached(engine.url, tmp_path, {"a": {}}, kind="memory", age_seconds=999)
     document["models"]["ok"]["digest"] = "sha256:one"
+    here = document["models"]["ok"]["upstreams"]
+    here.append({**here[0], "boundary": "cloud", "weight": 0.001})
+    document["data_classes"] = {"internal": ["local"], "public": ["local"]}
+    document["clients"]["a"] |= {"data_class": "internal", "privacy": {"scan_output": "mask"}}
     with start_gateway(tmp_path, document) as gateway:
         assert twice(gateway, "a") == ["miss", "hit"]
         changed = copy.deepcopy(document)
@@ -226,18 +232,18 @@ def test_another_list_of_names_is_another_key(engine: FakeEngine, tmp_path: Path
     names = tmp_path / "names.txt"
     names.write_text("Somebody Else\n")
     document = private_configuration(engine.url, tmp_path, names={"person": {"file": str(names)}})
-    document["clients"]["scan"]["cache"] = True
+    document["clients"]["scanblock"]["cache"] = True
     body = question("Ada Lovelace wrote it.", "echo")
     with start_gateway(tmp_path, document) as gateway:
 
-        def again() -> tuple[str | None, bool]:
-            answer = gateway.request("POST", CHAT, body, KEYS["scan"])
-            return result(answer), b"Ada Lovelace" in answer.body
+        def again() -> tuple[str | None, int]:
+            answer = gateway.request("POST", CHAT, body, KEYS["scanblock"])
+            return result(answer), answer.status
 
-        assert [again(), again()] == [("miss", True), ("hit", True)]
+        assert [again(), again()] == [("miss", 200), ("hit", 200)]
         names.write_text("Somebody Else\nAda Lovelace\nNobody Else\n")
         assert reload(gateway, tmp_path, document).startswith("reloaded")
-        assert again()[0] is None
+        assert again() == (None, 502)
 
 
 def test_what_is_too_old_is_gone_without_anybody_asking(engine: FakeEngine, tmp_path: Path) -> None:
@@ -252,9 +258,10 @@ def test_what_is_too_old_is_gone_without_anybody_asking(engine: FakeEngine, tmp_
 
 
 def test_memory_is_bounded(engine: FakeEngine, tmp_path: Path) -> None:
-    document = cached(engine.url, tmp_path, {"a": {}}, largest_bytes=65_536, largest_answer_bytes=4096, kind="memory")
+    document = cached(engine.url, tmp_path, {"a": {}}, largest_bytes=65_536, largest_answer_bytes=600, kind="memory")
     with start_gateway(tmp_path, document) as gateway:
         assert twice(gateway, "a") == ["miss", "hit"]
+        assert twice(gateway, "a", stream=True) == ["miss", "miss"]  # larger than what is kept of one
         for turn in range(200):
             ask(gateway, "a", question(f"number {turn}"))
             if turn % 20 == 0:  # what is asked for stays

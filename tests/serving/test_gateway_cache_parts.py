@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.gateway.cache.config import MemoryCacheConfig
+from serving.gateway.cache.config import CacheSetup, MemoryCacheConfig
 from serving.gateway.cache.kept import Kept, ends_well
 from serving.gateway.cache.memory_store import OVERHEAD_BYTES, MemoryStore
+from serving.gateway.cache.response_cache import cache_for
 from serving.gateway.cache.sealing import Seal
 from serving.gateway.config import ConfigProblem, load_config
 from tests.serving.gateway_process import configuration
@@ -161,6 +163,38 @@ def test_memory_forgets_in_the_order_of_age_and_not_of_use() -> None:
         assert (store.entries, store.bytes) == (0, 0)
 
     in_loop(run, age_seconds=0.3)
+
+
+def test_what_is_too_old_is_not_given_though_it_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The timer that removes it may be late."""
+
+    async def run(store: MemoryStore) -> None:
+        store.keep(b"key", whole({}))
+        later = time.monotonic() + 3600.0
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        assert store.entries == 1
+        assert await store.find(b"key") is None
+        assert (store.entries, store.bytes) == (0, 0)
+
+    in_loop(run)
+
+
+def test_a_cache_that_a_reload_replaces_forgets_everything() -> None:
+    """At once: what still runs on it, and its timer, would otherwise hold answers for as long as they may be old."""
+
+    async def run() -> None:
+        setup = CacheSetup(config=MemoryCacheConfig(), url=None, secret=None, privacy="")
+        cache = cache_for(setup, None)
+        assert cache is not None
+        cache.store.keep(b"key", whole({}))
+        assert cache_for(CacheSetup(config=MemoryCacheConfig(), url=None, secret=None, privacy="x"), cache) is cache
+        assert await cache.store.find(b"key") == whole({})
+        other = CacheSetup(config=MemoryCacheConfig(age_seconds=5), url=None, secret=None, privacy="")
+        for change in (other, None):
+            assert cache_for(change, cache) is not cache
+            assert await cache.store.find(b"key") is None
+
+    asyncio.run(run())
 
 
 # Sealing.
