@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from tests.serving import cached
 from tests.serving.audit_files import wait_for_rows
 from tests.serving.cached import Asked, ask, question, result
-from tests.serving.gateway_process import GatewayProcess, raw_request, read_until, start_gateway, wait_until
+from tests.serving.gateway_process import GatewayProcess, chat, raw_request, read_until, start_gateway, wait_until
 from tests.serving.limited import key_of, priced
+from tests.serving.test_gateway_traces import Collector, attributes, traced
+from tests.serving.test_gateway_waiting import engine_on, scaled_to_zero
 from tests.serving.upstream import FakeEngine
 
 MODELS = ["ok", "embed", "long", "cut", "midframe", "e503", "malformed", "cleancut", "halfbody", "big", "crlf"]
@@ -228,8 +231,6 @@ def test_audit_and_metrics_tell_hits_from_misses(gateway: GatewayProcess, folder
 
 def test_many_hits_on_one_connection(gateway: GatewayProcess, engine: FakeEngine) -> None:
     """Kept connections stay whole behind a hit, streamed or not."""
-    import json
-
     asked = Asked(engine)
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
     headers = {"Authorization": f"Bearer {key_of('a')}"}
@@ -244,3 +245,31 @@ def test_many_hits_on_one_connection(gateway: GatewayProcess, engine: FakeEngine
     assert time.monotonic() - began < 10
     assert asked.calls == 2
     assert len(set(bodies)) == 2
+
+
+def test_a_stream_with_signs_of_life_before_its_answer_is_not_kept(tmp_path: Path) -> None:
+    """Who gets it again waits for nothing."""
+    port, config = scaled_to_zero(tmp_path, seconds=20, keep_alive_seconds=0.2)
+    config["clients"]["dev"]["cache"] = True
+    body = chat("m", stream=True, temperature=0)
+    with start_gateway(tmp_path, config) as gateway, gateway.connect() as raw:
+        raw.sendall(raw_request(body))
+        seen = read_until(raw, b": waiting\n\n")
+        with engine_on(port) as engine:
+            seen += read_until(raw, b"[DONE]")
+            assert b"x-slipway-cache: miss" in seen
+            answers = [gateway.request(body=body) for _ in range(2)]
+            assert [result(answer) for answer in answers] == ["miss", "hit"]
+            assert b"waiting" not in answers[1].body
+            assert len(engine.calls) == 2
+
+
+def test_a_trace_says_it_and_shows_no_call(engine: FakeEngine, tmp_path: Path) -> None:
+    with Collector() as collector:
+        document = traced(engine, tmp_path, collector.url)
+        document["clients"]["dev"]["cache"] = True
+        with start_gateway(tmp_path, document) as gateway:
+            for _ in range(2):
+                assert gateway.request(body=chat("ok", temperature=0)).status == 200
+            spans = collector.wait_for(3)
+    assert sorted(attributes(span).get("slipway.cache", "call") for span in spans) == ["call", "hit", "miss"]
