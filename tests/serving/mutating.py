@@ -51,7 +51,26 @@ def mutated_bytes(draw: st.DrawFn, originals: st.SearchStrategy[bytes], most: in
 _scalars = (
     st.none()
     | st.booleans()
-    | st.sampled_from([0, 1, -1, 0.0, 1e308, 2**63, 10**30, "", "x", "/no/such/file", "http://x", "\ud800", "a" * 300])
+    | st.sampled_from(
+        [
+            0,
+            1,
+            -1,
+            0.0,
+            1e308,
+            2**63,
+            10**30,
+            "",
+            "x",
+            "/no/such/file",
+            "http://x",
+            "http://[",
+            "http://x:99999",
+            "https://u:p@x/",
+            "\ud800",
+            "a" * 300,
+        ]
+    )
     | st.integers()
     | st.text(max_size=8)
 )

@@ -86,7 +86,7 @@ def load(folder: Path, content: bytes) -> GatewayConfig | None:
     for line in problems:
         assert ": found " in line, line
         assert "; allowed is " in line
-        assert "\n" not in line
+        assert line.isprintable()
         assert not any(secret in line for secret in SECRETS)
     if problems:
         return None
@@ -102,7 +102,44 @@ def test_the_original_is_accepted(folder: Path) -> None:
     assert load(folder, json.dumps(everything(folder)).encode()) is not None
 
 
-@examples(250)
+HOSTILE: list[Any] = [
+    "http://[",
+    "redis://x:99999",
+    "",
+    "/",
+    "\n\x1b[1m",
+    "/\0",
+    "\ud800",
+    "/" + "a" * 5000,
+    10**30,
+    [[]],
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_every_value_in_turn_is_replaced_by_something_hostile(folder: Path, value: Any) -> None:
+    replaced = 0
+    for place, key in leaves(everything(folder)):
+        document = everything(folder)
+        container: Any = document
+        for step in place:
+            container = container[step]
+        container[key] = value
+        load(folder, json.dumps(document).encode())
+        replaced += 1
+    assert replaced > 80
+
+
+def leaves(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
+    """Where every single value is: the way to what holds it, and its key there."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value)
+    found: list[tuple[tuple[Any, ...], Any]] = []
+    for key, inner in entries:
+        found += leaves(inner, (*place, key)) if isinstance(inner, dict | list) else [(place, key)]
+    return found
+
+
+@examples(150)
 @given(data=st.data())
 def test_any_change_of_values_is_accepted_or_refused_in_words(folder: Path, data: st.DataObject) -> None:
     document = data.draw(mutated_values(everything(folder)))
@@ -115,18 +152,18 @@ def test_any_change_of_bytes_is_accepted_or_refused_in_words(folder: Path, data:
     load(folder, data.draw(mutated_bytes(st.just(json.dumps(everything(folder)).encode()))))
 
 
+DEEP = b"[" * 100_000
+SHAPES = [
+    b'{"version": 1, "models": {"m": %b}}',
+    b'{"version": 1, "models": {}, "clients": {}, "limits": %b}',
+    b'{"x": %b}',
+]
+
+
 @pytest.mark.parametrize(
     "content",
-    [
-        b"",
-        b"[]",
-        b"null",
-        b"[" * 100_000,
-        b'{"a":' * 50_000,
-        b"\xff\xfe{\0}\0",
-        b'{"version": 1e400}',
-        b'{"version": 1}{}',
-    ],
+    [b"", b"[]", b"null", DEEP, b"\xff\xfe{\0}\0", b'{"version": 1e400}', b"{}{}", *(shape % DEEP for shape in SHAPES)],
+    ids=range(10),
 )
 def test_files_that_are_no_configuration(folder: Path, content: bytes) -> None:
     assert load(folder, content) is None

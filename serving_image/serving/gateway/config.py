@@ -147,8 +147,9 @@ class ConfigProblem(Exception):
     """The file cannot be used; `problems` has one four-part line each."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+        # What was found may hold line ends, or what a terminal would obey.
+        self.problems = ["".join(c if c.isprintable() else "?" for c in problem) for problem in problems]
+        super().__init__("; ".join(self.problems))
 
 
 def load_config(path: Path) -> GatewayConfig:
@@ -161,6 +162,9 @@ def load_config(path: Path) -> GatewayConfig:
             [f"{path}: found {reason}; allowed is a readable file. Create it or fix --config."]
         ) from None
     problems: list[str] = []
+    if b"\\u0000" in raw:  # no path may hold it, and each place that opens one would have to say so
+        problems.append(_problem(f"{path}", "the character U+0000", "texts without it", "Remove it."))
+        raise ConfigProblem(problems)
     document = _decode(raw, _Document, f"{path}: $", problems)
     if document is None:
         raise ConfigProblem(problems)

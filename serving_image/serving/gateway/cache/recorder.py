@@ -53,11 +53,10 @@ class Recorder:
 
     def _keep(self, body: bytes) -> None:
         context = self._context
-        # Not: what broke; a stream with signs of life from before its answer; what another model or route answered;
+        # Not: a stream with signs of life from before its answer; what another model or route answered;
         # and nothing in which personal data was found, so that none outlives its request here.
         if (
-            context.reason
-            or context.head_sent
+            context.head_sent
             or context.boundary is None
             or len(context.labels) != 1
             or context.output_findings
