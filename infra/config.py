@@ -86,6 +86,10 @@ class ClientSettings(QuotaSettings):
         max_length=65_536,
         description="A text that stands in front of every prompt. A model can be asked to repeat it: no secret in it.",
     )
+    cache: bool = Field(
+        default=False,
+        description="Whether the same request may get the same answer again: at `temperature: 0`, or when it asks so.",
+    )
 
 
 class StackConfig(Settings):
@@ -101,5 +105,6 @@ class StackConfig(Settings):
     )
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
     gateway: GatewaySettings = Field(
-        default_factory=GatewaySettings, description="The policy gateway: audit, privacy, guardrails, identity, traces."
+        default_factory=GatewaySettings,
+        description="The policy gateway: audit, privacy, guardrails, cache, identity, traces.",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from infra.explain import shown
+from infra.gateway.cache import cache_problems
 from infra.gateway.config import PRIVACY_KINDS
 from infra.naming import normalised
 from infra.problems import Problem, did_you_mean, listing
@@ -60,7 +61,8 @@ def colliding_names(raw: Any) -> Found:
 
 
 def references(raw: Any) -> Found:
-    """Models and clients that are named and are not there, and budgets over models without a price."""
+    """Models and clients that are named and are not there, budgets over models without a price, and sizes that
+    contradict each other."""
     models, clients = section(raw, "models"), section(raw, "clients")
     for client, settings in clients.items() if models else ():
         named = items(settings, "models")
@@ -92,6 +94,7 @@ def references(raw: Any) -> Found:
             yield from _unknown(
                 path, kind, kinds, "kinds of personal data", "a kind, or add it to `gateway.privacy.patterns`"
             )
+    yield from cache_problems(section(raw, "gateway", "cache"))
     for issuer, settings in section(raw, "gateway", "issuers").items() if clients else ():
         for index, rule in enumerate(items(settings, "clients")):
             path = ("gateway", "issuers", issuer, "clients", index, "client")

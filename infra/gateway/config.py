@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from infra.gateway.cache import CacheSettings, MemoryCacheSettings
 from infra.gateway.guardrails import GuardrailSettings, LinearPattern, RuleName
 from infra.settings import Settings
 
@@ -125,6 +126,10 @@ class GatewaySettings(Settings):
     privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="What all clients' privacy shares.")
     guardrails: dict[RuleName, GuardrailSettings] = Field(
         default_factory=dict, description="Sets of rules about prompts and answers, by the name that clients give."
+    )
+    cache: CacheSettings = Field(
+        default_factory=lambda: MemoryCacheSettings(kind="memory"),
+        description="Where answers are kept for clients with `cache: true`.",
     )
     issuers: dict[str, IssuerSettings] = Field(
         default_factory=dict, description="Issuers of tokens that are accepted beside keys, by name."

@@ -29,6 +29,7 @@ def gateway_config(
         "identity": _identity(config.gateway.issuers),
         "privacy": rendered(config.gateway.privacy) if config.gateway.privacy.patterns else None,
         "guardrails": {name: rendered(rules) for name, rules in config.gateway.guardrails.items()} or None,
+        "cache": _cache(config),
         "audit": _audit(config.gateway.audit),
         "telemetry": _telemetry(config),
     }
@@ -48,9 +49,11 @@ def gateway_config(
 
 
 def gateway_warnings(config: StackConfig) -> Iterator[str]:
-    """What is weaker than the default, one sentence each."""
+    """What is weaker than the default or has no effect, one sentence each."""
     if config.gateway.audit is None:
         yield "no audit is kept (`gateway.audit: null`): nothing shows later who asked what of which model"
+    if "cache" in config.gateway.model_fields_set and not any(client.cache for client in config.clients.values()):
+        yield "nothing is cached: `gateway.cache` is set, but no client has `cache: true`"
     for name, client in config.clients.items():
         if client.privacy.mode != "off" and client.privacy.media == "allow":
             yield f"client `{name}`: images, sound and files pass unscanned (`privacy.media: allow`)"
@@ -81,6 +84,7 @@ def _client(config: StackConfig, name: str, client: ClientPlan, models: Mapping[
         "dollars_per_month": settings.dollars_per_month,
         "per_model": here or None,
         "priority": settings.priority or None,
+        "cache": settings.cache or None,
         "privacy": rendered(settings.privacy) if settings.privacy.model_fields_set else None,
         "guardrails": settings.guardrails,
         "system_policy": settings.system_policy,
@@ -95,6 +99,10 @@ def _client(config: StackConfig, name: str, client: ClientPlan, models: Mapping[
 
 def _identity(issuers: Mapping[str, IssuerSettings]) -> dict[str, Any] | None:
     return {"issuers": {name: rendered(issuer) for name, issuer in issuers.items()}} if issuers else None
+
+
+def _cache(config: StackConfig) -> dict[str, Any] | None:
+    return rendered(config.gateway.cache) if any(client.cache for client in config.clients.values()) else None
 
 
 def _audit(audit: AuditSettings | None) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from serving.gateway.audit.config import AuditConfig, problems_of
+from serving.gateway.cache.config import CacheConfig, CacheSetup, MemoryCacheConfig, load_cache
 from serving.gateway.config_checks import check_clients, check_model, read_key
 from serving.gateway.guardrails.config import GuardrailsConfig, RuleName, SystemPolicy
 from serving.gateway.guardrails.load import load_guardrails
@@ -87,6 +88,8 @@ class ClientConfig(_Strict, frozen=True):
     # The name of a set below `guardrails`, and a text that is put in front of every prompt.
     guardrails: str | None = None
     system_policy: SystemPolicy | None = None
+    # Whether it may get the same answer again to the same request.
+    cache: bool = False
 
 
 class LimitsConfig(_Strict, frozen=True):
@@ -124,6 +127,7 @@ class _Document(_Strict, frozen=True):
     guardrails: Annotated[dict[RuleName, GuardrailsConfig], Meta(max_length=64)] = msgspec.field(
         default_factory=dict[str, GuardrailsConfig]
     )
+    cache: CacheConfig = MemoryCacheConfig()
 
 
 class GatewayConfig(_Strict, frozen=True):
@@ -146,14 +150,17 @@ class GatewayConfig(_Strict, frozen=True):
     privacy: PrivacySetup | None = None
     # By client.
     guardrails: dict[str, ClientGuardrails] = msgspec.field(default_factory=dict[str, ClientGuardrails])
+    # None: no client asks for it.
+    cache: CacheSetup | None = None
 
 
 class ConfigProblem(Exception):
     """The file cannot be used; `problems` has one four-part line each."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+        # What was found may hold line ends, or what a terminal would obey.
+        self.problems = ["".join(c if c.isprintable() else "?" for c in problem) for problem in problems]
+        super().__init__("; ".join(self.problems))
 
 
 def load_config(path: Path) -> GatewayConfig:
@@ -166,6 +173,9 @@ def load_config(path: Path) -> GatewayConfig:
             [f"{path}: found {reason}; allowed is a readable file. Create it or fix --config."]
         ) from None
     problems: list[str] = []
+    if b"\\u0000" in raw:  # no path may hold it, and each place that opens one would have to say so
+        problems.append(_problem(f"{path}", "the character U+0000", "texts without it", "Remove it."))
+        raise ConfigProblem(problems)
     document = _decode(raw, _Document, f"{path}: $", problems)
     if document is None:
         raise ConfigProblem(problems)
@@ -193,6 +203,7 @@ def load_config(path: Path) -> GatewayConfig:
     limits_store_url = check_limits(str(path), prices, clients, document.limits_store, problems)
     privacy = load_privacy(f"{path}: ", document.privacy, clients, problems)
     guardrails = load_guardrails(f"{path}: ", document.guardrails, clients, engine_keys, problems)
+    cache = load_cache(f"{path}: cache", document.cache, clients, document.privacy, problems)
     if problems:
         raise ConfigProblem(problems)
     return GatewayConfig(
@@ -212,6 +223,7 @@ def load_config(path: Path) -> GatewayConfig:
         limits_store_url=limits_store_url,
         privacy=privacy,
         guardrails=guardrails,
+        cache=cache,
     )
 
 

@@ -96,6 +96,8 @@ class RequestContext:
     usage_filter: UsageFilter | None = None
     # For metrics and traces: `hit` or `miss` where a cache was asked.
     cache_result: str = ""
+    # False: something of this request must not outlive it, such as personal data that was found in it.
+    cacheable: bool = True
     trace: Trace | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0

@@ -9,6 +9,7 @@ from serving.gateway.limits.settlement import settle
 from serving.gateway.limits.usage_stream import ask_for_usage
 from serving.gateway.steps.access_model import access_model
 from serving.gateway.steps.admit_audit import admit_audit, keep_prompt, record_request
+from serving.gateway.steps.answer_from_cache import answer_from_cache
 from serving.gateway.steps.authenticate import authenticate
 from serving.gateway.steps.bound_output import bound_output
 from serving.gateway.steps.check_bounds import check_bounds
@@ -43,6 +44,7 @@ GENERATION: tuple[tuple[str, Step], ...] = (
     ("protect_privacy", protect_privacy),
     ("apply_guardrails", apply_guardrails),
     ("bound_output", bound_output),
+    ("answer_from_cache", answer_from_cache),
     ("reserve_quota", reserve_quota),
     ("ask_for_usage", ask_for_usage),
     ("forward", forward),
@@ -56,8 +58,10 @@ FINISHERS: tuple[Finisher, ...] = (settle, finish_trace, record_request)
 
 
 async def run_steps(steps: tuple[tuple[str, Step], ...], context: RequestContext) -> None:
-    """Run `steps` in order; the first Refusal ends the request."""
+    """Run `steps` in order; the first Refusal, or the first answer, ends the request."""
     for _name, step in steps:
         waiting = step(context)
         if waiting is not None:
             await waiting
+            if context.answer_started:
+                return

@@ -16,6 +16,7 @@ from serving.gateway.admin.application import AdminApplication
 from serving.gateway.admin.status import StatusDocument
 from serving.gateway.application import PublicApplication
 from serving.gateway.audit.life import AuditLife
+from serving.gateway.cache.metrics import CacheCollector
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
 from serving.gateway.identity.refreshing import refresh_keys_forever
 from serving.gateway.identity.verdicts import TokenVerdicts
@@ -75,6 +76,7 @@ class Gateway:
         self._metrics.log_lines_dropped.set_function(lambda: journal.dropped)
         self._metrics.registry.register(LimitsCollector(self._state.policy.ledger))
         self._metrics.registry.register(RoutingCollector(lambda: self._state.policy.pools))
+        self._metrics.registry.register(CacheCollector(lambda: self._state.policy.cache))
         self._metrics.registry.register(self._audit)
         self._metrics.registry.register(TokenVerdicts(self._state))
         self._metrics.registry.register(TraceOutcomes(self._state))

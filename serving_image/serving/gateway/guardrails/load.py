@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
+import msgspec
+
 from serving.gateway.config_checks import read_key
 from serving.gateway.guardrails.addresses import AllowedAddresses
 from serving.gateway.guardrails.config import GuardrailsConfig, HookConfig, ModerationHookConfig
@@ -44,7 +46,8 @@ def load_guardrails(
             problems.append(problem(f"{where}clients.{name}.guardrails", found, allowed, "Correct it, or add the set."))
         elif named is not None or client.system_policy is not None:
             rules = NO_RULES if named is None else sets[named]
-            loaded[name] = ClientGuardrails(rules=rules, system_policy=client.system_policy)
+            written = "" if named is None else msgspec.json.encode(config[named]).decode()
+            loaded[name] = ClientGuardrails(rules=rules, system_policy=client.system_policy, written=written)
     return loaded
 
 

@@ -59,6 +59,8 @@ class ClientGuardrails:
 
     rules: Guardrails
     system_policy: str | None
+    # The rules as they are written: an answer kept under others is not this client's any more.
+    written: str = ""
 
 
 NO_RULES = Guardrails()

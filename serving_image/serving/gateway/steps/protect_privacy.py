@@ -141,6 +141,7 @@ def _apply(
     if treatment.blocked:
         raise _blocked(sorted(treatment.blocked))
     if changed:
+        context.cacheable = False
         context.body = orjson.dumps(context.document)
     if vault.value_of and context.endpoint != "embeddings":
         context.transform = _transform(context, rules, vault.value_of)
