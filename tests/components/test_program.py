@@ -76,6 +76,7 @@ def test_a_given_key_is_hashed_and_none_is_made() -> None:
 def test_exports(recorded: Recorder) -> None:
     outputs = recorded.outputs
     assert outputs["endpoint"] == "http://127.0.0.1:8420"
+    assert outputs["status_pages"] == {"here": "http://127.0.0.1:8422/"}
     assert outputs["models"] == ["chat"]
     assert "client_keys" in outputs
 
