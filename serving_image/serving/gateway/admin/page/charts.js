@@ -60,9 +60,10 @@ function drawn(chart, read, time) {
   const paths = lines.map((line) => path(line, place, top));
   const said = values.map(([label, value]) => `${label} ${text(value, chart.unit)}`).join(", ");
   return element("article", { class: "card chart" },
-    element("h3", {}, chart.title, chosen ? element("time", {}, clock(moment[time])) : null),
+    element("div", { class: "title" },
+      element("h3", {}, chart.title), chosen ? element("time", {}, clock(moment[time])) : null),
     element("p", { class: "values" }, values.map(([label, value]) =>
-      element("span", {}, element("i"), element("b", {}, text(value, chart.unit)), label))),
+      element("span", {}, element("i"), element("b", {}, text(value, chart.unit)), ` ${label}`))),
     element("div", { class: "plot" },
       element("span", { class: "most", "aria-hidden": "true" }, text(top, chart.unit)),
       element("svg", {
