@@ -97,7 +97,7 @@ class SitePlan:
 
     platform: str
     endpoint: str
-    status_page: str | None
+    status_page: str | None = None
     models: tuple[str, ...]
     details: Any
 
