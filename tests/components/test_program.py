@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from infra.platforms.local.component import release_digest
 from infra.program import deploy as program
 from tests.harness import Recorder, deploy
 
@@ -73,9 +75,22 @@ def test_a_given_key_is_hashed_and_none_is_made() -> None:
     assert KEY not in json.dumps(group.inputs)
 
 
+def test_a_change_of_any_file_that_serves_is_another_release(tmp_path: Path) -> None:
+    for name in ("serving_image/serving/gateway/admin", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    before = release_digest(tmp_path)
+    (tmp_path / "serving_image/serving/gateway/__pycache__").mkdir()
+    (tmp_path / "serving_image/serving/gateway/__pycache__/x.pyc").touch()
+    assert release_digest(tmp_path) == before
+    page = tmp_path / "serving_image/serving/gateway/admin/page/page.css"
+    page.write_text(page.read_text() + "/* changed */")
+    assert release_digest(tmp_path) != before
+
+
 def test_exports(recorded: Recorder) -> None:
     outputs = recorded.outputs
     assert outputs["endpoint"] == "http://127.0.0.1:8420"
+    assert outputs["status_pages"] == {"here": "http://127.0.0.1:8422/"}
     assert outputs["models"] == ["chat"]
     assert "client_keys" in outputs
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from serving.gateway.audit import disk
 from serving.gateway.audit.beginning import Note
+from serving.gateway.audit.chain import ChainEnd
 from serving.gateway.audit.clock import rfc3339
 from serving.gateway.audit.content import SubjectKeys, SubjectKeyUnusable
 from serving.gateway.audit.rows import Record, content_of, fields_of, place_of
@@ -73,6 +74,11 @@ class Writer:
     def chain(self) -> str:
         """The name of the chain that is written."""
         return self._store.chain
+
+    @property
+    def end(self) -> ChainEnd | None:
+        """The last line on disk; None while the chain could not be opened."""
+        return self._store.end
 
     def open(self) -> None:
         """Open the chain; before the thread starts. A full disk is waited for, any other OSError is raised."""
