@@ -14,7 +14,12 @@ from serving.gateway.context import RequestContext
 from serving.gateway.refusal import Refusal
 from serving.gateway.steps import parse_body as step
 
-SPELLINGS = {":": (":", r"\u003a", r"\u003A"), '"': (r"\"", r"\u0022"), "\\": ("\\\\", r"\u005c"), "é": ("é", r"\u00e9")}
+SPELLINGS = {
+    ":": (":", r"\u003a", r"\u003A"),
+    '"': (r"\"", r"\u0022"),
+    "\\": ("\\\\", r"\u005c"),
+    "é": ("é", r"\u00e9"),
+}
 SPACE = st.sampled_from(["", " ", "\n", "\t "])
 
 
@@ -57,8 +62,7 @@ def refused(text: str) -> bool:
     try:
         step.parse_body(cast("RequestContext", context))
     except Refusal as refusal:
-        assert "the same field twice" in refusal.body.decode()
-        return True
+        return "the same field twice" in refusal.body.decode()
     assert context.document is not None
     return False
 
