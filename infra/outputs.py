@@ -14,5 +14,5 @@ def export(plan: DeploymentPlan, endpoints: Mapping[str, pulumi.Output[str]], ke
     """Exports `endpoint` (the first site's), `endpoints` by site, `models`, and `client_keys`: one valid key each."""
     pulumi.export("endpoint", next(iter(endpoints.values())))
     pulumi.export("endpoints", dict(endpoints))
-    pulumi.export("models", list(plan.models))
+    pulumi.export("models", [*plan.models, *plan.remote_models])
     pulumi.export("client_keys", keys.keys.apply(lambda known: {client: of[0] for client, of in known.items()}))

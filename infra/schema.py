@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from infra.config import CLIENT_KEYS_KEY, DEPLOYMENT_KEY, HUGGINGFACE_TOKEN_KEY
-from infra.load import config_schema
+from infra.config import DEPLOYMENT_KEY
+from infra.load import SECRET_KEYS, config_schema
 
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 
@@ -26,7 +26,7 @@ def stack_file_schema() -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "required": [DEPLOYMENT_KEY],
-                "properties": {DEPLOYMENT_KEY: deployment, CLIENT_KEYS_KEY: secret, HUGGINGFACE_TOKEN_KEY: secret},
+                "properties": {DEPLOYMENT_KEY: deployment, **dict.fromkeys(SECRET_KEYS, secret)},
             }
         },
         "$defs": definitions,

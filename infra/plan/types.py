@@ -40,9 +40,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DrainPlan:
-    """How long each layer may take to end, in seconds; every one follows from the longest generation."""
+    """How long each layer may take to end, in seconds; all follow from the longest generation and wait before it."""
 
     longest_generation_seconds: int
+    longest_wait_seconds: int
     engine_shutdown_seconds: int
     gateway_grace_seconds: int
     process_group_grace_seconds: int
@@ -71,6 +72,17 @@ class ModelPlan:
     sites: tuple[str, ...]
     drain: DrainPlan
     container: ContainerSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteModelPlan:
+    """One model without an engine of ours. `upstreams` are origins, by their names."""
+
+    task: str
+    context_tokens: int
+    max_output_tokens: int
+    upstreams: Mapping[str, str]
+    drain: DrainPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,5 +120,6 @@ class DeploymentPlan:
     topology: str
     sites: Mapping[str, SitePlan]
     models: Mapping[str, ModelPlan]
+    remote_models: Mapping[str, RemoteModelPlan]
     clients: Mapping[str, ClientPlan]
     warnings: tuple[str, ...]

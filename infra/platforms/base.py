@@ -48,6 +48,7 @@ class SiteSecrets:
 
     key_hashes: Any
     huggingface_token: Any
+    gateway_secrets: Any
 
 
 class Platform(Protocol):

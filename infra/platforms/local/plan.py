@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from infra.config import DEPLOYMENT_KEY
 from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
@@ -46,12 +47,22 @@ class Local:
                 remedy="give the address of an interface of this machine",
             )
             return
-        if not address.is_loopback and not settings.allow_plain_http:
+        if not address.is_loopback and not settings.allow_plain_http and "tls" not in request.gateway:
             yield Problem(
                 where=f"{where}.listen.address",
                 found=f"`{listen.address}`, which other machines can reach, without TLS",
-                allowed="a loopback address, or `allow_plain_http: true`",
-                remedy="listen on 127.0.0.1 behind something that ends TLS, or accept plain HTTP by name",
+                allowed="a loopback address, `gateway.tls`, or `allow_plain_http: true`",
+                remedy="listen on 127.0.0.1 behind something that ends TLS, set `gateway.tls`, or accept plain HTTP by "
+                "name",
+            )
+        store = request.gateway.get("audit", {}).get("object_store")
+        if store is not None and "access_key_file" not in store:
+            # A launcher gets nothing of the environment that a cloud's credentials could be in.
+            yield Problem(
+                where=f"{DEPLOYMENT_KEY}.gateway.audit.object_store.access_key",
+                found="nothing",
+                allowed="`access_key` and `secret_key`: on this machine nothing else has credentials",
+                remedy="name both, as `{secret: NAME}` or `{file: /PATH}`",
             )
         if listen.port == listen.operations_port:
             yield Problem(
@@ -63,7 +74,7 @@ class Local:
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: LocalSettings = request.settings
-        if not ipaddress.ip_address(settings.listen.address).is_loopback:
+        if not ipaddress.ip_address(settings.listen.address).is_loopback and "tls" not in request.gateway:
             yield (
                 f"site `{request.site}`: the API listens on {settings.listen.address} without TLS "
                 "(`allow_plain_http`); keys and prompts cross the network readable"
@@ -74,7 +85,7 @@ class Local:
         host = f"[{listen.address}]" if ":" in listen.address else listen.address
         return SitePlan(
             platform="local",
-            endpoint=f"http://{host}:{listen.port}",
+            endpoint=f"{'https' if 'tls' in request.gateway else 'http'}://{host}:{listen.port}",
             models=tuple(request.models),
             details=LocalSitePlan(
                 specification={
