@@ -25,20 +25,22 @@ plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FOR
 test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)
 
-check: python ## run everything that needs no deployment: lint, format, types, schema, hosts, scripts
+check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m basedpyright --level error
 	@$(PYTHON) -m infra schema --check
+	@$(PYTHON) -m infra reference --check
 	@tools/check/hosts
 	@tools/check/scripts
 
 bench-gateway: python ## measure the gateway beside nginx, to .bench/gateway.json (SECONDS=4 ROUNDS=5 PLOT=file.svg)
 	@$(PYTHON) -m bench.gateway --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))
 
-schema: ## write infra/config.schema.json again
+schema: ## write infra/config.schema.json and docs/configuration.md again
 	@tools/python/install local
 	@$(PYTHON) -m infra schema --write
+	@$(PYTHON) -m infra reference --write
 
 lock: ## write requirements/*.txt again from pyproject.toml
 	@tools/python/lock

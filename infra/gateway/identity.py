@@ -44,7 +44,7 @@ class IssuerSettings(Settings):
     algorithms: list[
         Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
     ] = Field(
-        default_factory=lambda: ["RS256"],
+        default=["RS256"],
         min_length=1,
         description="Accepted signature algorithms; public-key ones only.",
     )

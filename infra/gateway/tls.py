@@ -27,7 +27,7 @@ class TlsSettings(Settings):
         default=False, description="An own certificate, made at the start. Nobody vouches for it: the plan warns of it."
     )
     self_signed_names: list[HostName] = Field(
-        default_factory=lambda: ["localhost", "127.0.0.1", "::1"],
+        default=["localhost", "127.0.0.1", "::1"],
         min_length=1,
         description="The names and addresses that such a certificate is for.",
     )
