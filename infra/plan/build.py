@@ -86,6 +86,7 @@ def _engine_request(name: str, settings: ModelSettings, address: EngineAddress) 
         port=address.port,
         weights_path=address.weights_path,
         key_file=address.key_file,
+        threads=address.threads,
     )
 
 

@@ -26,6 +26,7 @@ class EngineAddress:
     port: str
     weights_path: str
     key_file: str
+    threads: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,10 @@ class Local:
 
     settings = LocalSettings
     component = "infra.platforms.local.component:LocalSite"
-    # Filled by the launcher, which chooses a free port and makes a key each time a generation starts.
-    engine_address = EngineAddress(host="127.0.0.1", port="{port}", weights_path="{weights}", key_file="{key_file}")
+    # Filled by the launcher, which chooses a free port, makes a key and looks at the processor at each start.
+    engine_address = EngineAddress(
+        host="127.0.0.1", port="{port}", weights_path="{weights}", key_file="{key_file}", threads="{threads}"
+    )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: LocalSettings = request.settings
