@@ -151,6 +151,19 @@ class ClientSettings(QuotaSettings):
     privacy: ClientPrivacySettings = Field(
         default_factory=ClientPrivacySettings, description="What happens to personal data in its requests."
     )
+    guardrails: str | None = Field(
+        default=None, min_length=1, description="Its set of rules, a name below `gateway.guardrails`; unset, none."
+    )
+    system_policy: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=65_536,
+        description="A text that stands in front of every prompt. A model can be asked to repeat it: no secret in it.",
+    )
+    cache: bool = Field(
+        default=False,
+        description="Whether the same request may get the same answer again: at `temperature: 0`, or when it asks so.",
+    )
 
 
 class StackConfig(Settings):
@@ -170,7 +183,7 @@ class StackConfig(Settings):
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
     gateway: GatewaySettings = Field(
         default_factory=GatewaySettings,
-        description="The policy gateway: audit, privacy, identity, limits, TLS, traces.",
+        description="The policy gateway: audit, privacy, guardrails, cache, identity, limits, TLS, traces.",
     )
 
     @property

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from infra.gateway.audit import AuditSettings
 from infra.gateway.bounds import RequestLimitsSettings
+from infra.gateway.cache import CacheSettings, MemoryCacheSettings
+from infra.gateway.guardrails import GuardrailSettings, RuleName
 from infra.gateway.identity import IssuerSettings
 from infra.gateway.privacy import PrivacySettings
 from infra.gateway.quota import LimitsStoreSettings, MemoryStoreSettings
@@ -36,6 +38,15 @@ class GatewaySettings(Settings):
         default_factory=lambda: AuditSettings(), description="The audit; `null` keeps none, which the plan warns of."
     )
     privacy: PrivacySettings = Field(default_factory=PrivacySettings, description="What all clients' privacy shares.")
+    guardrails: dict[RuleName, GuardrailSettings] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="Sets of rules about prompts and answers, by the name that clients give.",
+    )
+    cache: CacheSettings = Field(
+        default_factory=lambda: MemoryCacheSettings(kind="memory"),
+        description="Where answers are kept for clients with `cache: true`; unset, in the gateway's memory.",
+    )
     boundary: Name = Field(
         default=OWN_BOUNDARY, description="Where this deployment runs, by a name of your choice, such as `on-prem`."
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from infra.gateway.address import Url
+from infra.gateway.guardrails import LinearPattern
 from infra.gateway.secret import AbsolutePath, SecretSettings
 from infra.settings import Name, Settings
 
@@ -78,7 +79,7 @@ class RecogniserSettings(Settings):
 class PrivacySettings(Settings):
     """What all clients' privacy shares."""
 
-    patterns: dict[KindName, Annotated[str, StringConstraints(min_length=1, max_length=4096)]] = Field(
+    patterns: dict[KindName, LinearPattern] = Field(
         default_factory=dict, max_length=64, description="Own kinds, by name: a regular expression (RE2) for each."
     )
     names: dict[KindName, NamesSettings] = Field(

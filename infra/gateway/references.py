@@ -1,4 +1,4 @@
-"""Names in the gateway's part that point at each other (fallbacks, places, kinds); from plain data of any shape."""
+"""What in the gateway's part points at each other (fallbacks, places, kinds, rules); from plain data of any shape."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from infra.explain import shown
+from infra.gateway.cache import cache_problems
 from infra.gateway.config import OWN_BOUNDARY, RESTRICTED
 from infra.gateway.privacy import PRIVACY_KINDS, RESERVED_KIND
 from infra.problems import Problem
@@ -19,6 +20,8 @@ def gateway_references(raw: Any) -> Found:
     yield from _boundaries(raw)
     yield from _kinds(raw)
     yield from _certificates(raw)
+    yield from _guardrails(raw)
+    yield from cache_problems(section(raw, "gateway", "cache"))
 
 
 def _places(raw: Any) -> Iterator[tuple[KeyPath, str, dict[str, Any]]]:
@@ -149,3 +152,24 @@ def _certificates(raw: Any) -> Found:
                     remedy="set `gateway.tls.client_ca_file`, or remove `certificates`",
                 ),
             )
+
+
+def _guardrails(raw: Any) -> Found:
+    sets = section(raw, "gateway", "guardrails")
+    for client, settings in section(raw, "clients").items():
+        named = section(settings).get("guardrails")
+        yield from unknown(("clients", client, "guardrails"), named, sets, "sets of `gateway.guardrails`", "a set")
+    for name, rules in sets.items():
+        for place in ("before", "after"):
+            for hook, settings in section(rules, place).items():
+                if section(settings).get("style") == "chat" and section(settings).get("model") is None:
+                    # A chat model cannot be asked without its name.
+                    yield (
+                        ("gateway", "guardrails", name, place, hook, "model"),
+                        Problem(
+                            where="",
+                            found="nothing",
+                            allowed="a model's name, with `style: chat`",
+                            remedy="add `model:` with the name that the endpoint knows it by",
+                        ),
+                    )

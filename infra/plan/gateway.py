@@ -11,7 +11,9 @@ from typing import Any
 
 from infra.config import ClientSettings, ModelSettings, RemoteModelSettings, StackConfig
 from infra.gateway.audit import AuditSettings
+from infra.gateway.cache import RedisCacheSettings
 from infra.gateway.config import GatewaySettings, rendered
+from infra.gateway.guardrails import AnyHook, GuardrailSettings, ModerationHookSettings
 from infra.gateway.privacy import PrivacySettings
 from infra.gateway.quota import LimitsStoreSettings, RedisStoreSettings
 from infra.gateway.routing import QueueSettings, UpstreamSettings
@@ -39,6 +41,8 @@ def gateway_config(
         if gateway.issuers
         else None,
         "privacy": _privacy(gateway.privacy),
+        "guardrails": {name: _guardrails(rules) for name, rules in gateway.guardrails.items()} or None,
+        "cache": _cache(config),
         "audit": None if gateway.audit is None else _audit(gateway.audit),
         "telemetry": _telemetry(gateway),
         "tls": None if gateway.tls is None else _tls(gateway.tls),
@@ -109,7 +113,10 @@ def _client(settings: ClientSettings, client: ClientPlan, served: Mapping[str, A
         "dollars_per_month": settings.dollars_per_month,
         "per_model": here or None,
         "priority": settings.priority or None,
+        "cache": settings.cache or None,
         "privacy": rendered(settings.privacy) if settings.privacy.model_fields_set else None,
+        "guardrails": settings.guardrails,
+        "system_policy": settings.system_policy,
     }
     return {
         "key_sha256": [],
@@ -124,6 +131,25 @@ def _privacy(privacy: PrivacySettings) -> dict[str, Any] | None:
         return None
     key = {"key_file": privacy.key.path} if privacy.key else {}
     return {**rendered(privacy, without={"key"}), **key}
+
+
+def _guardrails(rules: GuardrailSettings) -> dict[str, Any]:
+    hooks = {"before": rules.before, "after": rules.after}
+    asked = {place: {name: _hook(hook) for name, hook in named.items()} for place, named in hooks.items()}
+    return {**rendered(rules, without={*hooks}), **asked}
+
+
+def _hook(hook: AnyHook) -> dict[str, Any]:
+    key = {"key_file": hook.key.path} if isinstance(hook, ModerationHookSettings) and hook.key else {}
+    return {**rendered(hook, without={"key"}), **key}
+
+
+def _cache(config: StackConfig) -> dict[str, Any] | None:
+    cache = config.gateway.cache
+    if not any(client.cache for client in config.clients.values()):
+        return None
+    files = {"url_file": cache.url.path, "key_file": cache.key.path} if isinstance(cache, RedisCacheSettings) else {}
+    return {**rendered(cache, without={"url", "key"}), **files}
 
 
 def _audit(audit: AuditSettings) -> dict[str, Any]:

@@ -104,10 +104,12 @@ class Placement:
 
 @dataclass(frozen=True, kw_only=True)
 class SitePlan:
-    """One place where serving runs. `details` is the platform's own frozen dataclass; only that platform reads it."""
+    """One place where serving runs. `status_page` is where its operator's page is, None where there is none.
+    `details` is the platform's own frozen dataclass; only that platform reads it."""
 
     platform: str
     endpoint: str
+    status_page: str | None = None
     models: tuple[str, ...]
     details: Any
 

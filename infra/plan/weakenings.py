@@ -1,4 +1,4 @@
-"""What is weaker than it could be, by name: a deployment may be so, but never without being told."""
+"""What is weaker than it could be or does nothing, by name: a deployment may be so, but never without being told."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from infra.config import StackConfig
 from infra.gateway.address import crosses_readable
+from infra.gateway.guardrails import guardrail_warnings
 from infra.gateway.quota import RedisStoreSettings
 from infra.problems import listing
 
@@ -24,9 +25,12 @@ def gateway_warnings(config: StackConfig) -> Iterator[str]:
         )
     if gateway.tls is not None and gateway.tls.self_signed:
         yield "nobody vouches for the API's certificate (`gateway.tls.self_signed`): clients must be given it"
+    if "cache" in gateway.model_fields_set and not any(client.cache for client in config.clients.values()):
+        yield "nothing is cached: `gateway.cache` is set, but no client has `cache: true`"
     for name, client in config.clients.items():
         if client.privacy.mode != "off" and client.privacy.media == "allow":
             yield f"client `{name}`: images, sound and files pass unscanned (`privacy.media: allow`)"
+    yield from guardrail_warnings(gateway.guardrails)
     yield from _of_clients(config)
     yield from _readable(config)
 

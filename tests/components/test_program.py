@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from infra.platforms.local.component import release_digest
 from infra.platforms.local.process_group import _give_keys
 from infra.program import deploy as program
 from tests.harness import Recorder, deploy
@@ -95,9 +97,22 @@ def test_a_key_that_ends_says_so_for_each_of_its_hashes() -> None:
     assert client["keys"] == [{"sha256": digest, "expires": "2031-06-30T00:00:00Z"} for digest in ("aa", "bb")]
 
 
+def test_a_change_of_any_file_that_serves_is_another_release(tmp_path: Path) -> None:
+    for name in ("serving_image/serving/gateway/admin", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    before = release_digest(tmp_path)
+    (tmp_path / "serving_image/serving/gateway/__pycache__").mkdir()
+    (tmp_path / "serving_image/serving/gateway/__pycache__/x.pyc").touch()
+    assert release_digest(tmp_path) == before
+    page = tmp_path / "serving_image/serving/gateway/admin/page/page.css"
+    page.write_text(page.read_text() + "/* changed */")
+    assert release_digest(tmp_path) != before
+
+
 def test_exports(recorded: Recorder) -> None:
     outputs = recorded.outputs
     assert outputs["endpoint"] == "http://127.0.0.1:8420"
+    assert outputs["status_pages"] == {"here": "http://127.0.0.1:8422/"}
     assert outputs["models"] == ["chat"]
     assert "client_keys" in outputs
 

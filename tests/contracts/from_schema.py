@@ -43,7 +43,10 @@ def _object(schema: Schema, root: Schema, known: Mapping[str, Strategy]) -> Stra
         keys = st.from_regex(pattern or "[a-z]{1,8}", fullmatch=True, alphabet=st.characters(codec="ascii"))
         return st.dictionaries(keys, values(inner, root, known), min_size=schema.get("minProperties", 0), max_size=2)
     fields = {
-        name: known[name] if name in known else st.deferred(lambda inner=inner: values(inner, root, known))
+        # A field that is a thing of its own is drawn as that, whatever its name.
+        name: known[name]
+        if name in known and "$ref" not in inner
+        else st.deferred(lambda inner=inner: values(inner, root, known))
         for name, inner in schema["properties"].items()
     }
     required = schema.get("required", ())

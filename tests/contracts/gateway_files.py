@@ -15,6 +15,16 @@ from tests.serving.gateway_process import sha
 from tests.serving.tokens import SigningKey, key_set
 
 
+class OwnRules:
+    """A class of somebody's own that finds nothing wrong."""
+
+    async def before(self, request: Any) -> None:
+        """Nothing wrong with the prompt."""
+
+    async def after(self, request: Any, answer: Any) -> None:
+        """Nothing wrong with the answer."""
+
+
 class GatewayFiles:
     """A folder with one good file for every field that names one."""
 
@@ -28,6 +38,7 @@ class GatewayFiles:
             "url": "redis://127.0.0.1:6379/0",
             "key": "a-key-of-more-than-sixteen-characters",
             "master": "0" * 64,
+            "company_rules.py": "from tests.contracts.gateway_files import OwnRules as Names\n",
         }
         for name, text in texts.items():
             (folder / name).write_text(text)
@@ -61,4 +72,6 @@ class GatewayFiles:
         name = field.removeprefix("tls.")
         if name.endswith("file") and (value.startswith(("/", "{secrets}", "{key_file}", "{state}"))):
             return str(self.of_field.get(field) or self.of_field.get(name) or self.folder / "key")
+        if field == "folder" and value.startswith("/"):
+            return str(self.folder)
         return {"{engine}": "http://127.0.0.1:9"}.get(value, value.replace("{state}", str(self.folder)))

@@ -17,7 +17,7 @@ from infra.load import config_schema, validate
 from infra.problems import Refused
 from infra.stack_file import read_stack_file
 from serving.gateway.config import load_config
-from tests.contracts.from_schema import few
+from tests.contracts.from_schema import few, values
 from tests.contracts.gateway_files import GatewayFiles
 from tests.unit.documents import CORPUS, deployment_of, examples
 
@@ -28,6 +28,7 @@ FILE = st.just("/etc/slipway/file")
 KINDS = st.dictionaries(
     st.sampled_from([*PRIVACY_KINDS, "person", "ticket"]), st.sampled_from(["off", "tokenise", "mask", "block"])
 )
+PATTERN = st.sampled_from(["T-[0-9]{4}", "(?i)nightfall", "(?=a)b", "(a)\\1"])
 RULE = st.fixed_dictionaries({}, optional={"mode": st.sampled_from(["off", "mask", "block"]), "kinds": KINDS})
 # What points at something else: mostly at something that is there.
 KNOWN: dict[str, Any] = {
@@ -45,6 +46,12 @@ KNOWN: dict[str, Any] = {
     "boundaries": st.dictionaries(PLACES, RULE, max_size=2),
     "patterns": st.dictionaries(st.sampled_from(["ticket", "card", "staff"]), st.just("T-[0-9]{4}"), max_size=2),
     "names": st.dictionaries(st.sampled_from(["person", "staff"]), st.fixed_dictionaries({"file": FILE}), max_size=1),
+    **{
+        name: st.dictionaries(st.sampled_from(["ticket", "Card", "staff"]), PATTERN, max_size=2)
+        for name in ("deny_patterns", "deny_answer_patterns")
+    },
+    "implementation": st.just("tests.contracts.gateway_files:OwnRules"),
+    "folder": st.just("/etc/slipway/rules"),
     "algorithms": st.lists(st.sampled_from(["RS256", "PS256", "ES256"]), min_size=1),
     "SecretSettings": st.sampled_from([{"secret": "named"}, {"file": "/etc/slipway/key"}]),
     **{
@@ -69,9 +76,13 @@ SENT = {
 }
 ANY_MODEL = part("ModelSettings", **MODEL_FIELDS, **SAMES, **SENT)
 ANY_REMOTE = part("RemoteModelSettings", task=st.just("generate"), **SAMES, **SENT)
-ANY_CLIENT = part("ClientSettings", kinds=KINDS)
+SETS = ("strict", "open")
+ANY_CLIENT = part("ClientSettings", kinds=KINDS, guardrails=st.none() | st.sampled_from(SETS))
+ANY_RULES = values(SCHEMA["$defs"]["GuardrailSettings"], SCHEMA, KNOWN)
 ANY_GATEWAY = part(
-    "GatewaySettings", kinds=st.lists(st.sampled_from(["person", "place", "ip"]), min_size=1, max_size=2)
+    "GatewaySettings",
+    kinds=st.lists(st.sampled_from(["person", "place", "ip"]), min_size=1, max_size=2),
+    guardrails=st.dictionaries(st.sampled_from(SETS), ANY_RULES, max_size=2),
 )
 OUTCOMES: Counter[str] = Counter()
 

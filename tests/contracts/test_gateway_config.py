@@ -6,16 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from infra.config import ClientSettings, ModelSettings
-from infra.gateway import audit, bounds, identity, privacy, quota, routing, telemetry, tls
+from infra.gateway import audit, bounds, cache, guardrails, identity, privacy, quota, routing, telemetry, tls
 from infra.gateway.config import GatewaySettings
 from infra.gateway.privacy import PRIVACY_KINDS, RESERVED_KIND
 from infra.load import load_file
 from infra.settings import Settings
 from serving.gateway.audit import config as audit_config
+from serving.gateway.cache import config as cache_config
 from serving.gateway.config import ClientConfig, LimitsConfig, ModelConfig, _Document, load_config
+from serving.gateway.guardrails import config as guardrails_config
 from serving.gateway.identity import config as identity_config
 from serving.gateway.limits import config as limits_config
 from serving.gateway.privacy import config as privacy_config
@@ -53,6 +56,11 @@ PAIRS: list[tuple[type[Settings], type[Any]]] = [
     (audit.ObjectStoreSettings, audit_config.ObjectStoreConfig),
     (audit.OtlpLogsSettings, audit_config.OtlpLogsConfig),
     (bounds.RequestLimitsSettings, LimitsConfig),
+    (cache.MemoryCacheSettings, cache_config.MemoryCacheConfig),
+    (cache.RedisCacheSettings, cache_config.RedisCacheConfig),
+    (guardrails.GuardrailSettings, guardrails_config.GuardrailsConfig),
+    (guardrails.ModerationHookSettings, guardrails_config.ModerationHookConfig),
+    (guardrails.PythonHookSettings, guardrails_config.PythonHookConfig),
     (identity.IssuerSettings, identity_config.IssuerConfig),
     (privacy.ClientPrivacySettings, privacy_config.ClientPrivacyConfig),
     (privacy.NamesSettings, privacy_config.NamesConfig),
@@ -86,8 +94,6 @@ OTHERWISE = {
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=lambda cls: cls.__name__)
 def test_a_default_is_the_same_in_the_plan_and_in_the_gateway(ours: type[Settings], theirs: type[Any]) -> None:
-    import msgspec
-
     known = {field.name: field for field in msgspec.structs.fields(theirs)}
     shared = [name for name in ours.model_fields if name in known and (ours.__name__, name) not in OTHERWISE]
     assert shared
@@ -127,6 +133,8 @@ NOT_FOR_USERS = {
     "ObjectStoreConfig": {"access_key_file": "access_key", "secret_key_file": "secret_key"},
     "OtlpLogsConfig": {"header_file": "header"},
     "RedisStoreConfig": {"url_file": "url"},
+    "RedisCacheConfig": {"url_file": "url", "key_file": "key"},
+    "ModerationHookConfig": {"key_file": "key"},
     "PrivacyConfig": {"key_file": "key"},
     "EjectConfig": {"of_last": "the window that `failures` is counted in"},
     "RetryConfig": {"at_least": "lets a quiet model retry at all"},
@@ -143,6 +151,24 @@ def test_all_that_the_gateway_reads_can_be_said(ours: type[Settings], theirs: ty
     assert set(theirs.__struct_fields__) - set(ours.model_fields) == set(NOT_FOR_USERS.get(theirs.__name__, ()))
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (cache.MemoryCacheSettings, cache_config.MemoryCacheConfig),
+        (cache.RedisCacheSettings, cache_config.RedisCacheConfig),
+    ],
+)
+def test_sizes_and_ages_mean_the_same_on_both_sides(ours: type[Settings], theirs: type[Any]) -> None:
+    """Bounds of the plan's cache are the gateway's."""
+    (schema,) = msgspec.json.schema(theirs)["$defs"].values()
+    planned = ours.model_json_schema()["properties"]
+    bounded = [name for name, field in planned.items() if "minimum" in field]
+    assert {"largest_bytes", "largest_answer_bytes", "age_seconds"} <= {*bounded}
+    for name in bounded:
+        known = schema["properties"][name]
+        assert (planned[name]["minimum"], planned[name]["maximum"]) == (known["minimum"], known["maximum"]), name
+
+
 def test_every_field_a_user_sets_arrives(files: GatewayFiles) -> None:
     config = files.completed(load_file(ROOT / "tests" / "config" / "gateway-full.happy.yaml"))
     web, chat = config["clients"]["web"], config["models"]["chat"]
@@ -152,6 +178,7 @@ def test_every_field_a_user_sets_arrives(files: GatewayFiles) -> None:
     assert web["per_model"]["chat"]["dollars_per_month"] == 100.5
     assert web["privacy"]["kinds"] == {"ip": "off", "iban": "block"}
     assert web["privacy"]["boundaries"]["eu-cloud"]["kinds"]["person"] == "mask"
+    assert (web["guardrails"], web["system_policy"]) == ("strict", "Answer in the language of the question.")
     assert [upstream.get("concurrent_requests") for upstream in chat["upstreams"]] == [4, 32]
     assert chat["upstreams"][1]["boundary"] == "datacentre"
     assert chat["fallbacks"] == ["spare", "cloud"]
@@ -172,3 +199,20 @@ def test_every_field_a_user_sets_arrives(files: GatewayFiles) -> None:
     assert config["audit"]["content"] == "encrypted"
     assert config["audit"]["subject_keys"]["folder"].endswith("/audit-subjects")
     assert "key_file" in config["scaling"]
+    strict = config["guardrails"]["strict"]
+    assert (strict["tool_hosts"], strict["media_hosts"][0]) == ([], "data:")
+    assert list(strict["before"]) == ["names", "llama_guard"]
+    assert (strict["before"]["names"]["on_failure"], strict["before"]["llama_guard"]["style"]) == ("pass", "chat")
+    assert (strict["after"]["names"]["kind"], strict["keep_alive_seconds"]) == ("python", 5)
+    assert "key_file" in strict["before"]["llama_guard"]
+    assert web["cache"] is True
+    files_of_cache = {name: config["cache"].pop(name) for name in ("url_file", "key_file", "ca_file")}
+    assert all(files_of_cache.values())
+    assert config["cache"] == {
+        "kind": "redis",
+        "largest_bytes": 1_073_741_824,
+        "largest_answer_bytes": 65_536,
+        "age_seconds": 600,
+        "namespace": "team-a",
+        "timeout_seconds": 0.05,
+    }

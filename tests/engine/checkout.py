@@ -48,11 +48,11 @@ class Checkout:
                 shutil.copy2(source, target)
         for name in (".venv", ".tools"):
             (folder / name).symlink_to(ROOT / name)
-        self.port, self.operations_port = free_ports(2)
+        self.port, self.operations_port, self.admin_port = free_ports(3)
         self.stack_file = folder / "Pulumi.dev.yaml"
         self.change(
             lambda deployment: deployment["sites"]["here"]["platform"].update(
-                listen={"port": self.port, "operations_port": self.operations_port}
+                listen={"port": self.port, "operations_port": self.operations_port, "admin_port": self.admin_port}
             )
         )
 

@@ -25,6 +25,7 @@ def test_commands_work_in_the_order_they_are_shown(checkout: Checkout) -> None:
     printed = ""
     for command in COMMANDS:
         here = command.replace(":8420", f":{checkout.port}").replace(":8421", f":{checkout.operations_port}")
+        here = here.replace(":8422", f":{checkout.admin_port}")
         printed = checkout.run("sh", "-ec", here)
         if "chat/completions" in command:
             assert "The capital of France is Paris." in printed

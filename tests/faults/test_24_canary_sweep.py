@@ -1,5 +1,5 @@
 """Experiment 24: after a round of all that can go wrong, all that was written or answered is searched for keys and
-prompts. Pass: 0 of them in every log, metric, trace, audit file, error body and the status."""
+prompts. Pass: 0 of them in every log, metric, trace, audit file, error body and what the admin listener tells."""
 
 from __future__ import annotations
 
@@ -129,9 +129,17 @@ def test_no_key_and_no_prompt_is_found_anywhere(engine: FakeEngine, tmp_path: Pa
                 gathered.add("notices", gateway.notified().encode())
             for path in ("/metrics", "/ready", "/health"):
                 gathered.add("operations", gateway.request("GET", path, key=None, port=gateway.operations).body)
-            status = gateway.request("GET", "/status.json", key=None, port=admin)
-            assert status.status == 200
-            gathered.add("status", status.body)
+            for key in (KEY, WRONG):
+                own = {"Origin": f"http://127.0.0.1:{admin}", "Content-Type": "application/json"}
+                for body in (chat("ok", stream=True), chat(PROMPT), chat("e400", user=PROMPT)):
+                    path = "/try/v1/chat/completions"
+                    gathered.answer(gateway.request("POST", path, body, key=key, headers=own, port=admin))
+                for path in ("/status.json", f"/{PROMPT}?key={KEY}"):
+                    gathered.add("error bodies", gateway.request("POST", path, PROMPT.encode(), key, own, admin).body)
+            for path in ("/", "/status.json", "/figures.json", "/refusals.json"):
+                told = gateway.request("GET", path, key=None, port=admin)
+                assert told.status == 200
+                gathered.add(f"admin {path}", told.body)
             gateway.terminate()
             assert gateway.exit_status() == 0
             log = gateway.log_file.read_bytes()
@@ -146,6 +154,8 @@ def test_no_key_and_no_prompt_is_found_anywhere(engine: FakeEngine, tmp_path: Pa
     assert b"slipway_gateway_requests_total" in gathered.texts["operations"]
     assert gathered.texts["error bodies"].count(b'"error"') > rounds * 10
     assert len(gathered.texts["audit"]) > 1000
+    assert gathered.texts["admin /refusals.json"].count(b'"request_id"') > 40
+    assert b'"points":[[' in gathered.texts["admin /figures.json"]
     secrets = [KEY, OLD_KEY, ENGINE_KEY, WRONG, sha(KEY), sha(WRONG), COLLECTOR_KEY, PROMPT, "4111111111111111"]
     secrets += [token.rpartition(".")[2] for token in tokens]
     secrets += [certificate_key.read_text().splitlines()[1]]

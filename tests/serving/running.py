@@ -57,11 +57,16 @@ ENGINE = {"kind": "llama_cpp", "threads": 1}
 
 
 def planned(
-    *, port: int, operations: int, longest_generation_seconds: int = 60, **models: dict[str, Any]
+    *,
+    port: int,
+    operations: int,
+    admin: int | None = None,
+    longest_generation_seconds: int = 60,
+    **models: dict[str, Any],
 ) -> dict[str, Any]:
     """The specification of the dev stack, as its plan makes it, with other ports and, if given, other models."""
     raw = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]["slipway:deployment"]
-    raw["sites"]["here"]["platform"]["listen"] = {"port": port, "operations_port": operations}
+    raw["sites"]["here"]["platform"]["listen"] = {"port": port, "operations_port": operations, "admin_port": admin}
     chat = {**raw["models"]["chat"], "engine": ENGINE}
     raw["models"] = {name: {**copy.deepcopy(chat), **changes} for name, changes in (models or {"chat": {}}).items()}
     for model in raw["models"].values():

@@ -11,7 +11,19 @@ from typing import Any
 
 import pytest
 
-from tests.serving.running import Hammer, Launcher, alive, launchers, marked, request, streams, toy, until, whole
+from tests.serving.running import (
+    Hammer,
+    Launcher,
+    alive,
+    free_port,
+    launchers,
+    marked,
+    request,
+    streams,
+    toy,
+    until,
+    whole,
+)
 
 Start = Callable[..., Launcher]
 
@@ -120,6 +132,24 @@ def test_another_port(start: Start, tmp_path: Path) -> None:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=2)
     assert request(second.operations, "/ready")[0] == 200
+
+
+def test_the_status_page_is_handed_over_too(start: Start, tmp_path: Path) -> None:
+    """One without a page, one that gets it, one that takes its socket, and one that gives it up."""
+    served = start(toy(tmp_path)).ready()
+    port = free_port()
+    assert "--admin-fd" not in " ".join(served.gateway().cmdline())
+    for page in (port, port, None):
+        former = served
+        context = 2048 if page else 1024
+        served = start(after(former, tmp_path, admin=page, chat={"context_tokens": context}), former).ready()
+        assert former.ended(8) == 0, former.tails()
+        if page:
+            status, body = request(port, "/")
+            assert (status, "<title>slipway gateway</title>" in body) == (200, True)
+        else:
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port), timeout=2)
 
 
 def test_ports_exchanged(start: Start, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.timeout(180)
 def test_up_again_and_down_again(checkout: Checkout) -> None:
     first = checkout.run("make", "up")
     assert "The endpoint is up: http://127.0.0.1:8420/v1" in first
+    assert "  status page: http://127.0.0.1:8422/" in first
     assert "key of client dev: key-of-the-toy   (shown this once)" in first
     command = next(line.strip() for line in first.splitlines() if line.strip().startswith("curl "))
     assert shlex.split(command)[3:5] == ["-H", "Authorization: Bearer key-of-the-toy"]

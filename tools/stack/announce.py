@@ -24,6 +24,8 @@ def announce(engine: Engine, stack: str) -> None:
     if not endpoint:
         return
     print(f"\nThe endpoint is up: {endpoint}/v1")
+    for page in (known.get("status_pages") or {}).values():
+        print(f"  status page: {page}")
     shown = LOCAL / f"shown.{stack}.json"
     new = _new(keys, shown.read_text(encoding="utf-8") if shown.exists() else "{}")
     for client, key in sorted(new.items()):

@@ -44,7 +44,11 @@ class LocalSite(pulumi.ComponentResource):
 def release_digest(root: Path) -> str:
     """Identifies the code that serves, so that a new version of slipway is rolled out like any other change."""
     digest = hashlib.sha256()
-    sources = sorted((root / "serving_image" / "serving").rglob("*.py"))
+    sources = sorted(
+        path
+        for path in (root / "serving_image" / "serving").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"  # the status page's files are code too
+    )
     for path in (*sources, root / "requirements" / "local.txt"):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -22,6 +22,10 @@ class Listen(Settings):
     operations_port: Port = Field(
         default=8421, description="TCP port of readiness and metrics, always on 127.0.0.1 and without a key."
     )
+    admin_port: Port | None = Field(
+        default=8422,
+        description="TCP port of the gateway's status page, always on 127.0.0.1 and without a key; null: no page.",
+    )
 
 
 class LocalSettings(PlatformSettings):

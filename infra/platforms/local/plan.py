@@ -66,13 +66,17 @@ class Local:
                 allowed="`access_key` and `secret_key`: on this machine nothing else has credentials",
                 remedy="name both, as `{secret: NAME}` or `{file: /PATH}`",
             )
-        if listen.port == listen.operations_port:
-            yield Problem(
-                where=f"{where}.listen.operations_port",
-                found=f"{listen.operations_port}, which is also `port`",
-                allowed="two different ports",
-                remedy="leave `operations_port` out or choose another one",
-            )
+        taken = {listen.port: "port"}
+        for name, port in (("operations_port", listen.operations_port), ("admin_port", listen.admin_port)):
+            if port in taken:
+                yield Problem(
+                    where=f"{where}.listen.{name}",
+                    found=f"{port}, which is also `{taken[port]}`",
+                    allowed="a port of its own for each",
+                    remedy="choose another one for either",
+                )
+            elif port is not None:
+                taken[port] = name
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: LocalSettings = request.settings
@@ -89,6 +93,7 @@ class Local:
             platform="local",
             endpoint=f"{'https' if 'tls' in request.gateway else 'http'}://{host}:{listen.port}",
             models=tuple(request.models),
+            status_page=None if listen.admin_port is None else f"http://127.0.0.1:{listen.admin_port}/",
             details=LocalSitePlan(
                 specification={
                     "version": 1,
@@ -99,6 +104,8 @@ class Local:
                         "port": listen.port,
                         "operations_address": "127.0.0.1",
                         "operations_port": listen.operations_port,
+                        "admin_address": "127.0.0.1",
+                        "admin_port": listen.admin_port,
                         "drain_seconds": request.drain.gateway_grace_seconds,
                         "config": request.gateway,
                     },

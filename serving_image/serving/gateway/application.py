@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 from serving.gateway import engine_errors
 from serving.gateway.answers import send_body, send_refusal
@@ -18,6 +19,9 @@ from serving.gateway.relay import break_off, refuse_in_stream
 from serving.gateway.state import GatewayState
 from serving.gateway.upstream import UpstreamClient
 
+if TYPE_CHECKING:
+    from serving.gateway.admin.refusals import RefusalLog
+
 _GENERATING = {
     "/v1/chat/completions": "chat_completions",
     "/v1/completions": "completions",
@@ -30,6 +34,9 @@ _CLIENT_GONE_STATUS = 499
 
 class PublicApplication:
     """Serves clients. One instance per process."""
+
+    # Set where there is an admin listener to show them.
+    refusals: RefusalLog | None = None
 
     def __init__(self, state: GatewayState, upstreams: UpstreamClient, metrics: Metrics, journal: Journal) -> None:
         self._state = state
@@ -69,6 +76,8 @@ class PublicApplication:
                 except Exception as error:  # noqa: BLE001, RUF100 - a defect in one must not cost the audit its row
                     self._journal.note("defect", "error", **describe(error))
             self._metrics.finished(context, duration)
+            if context.reason and self.refusals is not None:
+                self.refusals.add(context)
             if context.endpoint not in ("health", "ready"):
                 self._journal.request(context, duration)
 

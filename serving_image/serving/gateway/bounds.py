@@ -58,6 +58,9 @@ _OBJECT = Kinds("an object", dict)
 _TEXT = Kinds("a string", str)
 _INT64 = Numbers(-(2**63), 2**63 - 1, whole=True)
 
+# The same name is a switch in one of OpenAI's endpoints and a number in the other.
+LOGPROBS: dict[str, Numbers | Kinds] = {"chat_completions": _BOOLEAN, "completions": Numbers(0, 20, whole=True)}
+
 # Fields that OpenAI's API or the engines' extensions of it give a meaning to and whose wrong value would be a crash
 # or an unbounded cost there. Fields not listed pass: engines add new ones faster than a gateway is released.
 FIELDS: dict[str, Numbers | Kinds] = {
@@ -70,6 +73,8 @@ FIELDS: dict[str, Numbers | Kinds] = {
     "repetition_penalty": Numbers(0, 10),
     "seed": _INT64,
     "top_logprobs": Numbers(0, 20, whole=True),
+    "prompt_logprobs": Numbers(0, 20, whole=True),
+    "n_probs": Numbers(0, 20, whole=True),
     "echo": _BOOLEAN,
     "ignore_eos": _BOOLEAN,
     "stream_options": _OBJECT,

@@ -10,7 +10,11 @@ import msgspec
 from msgspec import Meta
 
 from serving.gateway.audit.config import AuditConfig, problems_of
+from serving.gateway.cache.config import CacheConfig, CacheSetup, MemoryCacheConfig, load_cache
 from serving.gateway.config_checks import check_clients, check_model, read_key
+from serving.gateway.guardrails.config import GuardrailsConfig, RuleName, SystemPolicy
+from serving.gateway.guardrails.load import load_guardrails
+from serving.gateway.guardrails.rules import ClientGuardrails
 from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
 from serving.gateway.limits.config import (
     LimitsStoreConfig,
@@ -82,6 +86,11 @@ class ClientConfig(_Strict, frozen=True):
     per_model: dict[str, QuotaConfig] = msgspec.field(default_factory=dict[str, QuotaConfig])
     # What is done with personal data and secrets in its requests. null: nothing is looked for.
     privacy: ClientPrivacyConfig | None = None
+    # The name of a set below `guardrails`, and a text that is put in front of every prompt.
+    guardrails: str | None = None
+    system_policy: SystemPolicy | None = None
+    # Whether it may get the same answer again to the same request.
+    cache: bool = False
 
 
 class LimitsConfig(_Strict, frozen=True):
@@ -116,6 +125,10 @@ class _Document(_Strict, frozen=True):
     audit: AuditConfig | None = None
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
     privacy: PrivacyConfig | None = None
+    guardrails: Annotated[dict[RuleName, GuardrailsConfig], Meta(max_length=64)] = msgspec.field(
+        default_factory=dict[str, GuardrailsConfig]
+    )
+    cache: CacheConfig = MemoryCacheConfig()
 
 
 class GatewayConfig(_Strict, frozen=True):
@@ -136,14 +149,19 @@ class GatewayConfig(_Strict, frozen=True):
     limits_store: LimitsStoreConfig = MemoryStoreConfig()
     limits_store_url: str | None = None
     privacy: PrivacySetup | None = None
+    # By client.
+    guardrails: dict[str, ClientGuardrails] = msgspec.field(default_factory=dict[str, ClientGuardrails])
+    # None: no client asks for it.
+    cache: CacheSetup | None = None
 
 
 class ConfigProblem(Exception):
     """The file cannot be used; `problems` has one four-part line each."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
+        # What was found may hold line ends, or what a terminal would obey.
+        self.problems = ["".join(c if c.isprintable() else "?" for c in problem) for problem in problems]
+        super().__init__("; ".join(self.problems))
 
 
 def load_config(path: Path) -> GatewayConfig:
@@ -156,6 +174,9 @@ def load_config(path: Path) -> GatewayConfig:
             [f"{path}: found {reason}; allowed is a readable file. Create it or fix --config."]
         ) from None
     problems: list[str] = []
+    if b"\\u0000" in raw:  # no path may hold it, and each place that opens one would have to say so
+        problems.append(_problem(f"{path}", "the character U+0000", "texts without it", "Remove it."))
+        raise ConfigProblem(problems)
     document = _decode(raw, _Document, f"{path}: $", problems)
     if document is None:
         raise ConfigProblem(problems)
@@ -182,6 +203,8 @@ def load_config(path: Path) -> GatewayConfig:
     prices = {name: model.price for name, model in models.items()}
     limits_store_url = check_limits(str(path), prices, clients, document.limits_store, problems)
     privacy = load_privacy(f"{path}: ", document.privacy, clients, problems)
+    guardrails = load_guardrails(f"{path}: ", document.guardrails, clients, engine_keys, problems)
+    cache = load_cache(f"{path}: cache", document.cache, clients, document.privacy, problems)
     if problems:
         raise ConfigProblem(problems)
     return GatewayConfig(
@@ -200,6 +223,8 @@ def load_config(path: Path) -> GatewayConfig:
         limits_store=document.limits_store,
         limits_store_url=limits_store_url,
         privacy=privacy,
+        guardrails=guardrails,
+        cache=cache,
     )
 
 

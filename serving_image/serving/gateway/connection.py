@@ -42,7 +42,7 @@ class GatewayConnection(asyncio.Protocol):
         self._keep_alive_seconds = config.timeout_keep_alive
         self._connections = cast("set[GatewayConnection]", server_state.connections)
         self._tasks = server_state.tasks
-        self._transport: asyncio.Transport = None  # pyright: ignore[reportAttributeAccessIssue]
+        self._transport: asyncio.Transport = cast("Any", None)
         self._parser = httptools.HttpRequestParser(self)
         # Bytes behind a request that said `Connection: close` are ignored: the request itself was good.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)

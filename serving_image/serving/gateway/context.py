@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from serving.gateway.asgi import Header, Receive, Scope, Send
 from serving.gateway.lifeline import Lifeline, Watched
 from serving.gateway.policy import Client, Model, Policy
-from serving.gateway.upstream import UpstreamClient
+from serving.gateway.upstream import UpstreamAnswer, UpstreamClient
 
 if TYPE_CHECKING:
     from serving.gateway.audit.tap import Plain, Tap
@@ -38,6 +38,14 @@ class Connection(Watched, Protocol):
         ...
 
 
+class AnswerGuard(Protocol):
+    """Looks at an answer before the client has any of it."""
+
+    async def hold(self, context: RequestContext, answer: UpstreamAnswer) -> UpstreamAnswer:
+        """The same answer, once it is whole and may pass. Raises Refusal or UpstreamLost."""
+        ...
+
+
 class RequestContext:
     """One request. Steps read and fill it; nothing in it outlives the request, and nothing of it is logged but
     what `journal` names."""
@@ -59,6 +67,9 @@ class RequestContext:
     findings: dict[tuple[str, str], int] | None = None
     output_findings: dict[str, int] | None = None
     transform: AnswerTransform | None = None
+    # What looks at the answer before the client has any of it; rules that decided, and how.
+    answer_guard: AnswerGuard | None = None
+    guarded: list[tuple[str, str]] | None = None
     model: Model | None = None
     body: bytes = b""
     body_read: bool = False
@@ -66,6 +77,8 @@ class RequestContext:
     answer_started: bool = False
     # A stream's head went out while the request was waiting: what goes wrong from then on is an error event.
     head_sent: bool = False
+    # That head named who answers: from then on nobody else is asked.
+    bound: bool = False
     # Where it may go (None: anywhere), what its conversation is hashed to, and seconds spent waiting.
     boundaries: frozenset[str] | None = None
     prefix: tuple[int, int] | None = None
@@ -83,6 +96,8 @@ class RequestContext:
     usage_filter: UsageFilter | None = None
     # For metrics and traces: `hit` or `miss` where a cache was asked.
     cache_result: str = ""
+    # False: something of this request must not outlive it, such as personal data that was found in it.
+    cacheable: bool = True
     trace: Trace | None = None
     prompt_tokens: int = 0
     output_tokens: int = 0

@@ -37,6 +37,9 @@ class Metrics:
         self.certificate_expires = self._gauge("certificate_expires_timestamp_seconds", "End of the TLS certificate.")
         self.certificate_reloads = self._counter("certificate_reloads", "Changed certificate files.", "result")
         self.findings = self._counter("privacy_findings", "Personal data and secrets found.", "kind", "action")
+        self.guarded = self._counter(
+            "guardrail_decisions", "Stopped or not judged by a guardrail.", "client", "model", "rule", "decision"
+        )
         prefilter = self._gauge("privacy_prefilter", "1 for the engine that looks for personal data first.", "engine")
         prefilter.labels(PREFILTER_ENGINE).set(1)
 
@@ -57,6 +60,10 @@ class Metrics:
         self.requests.finished(context, duration)
         if context.findings is not None or context.output_findings is not None:
             count_findings(context, self.findings)
+        if context.guarded is not None and context.client is not None and context.model is not None:
+            labels = self._clients.label(context.client.name), context.model.name
+            for rule, decision in context.guarded:
+                self.guarded.labels(*labels, rule, decision).inc()
         self.generations.finished(context, duration)
 
     def render(self) -> bytes:

@@ -9,10 +9,12 @@ from serving.gateway.limits.settlement import settle
 from serving.gateway.limits.usage_stream import ask_for_usage
 from serving.gateway.steps.access_model import access_model
 from serving.gateway.steps.admit_audit import admit_audit, keep_prompt, record_request
+from serving.gateway.steps.answer_from_cache import answer_from_cache
 from serving.gateway.steps.authenticate import authenticate
 from serving.gateway.steps.bound_output import bound_output
 from serving.gateway.steps.check_bounds import check_bounds
 from serving.gateway.steps.forward import forward
+from serving.gateway.steps.guard_prompt import apply_guardrails, guard_prompt
 from serving.gateway.steps.limit_requests import limit_requests
 from serving.gateway.steps.parse_body import parse_body
 from serving.gateway.steps.protect_privacy import protect_privacy
@@ -38,8 +40,11 @@ GENERATION: tuple[tuple[str, Step], ...] = (
     ("parse_body", parse_body),
     ("access_model", access_model),
     ("check_bounds", check_bounds),
+    ("guard_prompt", guard_prompt),
     ("protect_privacy", protect_privacy),
+    ("apply_guardrails", apply_guardrails),
     ("bound_output", bound_output),
+    ("answer_from_cache", answer_from_cache),
     ("reserve_quota", reserve_quota),
     ("ask_for_usage", ask_for_usage),
     ("forward", forward),
@@ -53,8 +58,10 @@ FINISHERS: tuple[Finisher, ...] = (settle, finish_trace, record_request)
 
 
 async def run_steps(steps: tuple[tuple[str, Step], ...], context: RequestContext) -> None:
-    """Run `steps` in order; the first Refusal ends the request."""
+    """Run `steps` in order; the first Refusal, or the first answer, ends the request."""
     for _name, step in steps:
         waiting = step(context)
         if waiting is not None:
             await waiting
+            if context.answer_started:
+                return

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from serving.gateway.cache.assignment import client_cache_of
+from serving.gateway.cache.response_cache import ClientCache, cache_for
 from serving.gateway.config import ClientConfig, GatewayConfig, LimitsConfig, ModelConfig
+from serving.gateway.guardrails.rules import ClientGuardrails
 from serving.gateway.identity.api_keys import ApiKey, KeyRing
 from serving.gateway.identity.certificates import CertificateNames
 from serving.gateway.identity.tokens import TokenVerifier
@@ -17,8 +20,9 @@ from serving.gateway.privacy.assignment import privacy_of
 from serving.gateway.privacy.rules import ClientPrivacy
 from serving.gateway.refusal import MODEL_NOT_FOUND
 from serving.gateway.routing.checks import allowed_boundaries
+from serving.gateway.routing.pool import Pool
 from serving.gateway.routing.table import Destinations, build_destinations
-from serving.gateway.telemetry.exporter import tracer_for
+from serving.gateway.telemetry.exporter import Tracer, tracer_for
 
 if TYPE_CHECKING:
     from serving.gateway.audit.log import AuditLog
@@ -61,7 +65,7 @@ class Model:
 class Client:
     """One client: the models it may use and its limits."""
 
-    __slots__ = ("boundaries", "limits", "models", "models_body", "name", "priority", "privacy")
+    __slots__ = ("boundaries", "cache", "guardrails", "limits", "models", "models_body", "name", "priority", "privacy")
 
     def __init__(
         self,
@@ -78,6 +82,10 @@ class Client:
         self.priority = config.priority
         # None where nothing is looked for.
         self.privacy: ClientPrivacy | None = None
+        # None where nothing is looked at and no system policy is added.
+        self.guardrails: ClientGuardrails | None = None
+        # None where nothing is kept for it.
+        self.cache: ClientCache | None = None
         self.limits = limits
         self.models = {model: models[model] for model in sorted(set(config.models))}
         listed = [_model_entry(model, created) for model in self.models]
@@ -86,6 +94,12 @@ class Client:
 
 class Policy:
     """Everything one configuration file decides. Pools are the process's, not its: they go on."""
+
+    # Types that follow from themselves, by way of the policy before.
+    pools: dict[str, Pool]
+    ledger: Ledger
+    tracer: Tracer | None
+    tokens: TokenVerifier[Client] | None
 
     def __init__(self, config: GatewayConfig, previous: Policy | None = None) -> None:
         self.sha256 = config.sha256
@@ -105,11 +119,14 @@ class Policy:
         # Handed on and changed in place: what was spent stays spent, and what runs settles where it reserved.
         self.ledger = previous.ledger if previous else Ledger()
         limits = self.ledger.adopt(config.models, config.clients, config.limits_store, config.limits_store_url)
+        self.cache = cache_for(config.cache, previous.cache if previous else None)
         for name, client_config in config.clients.items():
             boundaries = allowed_boundaries(client_config.data_class, config.boundary, config.data_classes)
             client = Client(name, client_config, self.models, limits[name], self.created, boundaries)
             self.clients[name] = client
+            client.guardrails = config.guardrails.get(name)
             client.privacy = privacy_of(name, config, previous.clients if previous else {})
+            client.cache = client_cache_of(name, config, self.cache)
             for digest in client_config.key_sha256:
                 self.keys.add(ApiKey(bytes.fromhex(digest), client))
             for key in client_config.keys:

@@ -120,7 +120,8 @@ async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
         chunk = await answer.read()
         if not chunk:
             raise engine_errors.lost()
-        _first_byte(context)
+        if not context.first_byte_at:
+            _first_byte(context)
         if not scanner.feed(chunk):
             raise engine_errors.malformed()
         context.status = answer.status

@@ -12,10 +12,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.gateway.admin.application import AdminApplication
-from serving.gateway.admin.status import StatusDocument
+from serving.gateway.admin.site import AdminSite
 from serving.gateway.application import PublicApplication
 from serving.gateway.audit.life import AuditLife
+from serving.gateway.cache.metrics import CacheCollector
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
 from serving.gateway.identity.refreshing import refresh_keys_forever
 from serving.gateway.identity.verdicts import TokenVerdicts
@@ -77,6 +77,7 @@ class Gateway:
         self._metrics.log_lines_dropped.set_function(lambda: journal.dropped)
         self._metrics.registry.register(LimitsCollector(self._state.policy.ledger))
         self._metrics.registry.register(RoutingCollector(lambda: self._state.policy.pools))
+        self._metrics.registry.register(CacheCollector(lambda: self._state.policy.cache))
         self._metrics.registry.register(self._audit)
         self._metrics.registry.register(TokenVerdicts(self._state))
         self._metrics.registry.register(TraceOutcomes(self._state))
@@ -89,12 +90,14 @@ class Gateway:
         operations = OperationsApplication(self._state, self._metrics)
         self._public = Listener(public, self._traffic, keep_alive)
         self._operations = Listener(operations, self._traffic, keep_alive)
-        self._status = StatusDocument(self._state)
-        admin = AdminApplication(options.admin_hosts, {"/status.json": self._status})
-        self._admin = Listener(admin, self._traffic, keep_alive)
-        self._listeners = (self._public, self._operations, *([self._admin] if options.admin is not None else []))
         self._tls = PublicTls(config.certificates, self._metrics, journal)
-        self._status.certificates = lambda: self._tls.certificates
+        self._site: AdminSite | None = None
+        self._listeners = [self._public, self._operations]
+        if options.admin is not None:
+            self._site = AdminSite(options.admin_hosts, self._state, self._metrics, public)
+            self._site.status.certificates = lambda: self._tls.certificates
+            self._admin = Listener(self._site.application, self._traffic, keep_alive)
+            self._listeners.append(self._admin)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain."""
@@ -119,8 +122,9 @@ class Gateway:
         certificates = self._tls.certificates
         await self._public.open(self._options.public, certificates.context if certificates else None)
         await self._operations.open(self._options.operations)
-        if self._options.admin is not None:
+        if self._site is not None and self._options.admin is not None:
             await self._admin.open(self._options.admin)
+            background.append(loop.create_task(self._site.figures.run()))
         # Whoever is told asks /ready next, and must not hear of engines that nobody has asked yet.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(first_round.wait(), _FIRST_ROUND_SECONDS)

@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import termios
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
@@ -66,6 +67,7 @@ def unread_bytes(transport: asyncio.Transport) -> bool:
 
 def path_and_query(url: bytes) -> tuple[str, bytes]:
     """Path (percent-decoded) and query of a request's URL. Raises HttpParserError."""
-    parsed = httptools.parse_url(url)
-    path = (parsed.path or b"").decode("ascii")
+    # Its stubs say that nothing in it is ever None.
+    parsed: Any = httptools.parse_url(url)
+    path: str = (parsed.path or b"").decode("ascii")
     return (unquote(path) if "%" in path else path), parsed.query or b""

@@ -30,14 +30,14 @@ RELOAD_SECONDS = 10.0
 ACCEPT_SECONDS = 0
 # After the streams' own limit it still tells the streams that are left, closes idle connections and ends.
 END_SECONDS = 6
+# In the order of the listeners that a generation hands over; one without a status page has no third.
+LISTENER_OPTIONS = ("--listen-fd", "--operations-fd", "--admin-fd")
 
 
 class GatewayProcess:
     """Owns the gateway process and its successors after a crash; the sockets outlive them."""
 
-    def __init__(
-        self, spec: GatewaySpecification, listeners: tuple[socket.socket, socket.socket], folder: Path
-    ) -> None:
+    def __init__(self, spec: GatewaySpecification, listeners: tuple[socket.socket, ...], folder: Path) -> None:
         self._spec, self._listeners, self._folder = spec, listeners, folder
         self._config = folder / "gateway.json"
         self._child: Child | None = None
@@ -112,16 +112,19 @@ class GatewayProcess:
             await self._launch_in_turn()
 
     async def _launch_in_turn(self) -> None:
-        public, operations = (listener.fileno() for listener in self._listeners)
+        descriptors = tuple(listener.fileno() for listener in self._listeners)
+        listening = (
+            f"{option}={descriptor}" for option, descriptor in zip(LISTENER_OPTIONS, descriptors, strict=False)
+        )
         read, write = os.pipe()
         command = [
             *(sys.executable, "-m", "serving.gateway", "--config", str(self._config)),
-            *("--listen-fd", str(public), "--operations-fd", str(operations), "--notify-fd", str(write)),
+            *(*listening, "--notify-fd", str(write)),
             *("--accept-seconds", str(ACCEPT_SECONDS), "--drain-seconds", str(self._spec.drain_seconds)),
         ]
         log = self._folder / "gateway.log"
         try:
-            self._child = await Child.start(command, environment={}, log=log, inherit=(public, operations, write))
+            self._child = await Child.start(command, environment={}, log=log, inherit=(*descriptors, write))
         finally:
             os.close(write)
         self._notices = asyncio.StreamReader()

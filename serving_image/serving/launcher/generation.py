@@ -19,7 +19,12 @@ from serving.launcher.engine import Engine
 from serving.launcher.gateway_process import GatewayProcess
 from serving.launcher.refusal import Refusal, unusable
 from serving.launcher.sockets import Address, Predecessor, bind, offer
-from serving.launcher.specification import EngineSpecification, Specification, read_specification
+from serving.launcher.specification import (
+    EngineSpecification,
+    GatewaySpecification,
+    Specification,
+    read_specification,
+)
 from serving.launcher.status import Status
 from serving.launcher.weights import check_digest, fetch, package_file, read_token
 
@@ -84,11 +89,7 @@ class Generation:
         predecessor = Predecessor.connect(self._predecessor_control) if self._predecessor_control else None
         try:
             if spec.gateway is not None:
-                gateway = spec.gateway
-                for address in (
-                    (gateway.address, gateway.port),
-                    (gateway.operations_address, gateway.operations_port),
-                ):
+                for address in _addresses(spec.gateway):
                     self._listeners[address] = predecessor.listener(address) if predecessor else bind(address)
             self._status.write("starting", step="checking weights")
             found = await asyncio.gather(*(self._weights(spec, engine) for engine in spec.engines.values()))
@@ -98,8 +99,7 @@ class Generation:
             await asyncio.gather(*(engine.start() for engine in self._engines.values()))
             if spec.gateway is not None:
                 self._status.write("starting", step="starting the gateway")
-                public, operations = self._listeners.values()
-                self._gateway = GatewayProcess(spec.gateway, (public, operations), self._folder)
+                self._gateway = GatewayProcess(spec.gateway, tuple(self._listeners.values()), self._folder)
                 await self._gateway.start(self._engines)
             self._control = await offer(self._listeners, self._ending.set)
         except BaseException:
@@ -172,6 +172,15 @@ class Generation:
             task.cancel()
         for listener in self._listeners.values():
             listener.close()
+
+
+def _addresses(gateway: GatewaySpecification) -> list[Address]:
+    """Where the gateway listens, in the order in which it gets its sockets."""
+    listening: list[Address] = [
+        (gateway.address, gateway.port),
+        (gateway.operations_address, gateway.operations_port),
+    ]
+    return listening + ([(gateway.admin_address, gateway.admin_port)] if gateway.admin_port is not None else [])
 
 
 def _without_gateway_config(spec: Specification | None) -> Specification | None:

@@ -111,7 +111,7 @@ def _refused(address: Address, error: OSError) -> Refusal:
             where=f"{host}:{port}",
             found=f"in use by {_holder(port)}",
             allowed="a free port",
-            remedy="end that program, or set another `listen.port` (or `operations_port`) for the site",
+            remedy="end that program, or set another `listen.port` (or `operations_port`, `admin_port`) for the site",
         )
     if error.errno == errno.EACCES:
         return Refusal(

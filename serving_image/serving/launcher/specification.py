@@ -53,6 +53,9 @@ class GatewaySpecification(Strict, frozen=True):
     operations_port: Port
     drain_seconds: Seconds
     config: dict[str, Any]
+    # The status page; None: there is none.
+    admin_port: Port | None = None
+    admin_address: str = "127.0.0.1"
 
     def __post_init__(self) -> None:
         # The gateway checks it whole; this is what the launcher itself fills.

@@ -57,3 +57,4 @@ thing = Thing("thing", config.require("seconds"), config.get_bool("fill") or Fal
 pulumi.export("endpoint", "http://127.0.0.1:8420")
 pulumi.export("client_keys", pulumi.Output.secret({"dev": thing.key}))
 pulumi.export("models", ["chat"])
+pulumi.export("status_pages", {"here": "http://127.0.0.1:8422/"})

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import urlsplit
 
 import orjson
 
+from serving.gateway.admin.page_files import PageFiles
+from serving.gateway.admin.trial import PREFIX, Trial
 from serving.gateway.answers import send_body, send_refusal
 from serving.gateway.asgi import REQUEST_ID_HEADER, Header, Receive, Scope, Send
 from serving.gateway.context import next_request_id
 from serving.gateway.refusal import Refusal, four_parts
 
-# A status is of this moment, and nothing of it belongs into a cache or into another site's frame.
-_HEADERS: list[Header] = [
+# What is told is of this moment, and nothing of it belongs into a cache or into another site's frame. The page may load
+# and ask nothing but this listener, and no text may become markup or a script in it.
+HEADERS: list[Header] = [
     (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; "
+        b"trusted-types 'none'",
+    ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -23,28 +32,38 @@ Content = Callable[[], object]
 
 
 class AdminApplication:
-    """Serves `documents`, JSON by path. It has no keys: whoever reaches it is trusted, so it is bound to loopback.
+    """Serves `documents`, JSON by path, and the page. It has no keys: whoever reaches it is trusted, so it is bound to
+    loopback.
 
     A browser on this machine can be made to reach it by any web page, under a name of that page's owner that
     resolves to 127.0.0.1. So only requests to one of `hosts` are answered, and none that another site started.
     """
 
-    def __init__(self, hosts: Iterable[str], documents: dict[str, Content]) -> None:
+    def __init__(self, hosts: Iterable[str], documents: Mapping[str, Content], page: PageFiles, trial: Trial) -> None:
         self._hosts = frozenset({"localhost", "127.0.0.1", "::1", *(host.lower() for host in hosts)})
         self._documents = documents
+        self._page = page
+        self._trial = trial
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
         request_id = next_request_id()
         try:
             self._check_origin(scope["headers"])
-            document = self._documents.get(scope["path"])
-            if document is None or scope["method"] != "GET":
-                raise _not_found(self._documents)
-            headers = [(REQUEST_ID_HEADER, request_id), *_HEADERS]
-            await send_body(send, 200, orjson.dumps(document()), headers)
+            path: str = scope["path"]
+            if scope["method"] == "POST" and path.startswith(PREFIX + "/"):
+                await self._trial(scope, receive, send)
+                return
+            headers = [(REQUEST_ID_HEADER, request_id), *HEADERS]
+            document, file = self._documents.get(path), self._page.get(path)
+            if scope["method"] != "GET" or (document is None and file is None):
+                raise _not_found([*self._documents, *self._page])
+            if document is not None:
+                await send_body(send, 200, orjson.dumps(document()), headers)
+            elif file is not None:
+                await send_body(send, 200, file[1], headers, file[0])
         except Refusal as refusal:
-            await send_refusal(refusal, request_id, send, receive, -1)
+            await send_refusal(refusal, request_id, send, receive, -1, tuple(HEADERS))
 
     def _check_origin(self, headers: list[Header]) -> None:
         hosts = [value for name, value in headers if name == b"host"]

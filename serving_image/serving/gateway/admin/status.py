@@ -7,8 +7,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import orjson
+
 from serving.gateway import VERSION
+from serving.gateway.audit.log import AuditLog
 from serving.gateway.policy import Model
+from serving.gateway.routing.metrics import condition
 from serving.gateway.state import GatewayState
 from serving.gateway.tls.certificates import Certificates
 
@@ -25,8 +29,10 @@ class StatusDocument:
         """The document."""
         state = self._state
         policy = state.policy
+        status, readiness = state.readiness()
         return {
-            "ready": state.readiness()[0] == 200,
+            "ready": status == 200,
+            "not_ready_because": orjson.loads(readiness).get("reasons", []),
             "draining": state.draining,
             "in_flight": len(state.running),
             "uptime_seconds": round(time.time() - self._started, 3),
@@ -34,6 +40,7 @@ class StatusDocument:
             "config_loaded_at": policy.created,
             "clients": len(policy.clients),
             "models": {name: _model(model) for name, model in sorted(policy.models.items())},
+            "audit": _audit(policy.audit),
             "issuers": self._issuers(),
             "tls": self._tls(),
             "versions": {"slipway": VERSION, "python": platform.python_version()},
@@ -56,10 +63,37 @@ class StatusDocument:
 
 
 def _model(model: Model) -> dict[str, Any]:
+    pool = model.destinations.pool
+    queued, held = pool.waiting()
     return {
         "in_flight": model.load.in_flight,
+        "queued": queued,
+        "held": held,
         "endpoints": sorted(model.endpoints),
         "engines": [
-            {"url": replica.url, "reachable": replica.reachable} for replica in model.destinations.pool.replicas
+            {
+                "url": replica.url,
+                "boundary": replica.boundary,
+                "reachable": replica.reachable,
+                "state": condition(replica),
+                "in_flight": replica.in_flight,
+            }
+            for replica in pool.replicas
         ],
+    }
+
+
+def _audit(log: AuditLog | None) -> dict[str, Any] | None:
+    if log is None:
+        return None
+    writer = log.writer
+    end = writer.end
+    return {
+        "available": writer.available and not log.held_by_object_store,
+        "error": "object_store_behind" if log.held_by_object_store else writer.error,
+        "rows_waiting": writer.unwritten(),
+        "chain": writer.chain,
+        "head": None
+        if end is None
+        else {"seq": end.number, "hash": end.hash, "segment": end.segment, "written_at": round(end.at, 3)},
     }

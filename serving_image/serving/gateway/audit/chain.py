@@ -7,12 +7,21 @@ bytes, without the newline. A change to any line therefore breaks the `prev` of 
 from __future__ import annotations
 
 import hashlib
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 GENESIS = "0" * 64
 """`prev` of a chain's first line."""
+
+
+class ChainEnd(NamedTuple):
+    """A chain's last line that is certainly on disk, and since when (seconds of the wall clock)."""
+
+    number: int
+    hash: str
+    segment: int
+    at: float
 
 
 class Chain:

@@ -15,7 +15,7 @@ import orjson
 
 from serving.gateway.audit import disk
 from serving.gateway.audit.beginning import Note, choose
-from serving.gateway.audit.chain import Chain
+from serving.gateway.audit.chain import Chain, ChainEnd
 from serving.gateway.audit.clock import rfc3339
 from serving.gateway.audit.segments import ChainLock, chains_in, head_file, last_head, reserve_file, segment_file
 from serving.gateway.audit.signing import Signer
@@ -36,6 +36,8 @@ class ChainStore:
     ) -> None:
         self.folder = folder
         self.rows_unsynced = 0
+        # Replaced whole, because another thread reads it.
+        self.end: ChainEnd | None = None
         self._signer = signer
         self._note = note
         self._segment_bytes = segment_bytes
@@ -122,6 +124,7 @@ class ChainStore:
             self._unsynced.clear()
             self._written = 0
             self.rows_unsynced = 0
+            self.end = ChainEnd(self._chain.next - 1, self._chain.hash, self._index, time.time())
         if self._closing:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -13,6 +13,7 @@ from typing import Any
 
 from serving.gateway.audit import disk
 from serving.gateway.audit.beginning import Note
+from serving.gateway.audit.chain import ChainEnd
 from serving.gateway.audit.clock import rfc3339
 from serving.gateway.audit.content import SubjectKeys, SubjectKeyUnusable
 from serving.gateway.audit.rows import Record, content_of, fields_of, place_of
@@ -67,12 +68,17 @@ class Writer:
         self._wake = threading.Event()
         self._hurry = threading.Event()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
+        self._worker = threading.Thread(target=self._run, name="audit", daemon=True)
 
     @property
     def chain(self) -> str:
         """The name of the chain that is written."""
         return self._store.chain
+
+    @property
+    def end(self) -> ChainEnd | None:
+        """The last line on disk; None while the chain could not be opened."""
+        return self._store.end
 
     def open(self) -> None:
         """Open the chain; before the thread starts. A full disk is waited for, any other OSError is raised."""
@@ -86,7 +92,7 @@ class Writer:
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._worker.start()
 
     def wake(self) -> None:
         """There is a row where none was."""
@@ -101,8 +107,8 @@ class Writer:
         """Write what is left, close, end the thread. False when rows were lost. Blocks; call it off the loop."""
         self._stopping = True
         self.hurry()
-        self._thread.join(_LAST_TRY_SECONDS + 5)
-        return self.lost == 0 and not self._thread.is_alive()
+        self._worker.join(_LAST_TRY_SECONDS + 5)
+        return self.lost == 0 and not self._worker.is_alive()
 
     def unwritten(self) -> int:
         """Admitted rows that are not on disk yet."""

@@ -113,23 +113,26 @@ def check_limits(
                     f"{place}.dollars_per_month: found a budget over the model {model}, which has no price; allowed "
                     f"is a budget over models with a price. Set models.{model}.price."
                 )
-    return _read_url(f"{where}: limits_store", store, problems) if isinstance(store, RedisStoreConfig) else None
+    if not isinstance(store, RedisStoreConfig):
+        return None
+    return read_store_url(f"{where}: limits_store", store.url_file, store.ca_file, problems)
 
 
-def _read_url(where: str, store: RedisStoreConfig, problems: list[str]) -> str | None:
-    if store.ca_file is not None and not Path(store.ca_file).is_file():
+def read_store_url(where: str, url_file: str, ca_file: str | None, problems: list[str]) -> str | None:
+    """The URL of a Redis from its file; None and a problem when there is none in it."""
+    if ca_file is not None and not Path(ca_file).is_file():
         problems.append(
-            f"{where}.ca_file: found no file {store.ca_file}; allowed is a file with PEM certificates. "
+            f"{where}.ca_file: found no file {path_shown(ca_file)}; allowed is a file with PEM certificates. "
             "Write it there or leave the field out."
         )
     try:
-        url = Path(store.url_file).read_text(encoding="ascii").strip()
+        url = Path(url_file).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        found = f"{type(error).__name__} reading {path_shown(store.url_file)}"
+        found = f"{type(error).__name__} reading {path_shown(url_file)}"
     else:
         if _is_store_url(url):
             return url
-        found = f"something else in {path_shown(store.url_file)}"
+        found = f"something else in {path_shown(url_file)}"
     problems.append(
         f"{where}.url_file: found {found}; allowed is a readable file holding one line redis://, rediss:// or unix:// "
         "with a host or path. Write the URL there."

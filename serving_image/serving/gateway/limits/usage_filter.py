@@ -52,7 +52,9 @@ class UsageFilter:
             text = text[:cut]
         if b'"usage"' not in text:
             return text
-        return b"".join(map(self._without_usage, text.split(end)[:-1]))
+        *events, rest = text.split(end)
+        # `rest` is a line end too many behind an event: not ours to take away.
+        return b"".join(map(self._without_usage, events)) + rest
 
     def rest(self) -> bytes:
         """Bytes behind the last whole event, at the proper end of a stream."""

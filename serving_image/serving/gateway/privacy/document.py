@@ -26,6 +26,28 @@ _SHORTEST_MEDIA = 256
 Rewrite = Callable[[str], str]
 
 
+def is_long_number(value: int) -> bool:
+    """Whether it has as many digits as a national id."""
+    return not -_SMALLEST_NUMBER <= value <= _SMALLEST_NUMBER
+
+
+def is_encoded_media(text: str) -> bool:
+    """Whether it is base64 from its first to its last character, and long enough to be an image or a sound."""
+    return len(text) >= _SHORTEST_MEDIA and _MEDIA.fullmatch(text) is not None
+
+
+def unreadable_field(document: dict[str, Any]) -> str | None:
+    """The field in which the request has ready-made tokens or embeddings in place of text; None when in none."""
+    for name in _UNREADABLE_FIELDS:
+        if document.get(name) is not None:
+            return name
+    for name in _PROMPTS:
+        value: Any = document.get(name)
+        if type(value) is list and any(type(entry) is not str for entry in cast("list[Any]", value)):
+            return name
+    return None
+
+
 def texts_of(document: dict[str, Any]) -> list[str]:
     """Every text of the document: values, field names and long numbers. Never misses one; order means nothing."""
     texts: list[str] = []
@@ -51,13 +73,9 @@ def texts_of(document: dict[str, Any]) -> list[str]:
 
 def refuse_unreadable(document: dict[str, Any], allow_media: bool) -> None:
     """Refuse what cannot be scanned: token numbers in place of text, and (unless allowed) images, sound and files."""
-    for name in _UNREADABLE_FIELDS:
-        if document.get(name) is not None:
-            raise _unreadable(name, "ready-made tokens or embeddings", "text")
-    for name in _PROMPTS:
-        value: Any = document.get(name)
-        if type(value) is list and any(type(entry) is not str for entry in cast("list[Any]", value)):
-            raise _unreadable(name, "token numbers", "text")
+    name = unreadable_field(document)
+    if name is not None:
+        raise _unreadable(name, "token numbers" if name in _PROMPTS else "ready-made tokens or embeddings", "text")
     if allow_media:
         return
     messages: Any = document.get("messages")
@@ -103,7 +121,7 @@ def rewrite_document(document: dict[str, Any], rewrite: Rewrite, *, keep_media: 
 
 def _sparing_media(rewrite: Rewrite) -> Rewrite:
     def spare(text: str) -> str:
-        return text if len(text) >= _SHORTEST_MEDIA and _MEDIA.fullmatch(text) else rewrite(text)
+        return text if is_encoded_media(text) else rewrite(text)
 
     return spare
 

@@ -92,7 +92,7 @@ def _unescaped(text: str) -> tuple[str, list[int]]:
     if plain.isascii():
         return plain, places
     # Halves of surrogate pairs cannot be encoded; nothing that is looked for has any.
-    plain = "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in plain)
+    plain = "".join("\ufffd" if 0xD800 <= ord(character) <= 0xDFFF else character for character in plain)
     dropped = table()
     kept = [
         place for place, character in zip(places, plain, strict=False) if dropped.get(ord(character), "") is not None

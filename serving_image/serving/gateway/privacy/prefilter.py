@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from serving.gateway.privacy.linear_regex import compile_set
 
+hyperscan: Any
 try:
     import hyperscan
 except ImportError:  # no wheel for this platform

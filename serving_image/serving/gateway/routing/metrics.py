@@ -8,11 +8,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from serving.gateway.routing.pool import Pool
-from serving.gateway.routing.replica import State
+from serving.gateway.routing.replica import Replica, State
 from serving.gateway.waiting.measures import QUEUE_SECONDS
 
 _PREFIX = "slipway_gateway_"
 _STATES = {State.CLOSED: "trusted", State.OPEN: "ejected", State.TRIAL: "on_trial", State.COOLING: "cooling"}
+
+
+def condition(replica: Replica) -> str:
+    """One word for whether a replica gets requests: its breaker's state, or that its probes fail."""
+    silent = replica.state == State.CLOSED and replica.asked and not replica.reachable
+    return "unreachable" if silent else _STATES[replica.state]
 
 
 class RoutingCollector(Collector):
@@ -36,8 +42,7 @@ class RoutingCollector(Collector):
         for name, pool in pools.items():
             counts = dict.fromkeys([*_STATES.values(), "unreachable"], 0)
             for replica in pool.replicas:
-                silent = replica.state == State.CLOSED and replica.asked and not replica.reachable
-                counts["unreachable" if silent else _STATES[replica.state]] += 1
+                counts[condition(replica)] += 1
             for state, count in counts.items():
                 replicas.add_metric((name, state), count)
             queued, held = pool.waiting()

@@ -22,7 +22,8 @@ def authenticate(context: RequestContext) -> Awaitable[None] | None:
     """
     header = context.authorization
     if header is None:
-        return _by_certificate(context)
+        _by_certificate(context)
+        return None
     if header[:7].lower() != b"bearer ":
         raise UNAUTHENTICATED
     credential = header[7:].strip(b" ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from serving.gateway.bounds import check_count, check_fields, describe, too_long_for_context
+from serving.gateway.bounds import LOGPROBS, check_count, check_fields, describe, too_long_for_context
 from serving.gateway.context import RequestContext
 from serving.gateway.policy import Model
 from serving.gateway.refusal import out_of_bounds
@@ -22,6 +22,9 @@ def check_bounds(context: RequestContext) -> None:
     model = context.model
     assert model is not None
     check_fields(document)
+    logprobs = document.get("logprobs")
+    if logprobs is not None and context.endpoint in LOGPROBS:
+        LOGPROBS[context.endpoint].check("logprobs", logprobs)
     if context.endpoint == "chat_completions":
         _check_messages(document, limits.messages)
         _check_choices(document, 1, limits.choices)

@@ -89,6 +89,8 @@ async def _attempt(context: RequestContext, pool: Pool, replica: Replica, tried:
         )
         try:
             status = answer.status
+            if context.answer_guard is not None and status < 300:
+                answer = await context.answer_guard.hold(context, answer)
             if status >= 300:
                 outcome = _judge(status)
                 retry_after = answer.header("retry-after")
@@ -134,6 +136,8 @@ async def _after(
 ) -> Place:
     """Where to go after a call that failed without an answer. Raises `failure` when nowhere."""
     assert context.model is not None
+    if context.bound:
+        raise failure
     if not reached:
         pool.unreachable(replica)
     place = next_place(context, context.model.destinations, pool, tried, sent=reached)

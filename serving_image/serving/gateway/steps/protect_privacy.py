@@ -67,7 +67,12 @@ async def _with_outside(
     assert rules.outside is not None
     # The very texts that are rewritten later: those inside a tool call's arguments one by one.
     texts: list[str] = []
-    rewrite_document(context.document, lambda text: texts.append(text) or text, keep_media=rules.allow_media)
+
+    def collect(text: str) -> str:
+        texts.append(text)
+        return text
+
+    rewrite_document(context.document, collect, keep_media=rules.allow_media)
     started = time.perf_counter()
     kinds = frozenset(rules.outside.config.kinds).intersection(lens.modes)
     found = await ask_outside(rules.outside, context.upstreams, list(dict.fromkeys(texts)), kinds)
@@ -136,6 +141,7 @@ def _apply(
     if treatment.blocked:
         raise _blocked(sorted(treatment.blocked))
     if changed:
+        context.cacheable = False
         context.body = orjson.dumps(context.document)
     if vault.value_of and context.endpoint != "embeddings":
         context.transform = _transform(context, rules, vault.value_of)

@@ -24,6 +24,11 @@ class Distribution:
         self._counts[bisect_left(self._bounds, value)] += 1
         self.total += value
 
+    def add_to(self, counts: list[int]) -> None:
+        """Add the counts, not cumulative, to those of others with the same bounds."""
+        for place, count in enumerate(self._counts):
+            counts[place] += count
+
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative, as Prometheus has them."""
         bounds = [*(_bound(bound) for bound in self._bounds), "+Inf"]

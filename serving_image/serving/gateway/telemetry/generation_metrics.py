@@ -30,9 +30,9 @@ PROVIDER = "openai"
 OPERATIONS = {"chat_completions": "chat", "completions": "text_completion", "embeddings": "embeddings"}
 """Our endpoints by the names that `gen_ai.operation.name` has for them."""
 
-_FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
-_DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(float(4**power) for power in range(14))
 _COMMON = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model")
 
@@ -43,12 +43,12 @@ class _ModelSeries:
     __slots__ = ("durations", "first_token", "input_tokens", "output_tokens", "per_token")
 
     def __init__(self) -> None:
-        self.first_token = Distribution(_FIRST_TOKEN)
+        self.first_token = Distribution(FIRST_TOKEN)
         self.per_token = Distribution(_PER_TOKEN)
         self.input_tokens = Distribution(_TOKENS)
         self.output_tokens = Distribution(_TOKENS)
         # By error type; empty: none.
-        self.durations = {"": Distribution(_DURATION)}
+        self.durations = {"": Distribution(DURATION)}
 
 
 class _ClientSeries:
@@ -93,7 +93,7 @@ class GenerationMetrics:
         model = series.model
         durations = model.durations.get(reason)
         if durations is None:
-            durations = model.durations[reason] = Distribution(_DURATION)
+            durations = model.durations[reason] = Distribution(DURATION)
         durations.observe(duration)
         if context.stream and context.first_byte_at:
             first = context.first_byte_at - context.started_at
@@ -110,6 +110,14 @@ class GenerationMetrics:
             series.cost += context.cost
         if context.cache_result:
             series.cache[context.cache_result] = series.cache.get(context.cache_result, 0) + 1
+
+    def latencies(self) -> tuple[list[int], list[int]]:
+        """Observations so far, per bucket of FIRST_TOKEN (streams) and of DURATION (what ended as asked)."""
+        first_token, duration = [0] * (len(FIRST_TOKEN) + 1), [0] * (len(DURATION) + 1)
+        for series in self._models.values():
+            series.first_token.add_to(first_token)
+            series.durations[""].add_to(duration)
+        return first_token, duration
 
     def _find(self, key: tuple[str, str, str]) -> _ClientSeries:
         client, model, endpoint = key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 
@@ -41,6 +41,17 @@ class _Series:
         self.output_tokens = 0
 
 
+class Totals(NamedTuple):
+    """Since the start, without probes of health: finished, those answered with 4xx, those that otherwise did not end
+    as asked, and tokens."""
+
+    requests: int
+    refused: int
+    failed: int
+    prompt_tokens: int
+    output_tokens: int
+
+
 class RequestMetrics:
     """Counts, and is the collector that renders the counts."""
 
@@ -72,6 +83,20 @@ class RequestMetrics:
         reason = context.reason
         if reason:
             self._refusals[reason] = self._refusals.get(reason, 0) + 1
+
+    def totals(self) -> Totals:
+        """The sums over everything."""
+        requests = refused = prompt_tokens = output_tokens = 0
+        for (_, _, endpoint), series in self._series.items():
+            if endpoint in ("health", "ready"):
+                continue
+            for status, count in series.by_status.items():
+                requests += count
+                if 400 <= status < 500:
+                    refused += count
+            prompt_tokens += series.prompt_tokens
+            output_tokens += series.output_tokens
+        return Totals(requests, refused, sum(self._refusals.values()) - refused, prompt_tokens, output_tokens)
 
     def _find(self, key: tuple[str, str, str]) -> _Series:
         client, model, endpoint = key

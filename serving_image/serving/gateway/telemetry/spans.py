@@ -39,6 +39,8 @@ def spans_of(context: RequestContext, trace: Trace, duration: float) -> list[Spa
     }
     if context.client is not None:
         whole["slipway.client"] = context.client.name
+    if context.cache_result:
+        whole["slipway.cache"] = context.cache_result
     if context.reason:
         whole["error.type"] = context.reason
     spans = [
