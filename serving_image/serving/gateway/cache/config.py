@@ -118,7 +118,9 @@ def _read_secret(where: str, key_file: str, problems: list[str]) -> bytes | None
 
 
 def _digest(privacy: PrivacyConfig | None) -> str:
-    digest = hashlib.sha256(msgspec.json.encode(privacy, order="deterministic"))
+    # Where a key is kept decides nothing, and is another place after every change.
+    rules = None if privacy is None else msgspec.structs.replace(privacy, key_file=None)
+    digest = hashlib.sha256(msgspec.json.encode(rules, order="deterministic"))
     for names in () if privacy is None else privacy.names.values():
         with contextlib.suppress(OSError):  # said where names are loaded
             digest.update(hashlib.sha256(Path(names.file).read_bytes()).digest())
