@@ -74,6 +74,7 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
             for name, model in (*plan.models.items(), *plan.remote_models.items())
         ],
     )
+    yield f"  gateway keep-alive {plan.gateway_keep_alive_seconds} s: what stands in front must close idle ones earlier"
     yield ""
     yield "CLIENTS"
     yield from _table(

@@ -66,6 +66,7 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
             for name, settings in config.remote_models.items()
         },
         clients=clients,
+        gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
         warnings=(
             *gateway_warnings(config),
             *(warning for site, request in requests.items() for warning in platforms[site].warnings(request)),

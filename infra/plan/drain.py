@@ -8,6 +8,9 @@ from infra.plan.types import DrainPlan
 GATEWAY_MARGIN_SECONDS = 5
 # After the gateway has ended, engines are idle: what is left is ending processes that may each need a kill (10 s).
 PROCESS_MARGIN_SECONDS = 25
+# Load balancers use an idle connection again for 60 s unless told otherwise. A request that meets one which the gateway
+# is just closing fails, so the gateway must be the later one, by more than clocks and networks are off.
+LEAST_KEEP_ALIVE_SECONDS = 65
 
 
 def drain_plan(longest_generation_seconds: int, longest_wait_seconds: int = 0) -> DrainPlan:

@@ -105,18 +105,22 @@ class Placement:
 @dataclass(frozen=True, kw_only=True)
 class SitePlan:
     """One place where serving runs. `status_page` is where its operator's page is, None where there is none.
-    `details` is the platform's own frozen dataclass; only that platform reads it."""
+    `certificate_file` is what clients are given to trust an endpoint that nobody else vouches for, or that the user
+    gave; relative to the checkout, None without TLS. `details` is the platform's own frozen dataclass; only that
+    platform reads it."""
 
     platform: str
     endpoint: str
     status_page: str | None = None
+    certificate_file: str | None = None
     models: tuple[str, ...]
     details: Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
-    """Everything that will exist in one stack."""
+    """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
+    connection: what stands in front must be the first to close one."""
 
     stack: str
     topology: str
@@ -124,4 +128,5 @@ class DeploymentPlan:
     models: Mapping[str, ModelPlan]
     remote_models: Mapping[str, RemoteModelPlan]
     clients: Mapping[str, ClientPlan]
+    gateway_keep_alive_seconds: int
     warnings: tuple[str, ...]

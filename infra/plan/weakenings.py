@@ -8,6 +8,7 @@ from infra.config import StackConfig
 from infra.gateway.address import crosses_readable
 from infra.gateway.guardrails import guardrail_warnings
 from infra.gateway.quota import RedisStoreSettings
+from infra.plan.drain import LEAST_KEEP_ALIVE_SECONDS
 from infra.problems import listing
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "tokens_per_day", "concurrent_requests", "dollars_per_month")
@@ -22,6 +23,12 @@ def gateway_warnings(config: StackConfig) -> Iterator[str]:
         yield (
             "while Redis is away, each gateway counts for itself (`gateway.limits_store.when_away: local`): "
             "clients may use more than their limits"
+        )
+    if gateway.limits.keep_alive_seconds < LEAST_KEEP_ALIVE_SECONDS:
+        yield (
+            f"idle connections are closed after {gateway.limits.keep_alive_seconds} s "
+            "(`gateway.limits.keep_alive_seconds`): load balancers use them again for 60 s unless told otherwise, and "
+            f"a request that meets a closed one fails; {LEAST_KEEP_ALIVE_SECONDS} or more is safe behind them"
         )
     if gateway.tls is not None and gateway.tls.self_signed:
         yield "nobody vouches for the API's certificate (`gateway.tls.self_signed`): clients must be given it"

@@ -36,6 +36,7 @@ PROMISED: dict[str, type] = {
     "models.<m>.replicas.max": int,
     "models.<m>.drain.engine_shutdown_seconds": int,
     "models.<m>.drain.gateway_grace_seconds": int,
+    "gateway_keep_alive_seconds": int,
     "warnings": list,
 }
 
@@ -69,6 +70,7 @@ def test_text_says_what_will_be_there() -> None:
         "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut",
         "  model  longest wait  longest generation  engine  gateway  process group",
         "  chat   0             300                 300     305      330",
+        "  gateway keep-alive 75 s: what stands in front must close idle ones earlier",
         "",
         "CLIENTS",
         "  client  models  requests per minute",

@@ -16,6 +16,11 @@ READABLE = {"kind": "openai", "url": "http://10.0.0.9", "boundary": "local"}
 STORE = {"kind": "redis", "url": {"secret": "redis"}}
 
 
+def guarded(url: str, **more: Any) -> dict[str, Any]:
+    """A set of rules with one hook."""
+    return {"strict": {"before": {"guard": {"kind": "moderation", "url": url, **more}}}}
+
+
 def warnings(**changes: Any) -> list[str]:
     """Of a deployment with one client that has a limit, after these changes."""
     raw: Any = deployment_of(read_stack_file(CORPUS / "minimal.happy.yaml").values)
@@ -37,6 +42,10 @@ def test_the_defaults_are_not_weak() -> None:
         ({"client": {"priority": 5}}, "`priority` of `dev` decides nothing"),
         ({"gateway": {"audit": None}}, "no audit is kept"),
         ({"gateway": {"limits_store": {**STORE, "when_away": "local"}}}, "`gateway.limits_store.when_away: local`"),
+        ({"gateway": {"limits": {"keep_alive_seconds": 64}}}, "idle connections are closed after 64 s"),
+        ({"gateway": {"cache": {"kind": "memory"}}}, "nothing is cached"),
+        ({"gateway": {"guardrails": guarded("http://10.0.0.9/judge")}}, "the hook `guard` is asked over plain HTTP"),
+        ({"gateway": {"guardrails": guarded("https://judge.example.com/", on_failure="pass")}}, "cannot judge passes"),
         ({"gateway": {"tls": {"self_signed": True}}}, "`gateway.tls.self_signed`"),
         ({"client": {"privacy": {"mode": "mask", "media": "allow"}}}, "pass unscanned"),
         ({"remote_models": {"cloud": REMOTE}, "model": {"fallbacks": ["cloud"]}}, "may go to `cloud`"),
@@ -62,6 +71,9 @@ def test_each_weakening_is_named(changes: dict[str, Any], said: str) -> None:
     "changes",
     [
         {"client": {"priority": 5}, "model": {"queue": {}}},
+        {"gateway": {"limits": {"keep_alive_seconds": 65}}},
+        {"gateway": {"cache": {"kind": "memory"}}, "client": {"cache": True}},
+        {"gateway": {"guardrails": guarded("http://127.0.0.1:9/judge")}},
         {"client": {"data_class": "restricted"}, "remote_models": {"cloud": REMOTE}, "model": {"fallbacks": ["cloud"]}},
         {"model": {"upstreams": {"own": {**READABLE, "url": "http://127.0.0.1:8000"}}}},
         {"client": {"requests_per_minute": None, "per_model": {"chat": {"tokens_per_day": 5}}}},

@@ -36,6 +36,7 @@ from infra.platforms.local.generation import (
 )
 from infra.platforms.local.private_files import explained, make_private, write_private
 from infra.platforms.local.secret_files import forget_secrets, write_secrets
+from infra.platforms.local.state import in_place, state_folder
 from infra.platforms.local.supervision import supervised
 from infra.problems import Problem, Refused
 
@@ -160,12 +161,11 @@ def _write_specification(group: Group, folder: Path) -> bytes:
         token = folder / "huggingface_token"
         write_private(token, group.huggingface_token.encode())
         specification["huggingface_token_file"] = str(token)
-    content = json.dumps(specification, indent=2)
     # What the gateway keeps over restarts, such as the audit: not in the generation, which is thrown away.
-    state = group.root / ".slipway" / "gateway" / group.specification["name"]
+    state = group.root / state_folder(group.specification["name"])
     make_private(state)
-    for placeholder, path in (("{state}", state), ("{secrets}", write_secrets(folder, group.gateway_secrets))):
-        content = content.replace(placeholder, json.dumps(str(path))[1:-1])
+    folders = {"{state}": str(state), "{secrets}": str(write_secrets(folder, group.gateway_secrets))}
+    content = json.dumps(in_place(specification, folders), indent=2)
     write_private(folder / "specification.json", content.encode())
     return content.encode()
 

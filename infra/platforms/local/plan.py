@@ -11,6 +11,7 @@ from infra.config import DEPLOYMENT_KEY
 from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
+from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.problems import Problem
 
 # Loading from disk runs at about 1 GB/s cold; the largest file that fits a workstation (100 GB) needs minutes.
@@ -88,16 +89,18 @@ class Local:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         listen = request.settings.listen
+        name = f"{request.stack}/{request.site}"
         host = f"[{listen.address}]" if ":" in listen.address else listen.address
         return SitePlan(
             platform="local",
             endpoint=f"{'https' if 'tls' in request.gateway else 'http'}://{host}:{listen.port}",
             models=tuple(request.models),
             status_page=None if listen.admin_port is None else f"http://127.0.0.1:{listen.admin_port}/",
+            certificate_file=_certificate_file(request.gateway.get("tls"), name),
             details=LocalSitePlan(
                 specification={
                     "version": 1,
-                    "name": f"{request.stack}/{request.site}",
+                    "name": name,
                     "engines": {name: _engine(model) for name, model in request.models.items()},
                     "gateway": {
                         "address": listen.address,
@@ -114,6 +117,13 @@ class Local:
                 grace_seconds=request.drain.process_group_grace_seconds,
             ),
         )
+
+
+def _certificate_file(tls: Mapping[str, Any] | None, name: str) -> str | None:
+    if tls is None:
+        return None
+    own = f"{tls['self_signed_folder']}/{CERTIFICATE}" if tls.get("self_signed") else tls["certificate_file"]
+    return in_place(own, {"{state}": state_folder(name)})
 
 
 def _engine(model: ModelPlan) -> dict[str, Any]:
