@@ -22,7 +22,8 @@ RuleName = Annotated[
 _NOT_LINEAR = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9]")
 # Where the same characters mean themselves.
 _LITERAL = re.compile(r"\\Q.*?\\E|\\[^1-9]|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]", re.DOTALL)
-_HOST = r"(https?://)?(\*\.)?([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+_NAME = r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"
+_HOST = rf"(https?://)?(\*\.)?({_NAME}|\[[0-9A-Fa-f:.]{{2,45}}\])(:[0-9]{{1,5}})?"
 
 
 def _linear(pattern: str) -> str:
