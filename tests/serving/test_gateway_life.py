@@ -22,7 +22,6 @@ from tests.serving.gateway_process import (
     KEY,
     NARROW_KEY,
     OLD_KEY,
-    ROOT,
     GatewayProcess,
     ask,
     chat,
@@ -34,6 +33,7 @@ from tests.serving.gateway_process import (
     start_gateway,
     wait_until,
 )
+from tests.serving.package import PACKAGE
 from tests.serving.upstream import LONG_FRAMES, FakeEngine
 
 
@@ -275,7 +275,7 @@ def run_to_end(*arguments: str, **options: Any) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         timeout=20,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "serving_image")},
+        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
         **options,
     )
 

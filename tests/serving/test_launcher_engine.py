@@ -14,12 +14,13 @@ import pytest
 from serving.launcher import back_off, engine
 from serving.launcher.engine import Engine, series, threads_to_use
 from serving.launcher.specification import EngineSpecification, Weights
-from tests.serving.running import ROOT, chat, launchers, toy, toy_path
+from tests.serving.package import PACKAGE
+from tests.serving.running import chat, launchers, toy, toy_path
 
 
 @pytest.fixture(autouse=True)
 def _like_a_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "serving_image"))
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE))
     monkeypatch.setenv("PATH", toy_path(tmp_path / "bin"))
 
 
