@@ -31,20 +31,22 @@ test-compiled: python ## run the gateway's tests on the compiled gateway, as the
 test-faults: python ## run the fault experiments at their full size (some 15 min)
 	@FAULTS_FULL=1 $(PYTHON) -m pytest tests/faults $(ARGS)
 
-check: python ## run everything that needs no deployment: lint, format, types, schema, hosts, scripts
+check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m basedpyright --level error
 	@$(PYTHON) -m infra schema --check
+	@$(PYTHON) -m infra reference --check
 	@tools/check/hosts
 	@tools/check/scripts
 
 bench-gateway: python ## measure the gateway beside nginx, to .bench/gateway.json (SECONDS=4 ROUNDS=5 PLOT=file.svg)
 	@$(PYTHON) -m bench.gateway --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))
 
-schema: ## write infra/config.schema.json again
+schema: ## write infra/config.schema.json and docs/configuration.md again
 	@tools/python/install local
 	@$(PYTHON) -m infra schema --write
+	@$(PYTHON) -m infra reference --write
 
 lock: ## write requirements/*.txt again from pyproject.toml
 	@tools/python/lock

@@ -22,9 +22,9 @@ class EngineSettings(Settings):
 class EngineRequest:
     """What a model wants of an engine, in words that every engine shares.
 
-    `host`, `port`, `weights_path` and `key_file` are what the platform gives the process: fixed values in a container,
-    placeholders that the launcher fills where ports are chosen at start. `where` is the model's path in the
-    configuration, for problems.
+    `host`, `port`, `weights_path`, `key_file` and `threads` (for settings that name none) are what the platform gives
+    the process: fixed values in a container, placeholders that the launcher fills where ports are chosen at start.
+    `where` is the model's path in the configuration, for problems.
     """
 
     where: str
@@ -38,6 +38,7 @@ class EngineRequest:
     port: str
     weights_path: str
     key_file: str
+    threads: str
 
 
 class Engine(Protocol):

@@ -26,6 +26,7 @@ class EngineAddress:
     port: str
     weights_path: str
     key_file: str
+    threads: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class SiteSecrets:
 
     key_hashes: Any
     huggingface_token: Any
+    gateway_secrets: Any
 
 
 class Platform(Protocol):

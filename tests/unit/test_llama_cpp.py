@@ -36,6 +36,7 @@ def request(
         port="{port}",
         weights_path="{weights}",
         key_file="{key_file}",
+        threads="{threads}",
     )
 
 
@@ -71,7 +72,7 @@ def test_every_flag_is_one_the_server_takes(settings: Any, task: str, context: i
     # llama.cpp divides the context by the slots: each request must still get what the model promises.
     assert int(rendered["--ctx-size"] or 0) == context * int(rendered["--parallel"] or 0)
     assert ("--embeddings" in rendered) == (task == "embed")
-    assert rendered.get("--threads") == (None if settings.threads is None else str(settings.threads))
+    assert rendered.get("--threads") == ("{threads}" if settings.threads is None else str(settings.threads))
 
 
 def test_what_must_never_be_left_to_llama_cpp() -> None:
