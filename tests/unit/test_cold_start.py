@@ -117,12 +117,19 @@ def test_the_cure_follows_from_what_is_allowed() -> None:
     assert cold_start(AWS, within_seconds=10).chosen == ("warm_spare",)
     assert cold_start(replace(AWS, can_keep_spares=False), within_seconds=10).chosen == ()
     assert cold_start(AWS).chosen == ("image_streaming",)
+    unpriced = replace(AWS, weights_cache_dollars_per_month=None)
+    assert cold_start(unpriced, within_seconds=700).chosen == ("warm_spare",)
+    assert cold_start(replace(unpriced, can_keep_spares=False), within_seconds=700).chosen == (
+        "image_streaming",
+        "weights_cache",
+    )
 
 
 def test_weights_inside_the_image_are_read_whole_even_when_it_streams() -> None:
     start = cold_start(replace(AWS, weights_in_image=True))
     (streaming,) = (cure for cure in start.cures if cure.name == "image_streaming")
     assert streaming.saves_seconds_high == pytest.approx(10 * 0.6 / 0.017)
+    assert start.phases[1].seconds_high == pytest.approx((10 + 15 * 1024**3 / 1e9) / 0.017)
     assert start.phases[2].seconds_high == 0
 
 
