@@ -60,8 +60,8 @@ def _others(rows: Sequence[Mapping[str, str]]) -> Iterator[Price]:
 
 
 def _date(basis: str) -> str | None:
-    """The date that a basis states. One undated part makes the whole undated."""
-    found = None if "undated" in basis else _DATE.search(basis)
+    """The date that a basis states, if any."""
+    found = _DATE.search(basis)
     return found[0] if found else None
 
 

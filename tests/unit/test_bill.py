@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,7 +39,7 @@ CLUSTER = ClusterUse(
 )
 
 
-# Llama-3.1-8B, 1,024 tokens in, 256 out, 16 at once (worked example of the sizing facts, 2026-11).
+# Llama-3.1-8B, 1,024 tokens in, 256 out, 16 at once on vLLM 0.33, computed by hand in 2026-11.
 @pytest.mark.parametrize(
     ("instance", "tokens_per_second", "full", "at_35_percent"),
     [("g6.xlarge", 273, 0.82, 2.34), ("g6e.xlarge", 466, 1.11, 3.17), ("p5.4xlarge", 1316, 1.45, 4.15)],
@@ -118,12 +121,13 @@ def test_a_cluster_by_hand() -> None:
     assert made.dollars_per_month_minimum == pytest.approx(sum(least for least, _ in expected.values()))
     assert made.dollars_per_month_maximum == pytest.approx(sum(most for _, most in expected.values()))
     assert not made.unpriced
+    assert json.loads(json.dumps(asdict(made)))["lines"][0]["price"]["as_of"] == "2026-04-01"
 
 
 def test_cloud_run_by_hand() -> None:
-    # 0.67 + 4 x 0.0648 + 16 x 0.0072 = 1.0444 $/h; nothing at zero instances.
-    made = bill(BOOK, cloud_run_uses(region="us-central1", gpu="l4", minimum=0, maximum=3))
-    assert made.dollars_per_hour_now == 0
+    # 0.67 + 4 x 0.0648 + 16 x 0.0072 = 1.0444 $/h for one instance, here one for half of the time.
+    made = bill(BOOK, cloud_run_uses(region="us-central1", gpu="l4", minimum=0.5, maximum=3))
+    assert made.dollars_per_hour_now == pytest.approx(0.5 * 1.0444)
     assert made.dollars_per_month_maximum == pytest.approx(3 * 1.0444 * 730)
     assert not made.unpriced
 

@@ -95,4 +95,4 @@ def test_savings_start_at_a_fifth() -> None:
 def test_at_most_three_and_none_against_an_unknown_bill() -> None:
     many = [Candidate(name=str(number), dollars_per_month=100.0 + number) for number in range(6)]
     assert [saving.name for saving in savings(PLANNED, many)] == ["0", "1", "2"]
-    assert savings(made(1, 1, item="p5e.48xlarge"), many) == ()
+    assert savings(made(1, 1, item="p5e.48xlarge"), [Candidate(name="cheap", dollars_per_month=1.0)]) == ()

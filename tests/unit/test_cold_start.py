@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from itertools import combinations
 
 import pytest
@@ -48,6 +49,7 @@ def test_what_was_seen_lies_inside_the_band() -> None:
     assert seconds["fetch_weights"][1] == pytest.approx(492.6, abs=0.1)  # 65.5 GB at 0.133 GB/s
     assert seconds["load"] == pytest.approx((21.8, 69.3), abs=0.1)
     assert seconds["provision_node"] == (0, 0)
+    assert json.loads(json.dumps(asdict(start)))["phases"][3]["name"] == "load"
     assert start.startup_budget_seconds == 1364  # twice 492.6 + 69.3 + 120
 
 

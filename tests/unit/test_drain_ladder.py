@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 
 from hypothesis import assume, given
@@ -136,6 +137,15 @@ def test_cloud_run_is_not_refused_but_never_said_to_be_safe() -> None:
     warnings = list(drain_warnings(CLOUD_RUN))
     assert len(warnings) == 2
     assert all("not guaranteed here" in warning and "Cloud Run gives 10 s" in warning for warning in warnings)
+
+
+def test_the_ladder_prints_as_json_under_names_that_stay() -> None:
+    printed = json.loads(json.dumps(asdict(drain_ladder(AWS))))
+    names = ("engine_shutdown", "pod_grace", "gateway_grace", "load_balancer_deregistration", "node_grace")
+    # 15 preStop + 120 generation + 15 teardown.
+    assert [printed[f"{name}_seconds"] for name in names] == [120, 150, 150, 150, 150]
+    assert [row["layer"] for row in printed["rows"]][:3] == ["engine_shutdown", "pod_grace", "gateway_grace"]
+    assert all({"seconds", "allowed_seconds", "why"} <= set(row) for row in printed["rows"])
 
 
 def test_the_gateway_keeps_connections_longer_than_google_reuses_them() -> None:

@@ -182,5 +182,5 @@ def test_the_age_that_is_old_is_a_choice() -> None:
 
 
 def test_machines_that_are_often_taken_away_are_named() -> None:
-    found = list(price_warnings([dated("2026-11-01", band=">20%"), dated("2026-11-01", band="15-20%")], TODAY))
+    found = list(price_warnings([dated("2026-11-01", band=">20%"), dated("2026-11-01", "b", band="15-20%")], TODAY))
     assert found == ["a (spot): more than 20 % of these machines were taken away in a month"]
