@@ -7,7 +7,7 @@ promises any, the plan says "not guaranteed here".
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from infra.plan.drain_caps import Cap, FrontDoor, Layer, Nodes
@@ -76,10 +76,15 @@ class DrainLadder:
     rows: tuple[DrainRow, ...]
 
 
+def slowest_engine(engines: Iterable[str]) -> str:
+    """Of a site's engines the one whose teardown takes longest: with the longest generation it bounds the whole site."""
+    return max(sorted(engines), key=_engine_margin)
+
+
 def drain_ladder(request: DrainRequest) -> DrainLadder:
     """Every time from one number; none is shortened to fit, so that a cap shows as what it is."""
     longest, pre_stop = request.longest_generation_seconds, request.pre_stop_seconds
-    engine_margin = ENGINE_MARGIN_SECONDS.get(request.engine, ENGINE_MARGIN_OTHERWISE_SECONDS)
+    engine_margin = _engine_margin(request.engine)
     pod = pre_stop + longest + engine_margin
     own = pre_stop + request.accept_seconds + request.hold_seconds + longest + GATEWAY_MARGIN_SECONDS
     gateway = max(pod, own)
@@ -148,6 +153,10 @@ def drain_warnings(request: DrainRequest) -> Iterator[str]:
             )
     if request.spot and request.nodes.spot is None:
         yield f"{request.where}: the notice of an interruption is not known here; answers may be cut"
+
+
+def _engine_margin(engine: str) -> int:
+    return ENGINE_MARGIN_SECONDS.get(engine, ENGINE_MARGIN_OTHERWISE_SECONDS)
 
 
 def _cap(request: DrainRequest, layer: Layer) -> Cap | None:

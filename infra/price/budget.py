@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from infra.price.bill import Bill
+from infra.price.bill import Bill, Line
 from infra.problems import Problem
 
 # A change of machine is worth a thought from here on.
@@ -38,8 +39,13 @@ def budget_problems(
         return
     if made.dollars_per_month_minimum > dollars_per_month:
         fitting = [c for c in _priced(candidates) if (c.dollars_per_month or 0) <= dollars_per_month]
-        fits = " or ".join(f"{c.name} ({_money(c.dollars_per_month or 0)})" for c in fitting[:SHOWN])
         largest = max(made.lines, key=lambda line: line.dollars_per_month_minimum or 0)
+        fits = " or ".join(
+            [
+                *(f"{c.name} ({_money(c.dollars_per_month or 0)})" for c in fitting[:SHOWN]),
+                *_fewer(largest, made.dollars_per_month_minimum - dollars_per_month),
+            ]
+        )
         yield Problem(
             where=where,
             found=f"{_money(made.dollars_per_month_minimum)} a month at the fewest replicas, most of it "
@@ -84,6 +90,14 @@ def savings(made: Bill, candidates: Sequence[Candidate]) -> tuple[Saving, ...]:
         for c in _priced(candidates)
     ]
     return tuple(saving for saving in found if saving.share >= WORTH_SAVING)[:SHOWN]
+
+
+def _fewer(line: Line, over: float) -> Iterator[str]:
+    """How many of the dearest machines the budget does pay for, if any."""
+    each = (line.dollars_per_month_minimum or 0) / line.minimum
+    count = math.floor(line.minimum - over / each)
+    if count >= 1:
+        yield f"{count} instead of {line.minimum:g} in {line.what}"
 
 
 def _priced(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -37,7 +37,9 @@ def test_over_budget_is_refused_with_what_would_fit() -> None:
     assert problem.where == "slipway:deployment.budget.dollars_per_month"
     assert problem.found == "$2,790 a month at the fewest replicas, most of it node pool `gpu` ($2,717)"
     assert problem.allowed == "$2,000 a month"
-    assert problem.remedy == "what would fit: 2 x g5.xlarge ($1,542) or 3 x g6.xlarge fp8 ($1,836)"
+    assert problem.remedy == (
+        "what would fit: 2 x g5.xlarge ($1,542) or 3 x g6.xlarge fp8 ($1,836) or 1 instead of 2 in node pool `gpu`"
+    )
 
 
 def test_where_nothing_fits_it_says_so() -> None:

@@ -20,7 +20,7 @@ from infra.plan.drain_caps import (
     OWN_NODES,
     Cap,
 )
-from infra.plan.drain_ladder import DrainRequest, drain_ladder, drain_problems, drain_warnings
+from infra.plan.drain_ladder import DrainRequest, drain_ladder, drain_problems, drain_warnings, slowest_engine
 from tests.unit.documents import examples
 
 AWS = DrainRequest(
@@ -146,6 +146,26 @@ def test_the_ladder_prints_as_json_under_names_that_stay() -> None:
     assert [printed[f"{name}_seconds"] for name in names] == [120, 150, 150, 150, 150]
     assert [row["layer"] for row in printed["rows"]][:3] == ["engine_shutdown", "pod_grace", "gateway_grace"]
     assert all({"seconds", "allowed_seconds", "why"} <= set(row) for row in printed["rows"])
+
+
+@given(st.lists(requests(), min_size=1, max_size=4))
+@examples(100)
+def test_a_site_with_its_slowest_engine_and_longest_generation_outlasts_each_of_its_models(
+    models: list[DrainRequest],
+) -> None:
+    same = {"front": models[0].front, "nodes": models[0].nodes, "pre_stop_seconds": 15}
+    site = replace(
+        models[0],
+        **same,
+        engine=slowest_engine(model.engine for model in models),
+        longest_generation_seconds=max(model.longest_generation_seconds for model in models),
+        hold_seconds=max(model.hold_seconds for model in models),
+    )
+    for model in models:
+        ladder, whole = drain_ladder(replace(model, **same, accept_seconds=site.accept_seconds)), drain_ladder(site)
+        assert whole.pod_grace_seconds >= ladder.pod_grace_seconds
+        assert whole.gateway_grace_seconds >= ladder.gateway_grace_seconds
+        assert whole.load_balancer_idle_seconds >= ladder.load_balancer_idle_seconds
 
 
 def test_the_gateway_keeps_connections_longer_than_google_reuses_them() -> None:
