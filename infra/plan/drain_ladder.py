@@ -77,7 +77,7 @@ class DrainLadder:
 
 
 def slowest_engine(engines: Iterable[str]) -> str:
-    """Of a site's engines the one whose teardown takes longest: with the longest generation it bounds the whole site."""
+    """The engine whose teardown takes longest: with the longest generation it bounds a whole site."""
     return max(sorted(engines), key=_engine_margin)
 
 

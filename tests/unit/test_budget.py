@@ -48,6 +48,11 @@ def test_where_nothing_fits_it_says_so() -> None:
     assert problem.remedy == "raise the budget to $2,790, or ask for less: nothing known fits"
 
 
+def test_not_even_one_machine_is_not_proposed() -> None:
+    (problem,) = budget_problems("b", PLANNED, 800)
+    assert problem.remedy.endswith("nothing known fits")
+
+
 def test_no_budget_refuses_nothing() -> None:
     assert not list(budget_problems("b", PLANNED, None))
     assert not list(budget_warnings("b", PLANNED, None))
