@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from infra.engines import ENGINES
 from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
@@ -106,7 +107,7 @@ class Local:
 def _engine(model: ModelPlan) -> dict[str, Any]:
     container = model.container
     return {
-        "command": list(container.command),
+        "command": [ENGINES[model.engine].capabilities.program],
         "arguments": list(container.arguments),
         "environment": dict(container.environment),
         "weights": asdict(model.weights),
