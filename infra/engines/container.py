@@ -24,8 +24,9 @@ PROBES = Probes(startup=STARTUP, readiness=READINESS, liveness=LIVENESS)
 def python_environment(cache_path: str) -> dict[str, str]:
     """For a Python engine as a user without an account: no network, and every compiler's cache where it may write.
 
-    Without `HOME`, and without a cache folder of its own, torch asks the system for the user's entry in the passwd
-    file and fails where there is none; `USER` and `LOGNAME` are what `getpass.getuser()` reads before it does that.
+    While it is imported, torch asks for the user's name to call a cache folder after it, even where that folder is
+    given, and fails where the user has no entry in the passwd file; `LOGNAME` and `USER` are asked before that file is
+    (read in torch/_inductor/runtime/cache_dir_utils.py, 2026-11-25).
     """
     return {
         "HOME": cache_path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
@@ -75,6 +76,15 @@ class LlamaCpp:
 
     def problems(self, request: EngineRequest) -> Iterator[Problem]:
         yield from extra_argument_problems(request, flags("llama_cpp"))
+        for index, argument in enumerate(request.settings.extra_arguments):
+            # Flag and value become two words here: such a value would be a flag that nobody has checked.
+            if re.match(r"-+[A-Za-z]", argument.partition("=")[2]):
+                yield Problem(
+                    where=f"{request.where}.engine.extra_arguments[{index}]",
+                    found=f"`{argument}`, whose value looks like a flag",
+                    allowed="a value that does not begin with `-` and a letter",
+                    remedy="write each flag as an item of its own",
+                )
 
     def warnings(self, request: EngineRequest) -> Iterator[str]:
         return iter(())
@@ -122,6 +132,7 @@ class LlamaCpp:
             # It ends at once and cuts every stream.
             drains_on_sigterm=False,
             stop_margin_seconds=STOP_MARGIN_SECONDS,
+            key_file=request.key_file,
             key_file_content="{key}\n",
             key_environment=None,
             files={},

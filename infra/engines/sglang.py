@@ -140,7 +140,8 @@ class Sglang:
             drains_on_sigterm=True,
             stop_margin_seconds=STOP_MARGIN_SECONDS,
             # A flag of its own would show the key in the process list; a `--config` file does not.
-            key_file_content="api-key: {key}\n",
+            key_file=_key_file(request),
+            key_file_content='api-key: "{key}"\n',
             key_environment=None,
             files={},
             further_weights=further_weights(request),
@@ -152,13 +153,18 @@ class Sglang:
         )
 
 
+def _key_file(request: EngineRequest) -> str:
+    """It takes an options file of this ending only."""
+    return f"{request.key_file}.yaml"
+
+
 def _arguments(request: EngineRequest, settings: SglangSettings) -> Iterator[str]:
     spread = request.parallel
     yield from ("--model-path", request.weights_path)
     yield from ("--served-model-name", request.model)
     # Its default is loopback: a container that nobody reaches.
     yield from ("--host", request.host, "--port", request.port)
-    yield from ("--config", request.key_file)
+    yield from ("--config", _key_file(request))
     yield from ("--context-length", str(request.context_tokens))
     yield from ("--max-running-requests", str(request.concurrent_requests))
     yield from ("--chunked-prefill-size", str(settings.prefill_batch_tokens))

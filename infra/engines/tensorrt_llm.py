@@ -110,6 +110,7 @@ class TensorrtLlm:
             # It has no code of its own for it: whoever runs it holds the signal back until it is idle.
             drains_on_sigterm=False,
             stop_margin_seconds=STOP_MARGIN_SECONDS,
+            key_file=None,
             key_file_content=None,
             key_environment=None,
             files={OPTIONS_FILE: yaml.safe_dump(_options(request, settings), sort_keys=False)},

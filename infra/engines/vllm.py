@@ -129,6 +129,7 @@ class Vllm:
             latency_metric="vllm:time_to_first_token_seconds",
             drains_on_sigterm=True,
             stop_margin_seconds=STOP_MARGIN_SECONDS,
+            key_file=None,
             key_file_content=None,
             key_environment="VLLM_API_KEY",
             files={},

@@ -60,8 +60,8 @@ class ContainerSpec:
     idle. `drains_on_sigterm` says whether the engine finishes its streams by itself when told to stop;
     `stop_margin_seconds` is what it needs on top of its longest answer.
 
-    The engine's key: `key_file_content` is what the file at the request's `key_file` holds, `key_environment` the
-    variable that holds the key; in both, `{key}` stands for it. Both None: the engine knows no keys.
+    The engine's key is in the file at `key_file`, as `key_file_content` with `{key}` for it, or in the variable
+    `key_environment`. All None: the engine knows no keys.
 
     `files` are to be there with that content, `further_weights` with those weights, by path. `adapter_names` says what
     the engine calls each adapter in a request's `model`. `writable_paths` are folders that it must be able to write
@@ -84,6 +84,7 @@ class ContainerSpec:
     latency_metric: str | None
     drains_on_sigterm: bool
     stop_margin_seconds: int
+    key_file: str | None
     key_file_content: str | None
     key_environment: str | None
     files: Mapping[str, str]

@@ -68,9 +68,11 @@ def test_it_drains_without_a_limit_and_slowly() -> None:
 
 
 def test_the_key_is_in_a_file() -> None:
-    """As a flag it would be in the list of processes, and there is no variable for it."""
+    """As a flag it would be in the list of processes, and there is no variable for it. The file must end in `.yaml`
+    and be a word of its own after `--config`."""
     container = rendered(KIND)
-    assert flags(container)["--config"] == "/etc/slipway/key"
+    place = container.arguments.index("--config")
+    assert container.arguments[place + 1] == container.key_file == "/etc/slipway/key.yaml"
     assert yaml.safe_load((container.key_file_content or "").replace("{key}", "slw-a1")) == {"api-key": "slw-a1"}
     assert container.key_environment is None
     assert list(ENGINE.problems(requested({"kind": KIND, "extra_arguments": ["--api-key=x"]})))

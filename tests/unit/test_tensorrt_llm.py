@@ -79,7 +79,7 @@ def test_metrics_have_to_be_asked_for() -> None:
 
 def test_it_has_no_keys_and_no_drain_of_its_own() -> None:
     container = rendered(KIND)
-    assert (container.key_environment, container.key_file_content) == (None, None)
+    assert (container.key_environment, container.key_file, container.key_file_content) == (None, None, None)
     assert "/etc/slipway/key" not in container.arguments
     assert container.drains_on_sigterm is False
     # Not `/health_generate`, which would queue behind the users' requests.

@@ -146,7 +146,7 @@ def test_how_it_is_watched() -> None:
     assert container.queued_metric == "vllm:num_requests_waiting"
     # Not `gpu_cache_usage_perc`, its name in many dashboards.
     assert container.kv_usage_metric == "vllm:kv_cache_usage_perc"
-    assert (container.key_environment, container.key_file_content) == ("VLLM_API_KEY", None)
+    assert (container.key_environment, container.key_file) == ("VLLM_API_KEY", None)
 
 
 def test_nothing_is_sent_and_what_is_compiled_is_kept() -> None:
