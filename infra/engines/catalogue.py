@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ CATALOGUE = Path(__file__).parent.parent / "catalog"
 class Flags:
     """The flags that one version of an engine's server takes. Of these, `decided` are the plan's own, each with what
     decides it, and `unsafe` are never passed, each with the reason. `removed` are those that it took once, each with
-    what to do instead."""
+    what to do instead; `choices` are the values that some flags take."""
 
     kind: str
     version: str
@@ -26,6 +26,7 @@ class Flags:
     removed: Mapping[str, str]
     decided: Mapping[str, str]
     unsafe: Mapping[str, str]
+    choices: Mapping[str, Sequence[str]]
 
 
 @cache
@@ -38,6 +39,7 @@ def flags(kind: str) -> Flags:
         removed=known["removed"],
         decided={flag: place for place, group in kept["decided"].items() for flag in group},
         unsafe={flag: reason for reason, group in kept["unsafe"].items() for flag in group},
+        choices=known["choices"],
     )
 
 

@@ -70,7 +70,7 @@ class Sglang:
     """Implements the engine `sglang` (flags of SGLang 0.5.23)."""
 
     settings = SglangSettings
-    # Names of parsers: srt/function_call and srt/parser, read 2026-11-25.
+    # Words: the choices in `infra/catalog/engine_flags.json`.
     capabilities = Capabilities(
         weights=("repository", "gguf"),
         tasks=("generate", "embed"),
@@ -215,12 +215,13 @@ def _features(request: EngineRequest) -> Iterator[str]:
         yield from ("--speculative-algorithm", words.speculative[draft.method])
         if draft.draft_path:
             yield from ("--speculative-draft-model-path", draft.draft_path)
+        # A chain, not a tree: then it checks what was drafted and one token more. Of its own, n-grams branch by ten,
+        # which leaves no step for a short draft and is refused with most attention backends.
         if draft.method == "ngram":
-            yield from ("--speculative-num-draft-tokens", str(draft.draft_tokens))
+            yield from ("--speculative-ngram-max-bfs-breadth", "1")
         else:
-            # A chain, not a tree: then it checks what was drafted and one token more.
             yield from ("--speculative-num-steps", str(draft.draft_tokens), "--speculative-eagle-topk", "1")
-            yield from ("--speculative-num-draft-tokens", str(draft.draft_tokens + 1))
+        yield from ("--speculative-num-draft-tokens", str(draft.draft_tokens + 1))
 
 
 ENGINE = Sglang()

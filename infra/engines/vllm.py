@@ -24,7 +24,7 @@ from infra.engines.container import (
 from infra.plan.types import ContainerSpec
 from infra.problems import Problem
 
-# The ranks that vLLM has kernels for (vllm/config/lora.py, read 2026-11-25).
+# The ranks that vLLM has kernels for (the choices in `infra/catalog/engine_flags.json`).
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
@@ -61,14 +61,15 @@ class Vllm:
     """Implements the engine `vllm` (flags of vLLM 0.33.0)."""
 
     settings = VllmSettings
-    # Names of parsers: vllm/tool_parsers and vllm/reasoning, read 2026-11-25.
+    # Words: the choices in `infra/catalog/engine_flags.json`.
     capabilities = Capabilities(
         weights=("repository",),
         tasks=("generate", "embed"),
         adapters=True,
         parallel=("tensor", "pipeline", "data", "expert"),
         precision={"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"},
-        quantization={"fp8": "fp8"},
+        # Plain `fp8` is for checkpoints that have it; with any other it fails at start (0.33).
+        quantization={"fp8": "fp8_per_tensor"},
         kv_dtype={"bfloat16": "bfloat16", "float16": "float16", "fp8": "fp8"},
         structured_output={"xgrammar": "xgrammar", "llguidance": "guidance", "outlines": "outlines"},
         tool_calls={

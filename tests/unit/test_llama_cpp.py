@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from infra.engines import ENGINES
+from infra.engines.base import Parallel
 from infra.engines.catalogue import flags as known_flags
-from tests.unit.engine_requests import flags, rendered
+from tests.unit.engine_requests import flags, rendered, requested
 
 KIND = "llama_cpp"
 
@@ -69,6 +73,8 @@ def test_how_it_is_watched_and_ended() -> None:
     assert container.running_metric == "llamacpp:requests_processing"
     assert container.queued_metric == "llamacpp:requests_deferred"
     assert container.metrics_path == "/metrics"
+    assert (container.kv_usage_metric, container.latency_metric) == (None, None), "it has neither"
+    assert container.stop_margin_seconds == 15
     # 503 while it loads, without a key; `/v1/models` would ask for one.
     assert container.readiness_path == container.liveness_path == "/health"
     assert container.key_file_content == "{key}\n"
@@ -78,6 +84,32 @@ def test_extra_arguments_are_two_words() -> None:
     """llama.cpp knows no `--flag=value`."""
     container = rendered({"kind": KIND, "extra_arguments": ["--flash-attn=on", "--no-warmup"]})
     assert container.arguments[-3:] == ("--flash-attn", "on", "--no-warmup")
+
+
+@pytest.mark.parametrize(
+    ("fields", "flag", "value"),
+    [
+        ({"kv_dtype": "int8"}, "--cache-type-v", "q8_0"),
+        ({"kv_dtype": "bfloat16"}, "--cache-type-k", "bf16"),
+        ({"prefix_cache": False}, "--no-cache-prompt", None),
+        ({"tool_calls": "mistral"}, "--jinja", None),
+        ({"reasoning": "qwen3"}, "--reasoning-format", "auto"),
+    ],
+)
+def test_shared_words_in_its_own(fields: dict[str, Any], flag: str, value: str | None) -> None:
+    assert flags(rendered(KIND, **fields))[flag] == value
+    assert "--cache-type" in flag or flag not in flags(rendered(KIND)), "unset is the engine's own choice"
+
+
+def test_layers_over_several_gpus() -> None:
+    request = replace(requested({"kind": KIND, "gpu_layers": 1000}), parallel=Parallel(pipeline=2))
+    assert flags(ENGINES[KIND].render(request))["--split-mode"] == "layer"
+    assert "--split-mode" not in flags(rendered(KIND))
+
+
+def test_threads_are_its_own_choice_unless_given() -> None:
+    assert flags(rendered({"kind": KIND, "threads": 3}))["--threads"] == "3"
+    assert "--threads" not in flags(rendered(KIND))
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,15 @@ def test_shared_words_in_its_own(fields: dict[str, Any], flag: str, value: str |
 
 
 def test_drafts() -> None:
-    """A chain of n drafted tokens is checked as n + 1; n-grams have no steps."""
+    """A chain of n drafted tokens is checked as n + 1. n-grams branch by ten of their own: a short draft had no step,
+    and most attention backends refuse a tree."""
     said = flags(rendered(KIND, speculative={"method": "eagle3", "draft": REPOSITORY, "draft_tokens": 4}))
     assert (said["--speculative-algorithm"], said["--speculative-draft-model-path"]) == ("EAGLE3", "/models/chat-draft")
     assert (said["--speculative-num-steps"], said["--speculative-eagle-topk"]) == ("4", "1")
     assert said["--speculative-num-draft-tokens"] == "5"
     said = flags(rendered(KIND, speculative={"method": "ngram", "draft_tokens": 4}))
-    assert (said["--speculative-algorithm"], said["--speculative-num-draft-tokens"]) == ("NGRAM", "4")
+    assert (said["--speculative-algorithm"], said["--speculative-num-draft-tokens"]) == ("NGRAM", "5")
+    assert said["--speculative-ngram-max-bfs-breadth"] == "1"
     assert "--speculative-num-steps" not in said
 
 
@@ -137,7 +139,37 @@ def test_memory_is_its_own_choice_or_a_fraction() -> None:
     assert flags(rendered({"kind": KIND, "static_memory_percent": 88}))["--mem-fraction-static"] == "0.88"
 
 
+@pytest.mark.parametrize(
+    ("setting", "flag", "value"),
+    [
+        ({"load_format": "runai_streamer"}, "--load-format", "runai_streamer"),
+        ({"cuda_graphs": False}, "--disable-cuda-graph", None),
+        ({"queued_requests": 7}, "--max-queued-requests", "7"),
+    ],
+)
+def test_settings_of_its_own(setting: dict[str, Any], flag: str, value: str | None) -> None:
+    assert flags(rendered({"kind": KIND, **setting}))[flag] == value
+    assert flag not in flags(rendered(KIND))
+
+
+def test_a_loader_of_its_own_quantises() -> None:
+    """`bitsandbytes` is one: another load format contradicts it."""
+    engine = {"kind": KIND, "load_format": "safetensors"}
+    (problem,) = ENGINE.problems(requested(engine, quantization="bitsandbytes"))
+    assert problem.where.endswith("engine.load_format")
+    assert not list(ENGINE.problems(requested(engine, quantization="fp8")))
+
+
+def test_what_was_asked_is_told() -> None:
+    said = flags(rendered({"kind": KIND, "prefill_batch_tokens": 4096}, context_tokens=32_768, concurrent_requests=64))
+    assert (said["--context-length"], said["--max-running-requests"]) == ("32768", "64")
+    assert said["--chunked-prefill-size"] == "4096"
+    assert said["--served-model-name"] == "chat"
+
+
 def test_metrics() -> None:
     container = rendered(KIND)
     assert (container.running_metric, container.queued_metric) == ("sglang:num_running_reqs", "sglang:num_queue_reqs")
     assert container.kv_usage_metric == "sglang:token_usage"
+    assert container.latency_metric == "sglang:time_to_first_token_seconds"
+    assert container.metrics_path == "/metrics"

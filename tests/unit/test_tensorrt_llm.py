@@ -29,6 +29,7 @@ def test_what_it_is_always_told() -> None:
     assert said["--port"] == "8000"
     assert (said["--max_seq_len"], said["--max_batch_size"], said["--max_num_tokens"]) == ("32768", "64", "8192")
     assert "--enable_chunked_prefill" in said
+    assert said["--backend"] == "pytorch"
 
 
 def test_clients_see_the_folder_s_name() -> None:
@@ -74,6 +75,7 @@ def test_metrics_have_to_be_asked_for() -> None:
         "trtllm_num_requests_waiting",
     )
     assert container.kv_usage_metric == "trtllm_kv_cache_utilization"
+    assert container.latency_metric == "trtllm_time_to_first_token_seconds"
     assert "/tmp" in container.writable_paths
 
 
@@ -82,6 +84,7 @@ def test_it_has_no_keys_and_no_drain_of_its_own() -> None:
     assert (container.key_environment, container.key_file, container.key_file_content) == (None, None, None)
     assert "/etc/slipway/key" not in container.arguments
     assert container.drains_on_sigterm is False
+    assert container.stop_margin_seconds == 15
     # Not `/health_generate`, which would queue behind the users' requests.
     assert container.readiness_path == container.liveness_path == "/health"
 

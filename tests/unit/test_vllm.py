@@ -84,6 +84,7 @@ def test_embeddings() -> None:
     assert said["--runner"] == "pooling"
     assert said["--max-num-batched-tokens"] == "40000"
     assert container.endpoints == ("embeddings",)
+    assert "--runner" not in flags(rendered(KIND))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_embeddings() -> None:
         ({"kv_dtype": "fp8"}, "--kv-cache-dtype", "fp8"),
         ({"kv_dtype": "bfloat16"}, "--kv-cache-dtype", "bfloat16"),
         ({"precision": "float16"}, "--dtype", "float16"),
-        ({"quantization": "fp8"}, "--quantization", "fp8"),
+        ({"quantization": "fp8"}, "--quantization", "fp8_per_tensor"),  # `fp8` no longer quantises anything
         ({"prefix_cache": False}, "--no-enable-prefix-caching", None),
         ({"structured_output": "llguidance"}, "--structured-outputs-config", '{"backend": "guidance"}'),
         ({"tool_calls": "llama3"}, "--tool-call-parser", "llama3_json"),
@@ -128,6 +129,18 @@ def test_drafts_are_one_json_value() -> None:
     assert config == {"method": "ngram", "num_speculative_tokens": 3}
 
 
+@pytest.mark.parametrize(
+    ("setting", "flag", "value"),
+    [
+        ({"load_format": "runai_streamer"}, "--load-format", "runai_streamer"),
+        ({"cuda_graphs": False}, "--enforce-eager", None),
+    ],
+)
+def test_settings_of_its_own(setting: dict[str, Any], flag: str, value: str | None) -> None:
+    assert flags(rendered({"kind": KIND, **setting}))[flag] == value
+    assert flag not in flags(rendered(KIND))
+
+
 def test_parallelism() -> None:
     """Expert parallelism is a switch, and sequences are counted in each data-parallel rank."""
     assert spread(tensor=4)["--tensor-parallel-size"] == "4"
@@ -146,6 +159,8 @@ def test_how_it_is_watched() -> None:
     assert container.queued_metric == "vllm:num_requests_waiting"
     # Not `gpu_cache_usage_perc`, its name in many dashboards.
     assert container.kv_usage_metric == "vllm:kv_cache_usage_perc"
+    assert container.latency_metric == "vllm:time_to_first_token_seconds"
+    assert container.metrics_path == "/metrics"
     assert (container.key_environment, container.key_file) == ("VLLM_API_KEY", None)
 
 
