@@ -106,7 +106,7 @@ class Capabilities:
     """What an engine has of what a model may ask for: each word of ours with the engine's own for it.
 
     `program` is the engine's name where it also runs as a plain process, None where only its image runs it. `why_not`
-    holds reasons for what is missing, by field of the model.
+    holds reasons for what is missing, by field of the model or form of weights.
     """
 
     program: str | None = None

@@ -66,7 +66,8 @@ class LlamaCpp:
             "mtp": "draft-mtp",
         },
         why_not={
-            "source": "llama.cpp reads GGUF files only",
+            "repository": "llama.cpp reads GGUF files only",
+            "file": "llama.cpp reads GGUF files only",
             "precision": "a GGUF file has its precision inside",
             "quantization": "a GGUF file is quantised when it is made",
             "structured_output": "llama.cpp has one grammar engine, its own",

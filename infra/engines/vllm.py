@@ -93,7 +93,7 @@ class Vllm:
         },
         speculative={"ngram": "ngram", "draft_model": "draft_model", "eagle3": "eagle3", "mtp": "mtp"},
         why_not={
-            "source": "vLLM took GGUF out of its tree in 0.33",
+            "gguf": "vLLM took GGUF out of its tree in 0.33",
             "quantization": "vLLM took bitsandbytes out of its tree in 0.33",
         },
     )

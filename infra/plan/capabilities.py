@@ -42,6 +42,13 @@ def capability_problems(kind: str, request: EngineRequest) -> Iterator[Problem]:
             allowed="no adapters with this engine",
             remedy=_others("remove `adapters`", [other for other, has in _engines() if has.adapters]),
         )
+    if request.model in request.adapters:
+        yield Problem(
+            where=f"{request.where}.adapters.{request.model}",
+            found=f"`{request.model}`, which is the model's name",
+            allowed="another name: a request's `model` chooses between them",
+            remedy="rename it",
+        )
     if request.task == "embed":
         for name in OF_GENERATION:
             if getattr(request, name) is not None:
@@ -106,7 +113,7 @@ def _weights_problems(kind: str, able: Capabilities, request: EngineRequest) -> 
         others = [other for other, has in _engines() if found in has.weights]
         yield Problem(
             where=f"{request.where}.source.{'file' if whole or weights.file else 'path'}",
-            found=("a whole repository" if whole else f"`{name}`") + _reason(able, "source"),
+            found=("a whole repository" if whole else f"`{name}`") + _reason(able, found),
             allowed=" or ".join(WEIGHTS[form] for form in able.weights),
             remedy=_others(
                 "name a GGUF file of the repository" if whole else "choose such a build of the model", others

@@ -18,7 +18,7 @@ from infra.engines.catalogue import flags as known_flags
 from infra.engines.catalogue import image
 from infra.load import config_schema
 from infra.plan.build import engine_request, model_plan
-from infra.plan.capabilities import capability_problems, model_warnings, placement_problems
+from infra.plan.capabilities import WEIGHTS, capability_problems, model_warnings, placement_problems
 from infra.plan.types import ContainerSpec, Placement
 from infra.platforms import PLATFORMS
 from tests.unit.documents import examples
@@ -239,7 +239,7 @@ def test_words_are_those_of_the_configuration(kind: str) -> None:
     }
     for name, literal in known.items():
         assert set(getattr(able, name)) <= set(get_args(literal)), name
-    assert set(able.why_not) <= {field.name for field in fields(Capabilities)} | {"source", "task"}
+    assert set(able.why_not) <= {field.name for field in fields(Capabilities)} | {"task", *WEIGHTS, "file"}
     assert set(able.parallel) <= {field.name for field in fields(Parallel)}
 
 
@@ -306,6 +306,12 @@ def test_a_tag_without_a_digest_is_said(kind: str) -> None:
 def test_weights_that_it_does_not_read_are_refused(kind: str, source: dict[str, Any], form: str) -> None:
     found = [p for p in capability_problems(kind, requested(kind, source=source)) if ".source." in p.where]
     assert bool(found) == (form not in ENGINES[kind].capabilities.weights)
+
+
+def test_an_adapter_is_not_called_as_its_model() -> None:
+    for name in ("chat", "legal"):
+        found = list(capability_problems("vllm", requested("vllm", adapters={name: {"source": REPOSITORY}})))
+        assert [problem.where.rpartition(".")[2] for problem in found] == ([name] if name == "chat" else [])
 
 
 @pytest.mark.parametrize("kind", KINDS)
