@@ -185,7 +185,8 @@ def _arguments(request: EngineRequest, settings: SglangSettings) -> Iterator[str
     if load_format != "auto":
         yield from ("--load-format", load_format)
     if not settings.cuda_graphs:
-        yield "--disable-cuda-graph"
+        # `--disable-cuda-graph` is on its way out.
+        yield from ("--cuda-graph-backend-decode", "disabled", "--cuda-graph-backend-prefill", "disabled")
     if request.task == "embed":
         yield "--is-embedding"
     yield from _features(request)

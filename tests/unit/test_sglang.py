@@ -126,6 +126,7 @@ def test_flags_that_its_list_lacked_or_made_up() -> None:
     taken = known_flags(KIND).taken
     assert {"--config", "--reasoning-parser", "--tool-call-parser", "--kv-canary-real-data"} <= taken
     assert not [flag for flag in taken if re.match("---", flag)]
+    assert not {"--watermark-key", "--grpc-worker-threads", "--uses-mamba-radix-cache"} & taken
 
 
 def test_parallelism() -> None:
@@ -143,7 +144,8 @@ def test_memory_is_its_own_choice_or_a_fraction() -> None:
     ("setting", "flag", "value"),
     [
         ({"load_format": "runai_streamer"}, "--load-format", "runai_streamer"),
-        ({"cuda_graphs": False}, "--disable-cuda-graph", None),
+        ({"cuda_graphs": False}, "--cuda-graph-backend-decode", "disabled"),
+        ({"cuda_graphs": False}, "--cuda-graph-backend-prefill", "disabled"),
         ({"queued_requests": 7}, "--max-queued-requests", "7"),
     ],
 )
