@@ -56,6 +56,7 @@ def test_health_costs_a_token_and_a_second() -> None:
     assert container.environment["SGLANG_HEALTH_CHECK_TIMEOUT"] == "20"
     assert container.probes.liveness.timeout_seconds > 20
     assert container.probes.liveness.period_seconds > container.probes.liveness.timeout_seconds
+    assert container.probes.liveness.failures == 3
     # That would make it a plain 200, which proves nothing.
     assert "SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION" not in container.environment
 
@@ -133,6 +134,7 @@ def test_parallelism() -> None:
     request = replace(requested(KIND), parallel=Parallel(tensor=8, pipeline=2, data=4, expert=8))
     said = flags(ENGINE.render(request))
     assert [said[f"--{name}-size"] for name in ("tp", "pp", "dp", "ep")] == ["8", "2", "4", "8"]
+    assert not {"--pp-size", "--dp-size", "--ep-size"} & set(flags(rendered(KIND)))
 
 
 def test_memory_is_its_own_choice_or_a_fraction() -> None:

@@ -126,3 +126,4 @@ def test_precision_and_graphs_are_in_the_file() -> None:
 def test_parallelism() -> None:
     said = flags(ENGINE.render(replace(requested(KIND), parallel=Parallel(tensor=8, pipeline=2, expert=8))))
     assert [said[f"--{name}_size"] for name in ("tp", "pp", "ep")] == ["8", "2", "8"]
+    assert not {"--pp_size", "--ep_size"} & set(flags(rendered(KIND)))
