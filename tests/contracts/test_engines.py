@@ -16,6 +16,7 @@ from infra.engines import ENGINES, features
 from infra.engines.base import Capabilities, EngineRequest, Parallel
 from infra.engines.catalogue import flags as known_flags
 from infra.engines.catalogue import image
+from infra.engines.sglang import Sglang
 from infra.load import config_schema
 from infra.plan.build import engine_request, model_plan
 from infra.plan.capabilities import WEIGHTS, capability_problems, model_warnings, placement_problems
@@ -28,6 +29,8 @@ KINDS = tuple(ENGINES.builtin)
 CONTAINER_KINDS = tuple(kind for kind in KINDS if ENGINES[kind].capabilities.program is None)
 WORDS = ("precision", "quantization", "kv_dtype", "structured_output", "tool_calls", "reasoning")
 OF_GENERATION = ("structured_output", "tool_calls", "reasoning", "speculative")
+
+EAGLE = {"method": "eagle3", "draft": REPOSITORY}
 
 # How the value of a flag that the plan renders must look; a new flag needs a line here.
 COUNT, NAME, PATH = r"[1-9][0-9]*", r"[a-zA-Z0-9._-]+", r"/\S+"
@@ -319,6 +322,32 @@ def test_a_tag_without_a_digest_is_said(kind: str) -> None:
 def test_weights_that_it_does_not_read_are_refused(kind: str, source: dict[str, Any], form: str) -> None:
     found = [p for p in capability_problems(kind, requested(kind, source=source)) if ".source." in p.where]
     assert bool(found) == (form not in ENGINES[kind].capabilities.weights)
+
+
+def test_drafts_that_an_engine_does_not_have_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours have every method; somebody's own may not."""
+    monkeypatch.setattr(Sglang, "capabilities", replace(Sglang.capabilities, speculative={"mtp": "NEXTN"}))
+    request = requested("sglang", speculative={"method": "ngram"})
+    (problem,) = capability_problems("sglang", request)
+    assert problem.where == "slipway:deployment.models.chat.speculative.method"
+    assert problem.allowed == "with this engine: `mtp`"
+    assert problem.remedy.endswith("an engine that can: `llama_cpp`, `vllm`, `tensorrt_llm`")
+
+
+@pytest.mark.parametrize("wanted", [{"adapters": {"legal": {"source": REPOSITORY}}}, {"speculative": EAGLE}])
+def test_further_weights_need_a_place(wanted: dict[str, Any]) -> None:
+    request = requested("vllm", **wanted)
+    assert not list(placement_problems("vllm", request, "here", CONTAINERS))
+    without = replace(CONTAINERS, further_weights_path=None)
+    (problem,) = placement_problems("vllm", request, "here", without)
+    assert "further weights" in problem.found
+    assert not list(placement_problems("vllm", requested("vllm"), "here", without))
+
+
+def test_an_engine_s_own_warnings_are_given() -> None:
+    settings = model_settings("tensorrt_llm")
+    request = engine_request("chat", settings, CONTAINERS)
+    assert any("experimental" in w for w in model_warnings(model_plan(settings, request, ()), request, CONTAINERS))
 
 
 def test_an_adapter_is_not_called_as_its_model() -> None:
