@@ -107,6 +107,10 @@ def test_structured_output_is_never_left_out() -> None:
         ({"method": "ngram", "draft_tokens": 4}, {"decoding_type": "NGram", "max_draft_len": 4}),
         ({"method": "mtp", "draft_tokens": 1}, {"decoding_type": "MTP", "num_nextn_predict_layers": 1}),
         (
+            {"method": "draft_model", "draft": REPOSITORY},
+            {"decoding_type": "DraftTarget", "max_draft_len": 3, "speculative_model_dir": "/models/chat-draft"},
+        ),
+        (
             {"method": "eagle3", "draft": REPOSITORY},
             {"decoding_type": "Eagle", "max_draft_len": 3, "speculative_model_dir": "/models/chat-draft"},
         ),
@@ -118,9 +122,23 @@ def test_drafts_are_in_the_file(speculative: dict[str, Any], config: dict[str, A
 
 def test_precision_and_graphs_are_in_the_file() -> None:
     assert "dtype" not in options()
-    assert options(precision="float16")["dtype"] == "float16"
+    for precision in ("bfloat16", "float16", "float32"):
+        assert options(precision=precision)["dtype"] == precision
     assert "cuda_graph_config" not in options()
     assert options({"kind": KIND, "cuda_graphs": False})["cuda_graph_config"] is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "flag", "value"),
+    [
+        ({"tool_calls": "hermes"}, "--tool_parser", "qwen3"),
+        ({"tool_calls": "deepseek_v3"}, "--tool_parser", "deepseekv3"),
+        ({"reasoning": "deepseek_r1"}, "--reasoning_parser", "deepseek-r1"),
+    ],
+)
+def test_shared_words_in_its_own(fields: dict[str, Any], flag: str, value: str) -> None:
+    assert flags(rendered(KIND, **fields))[flag] == value
+    assert flag not in flags(rendered(KIND))
 
 
 def test_parallelism() -> None:
