@@ -7,7 +7,7 @@ ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test check plan schema lock clean python cli bench-gateway
+.PHONY: help up down test test-compiled test-faults check plan schema lock clean python cli bench-gateway
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -25,20 +25,28 @@ plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FOR
 test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)
 
-check: python ## run everything that needs no deployment: lint, format, types, schema, hosts, scripts
+test-compiled: python ## run the gateway's tests on the compiled gateway, as the container runs it
+	@SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/serving tests/faults -k "not bench" $(ARGS)
+
+test-faults: python ## run the fault experiments at their full size (some 15 min)
+	@FAULTS_FULL=1 $(PYTHON) -m pytest tests/faults $(ARGS)
+
+check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m basedpyright --level error
 	@$(PYTHON) -m infra schema --check
+	@$(PYTHON) -m infra reference --check
 	@tools/check/hosts
 	@tools/check/scripts
 
 bench-gateway: python ## measure the gateway beside nginx, to .bench/gateway.json (SECONDS=4 ROUNDS=5 PLOT=file.svg)
 	@$(PYTHON) -m bench.gateway --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))
 
-schema: ## write infra/config.schema.json again
+schema: ## write infra/config.schema.json and docs/configuration.md again
 	@tools/python/install local
 	@$(PYTHON) -m infra schema --write
+	@$(PYTHON) -m infra reference --write
 
 lock: ## write requirements/*.txt again from pyproject.toml
 	@tools/python/lock

@@ -1,4 +1,4 @@
-"""`python -m infra`: what can be known without a cloud, a network or Pulumi's CLI: the plan and the schema."""
+"""`python -m infra`: what can be known without a cloud, a network or Pulumi's CLI: plan, schema, reference."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     schema = commands.add_parser("schema", help="the JSON schema that editors use for stack files")
     schema.add_argument("--write", action="store_true", help="write infra/config.schema.json")
     schema.add_argument("--check", action="store_true", help="fail when infra/config.schema.json is stale")
+    reference = commands.add_parser("reference", help="everything that can be configured, as one page")
+    reference.add_argument("--write", action="store_true", help="write docs/configuration.md")
+    reference.add_argument("--check", action="store_true", help="fail when docs/configuration.md is stale")
     options = parser.parse_args(arguments)
     try:
-        return _plan(options.stack, options.format) if options.command == "plan" else _schema(options)
+        return _plan(options.stack, options.format) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1
@@ -38,15 +41,20 @@ def _plan(stack: str, form: str) -> int:
     return 0
 
 
-def _schema(options: argparse.Namespace) -> int:
-    from infra.schema import SCHEMA_FILE, rendered
+def _generated(options: argparse.Namespace) -> int:
+    """Writes, prints, or compares a file that is generated from the settings' own descriptions."""
+    from infra import reference, schema
 
+    file, rendered = {
+        "schema": (schema.SCHEMA_FILE, schema.rendered),
+        "reference": (reference.REFERENCE_FILE, reference.rendered),
+    }[options.command]
     if options.write:
-        SCHEMA_FILE.write_text(rendered(), encoding="utf-8")
+        file.write_text(rendered(), encoding="utf-8")
     elif not options.check:
         print(rendered(), end="")
-    elif not SCHEMA_FILE.exists() or SCHEMA_FILE.read_text(encoding="utf-8") != rendered():
-        print("infra/config.schema.json is stale: run `make schema` and commit it", file=sys.stderr)
+    elif not file.exists() or file.read_text(encoding="utf-8") != rendered():
+        print(f"{file.parent.name}/{file.name} is stale: run `make schema` and commit it", file=sys.stderr)
         return 1
     return 0
 

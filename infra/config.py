@@ -17,9 +17,20 @@ from infra.engines.features import (
     StructuredOutput,
     ToolCalls,
 )
-from infra.gateway.config import ClientPrivacySettings, GatewaySettings, PriceSettings, QuotaSettings
+from infra.gateway.config import GatewaySettings
+from infra.gateway.privacy import ClientPrivacySettings
+from infra.gateway.quota import PriceSettings, QuotaSettings
+from infra.gateway.routing import (
+    HoldSettings,
+    QueueSettings,
+    RoutesSettings,
+    RoutingSettings,
+    ShadowSettings,
+    UpstreamSettings,
+)
+from infra.gateway.tls import CertificateName
 from infra.platforms.base import PlatformSettings
-from infra.settings import Name, OneOf, Settings
+from infra.settings import Name, OneOf, PointInTime, Settings
 from infra.sources.base import SourceSettings
 from infra.topologies.base import TopologySettings
 from infra.topologies.monolithic import MonolithicSettings
@@ -29,6 +40,7 @@ DEPLOYMENT_KEY = f"{PROJECT}:deployment"
 # Secrets live beside the deployment, never in it: Pulumi returns secrets nested in an object as plain text.
 CLIENT_KEYS_KEY = f"{PROJECT}:client_keys"
 HUGGINGFACE_TOKEN_KEY = f"{PROJECT}:huggingface_token"
+GATEWAY_SECRETS_KEY = f"{PROJECT}:gateway_secrets"
 
 
 class SiteSettings(Settings):
@@ -39,13 +51,9 @@ class SiteSettings(Settings):
     )
 
 
-class ModelSettings(Settings):
-    """One model deployment: weights at a fixed revision and the engine that runs them."""
+class ServedModelSettings(Settings):
+    """What a model is to clients, wherever it runs."""
 
-    source: Annotated[SourceSettings, OneOf("infra.sources:SOURCES")] = Field(
-        description="Where the weights come from, at a fixed version."
-    )
-    engine: Annotated[EngineSettings, OneOf("infra.engines:ENGINES")] = Field(description="What runs the weights.")
     task: Literal["generate", "embed"] = Field(
         default="generate",
         description="`generate` serves chat and text completions; `embed` serves embeddings.",
@@ -56,14 +64,52 @@ class ModelSettings(Settings):
         le=10_000_000,
         description="Tokens that prompt and answer of one request may have together.",
     )
-    concurrent_requests: int = Field(
-        default=4, ge=1, le=4096, description="Requests that one engine answers at the same time; more wait."
-    )
     max_output_tokens: int | None = Field(
         default=None,
         ge=1,
         le=10_000_000,
         description="Longest answer a request may ask for, in tokens; unset, half of `context_tokens`.",
+    )
+    price: PriceSettings | None = Field(
+        default=None, description="What its tokens cost; budgets of clients and the audit count with it."
+    )
+    longest_generation_seconds: int = Field(
+        default=120,
+        ge=1,
+        le=7200,
+        description="Longest time one answer may take, in seconds. Every drain time follows from this one number.",
+    )
+    routing: RoutingSettings = Field(
+        default_factory=RoutingSettings, description="How its replicas share requests, and when one is left out."
+    )
+    fallbacks: list[str] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Models of this deployment that serve instead when this one cannot, in this order.",
+    )
+    routes: RoutesSettings | None = Field(
+        default=None, description="Shares of its requests for other models, such as a canary; unset, none."
+    )
+    shadow: ShadowSettings | None = Field(default=None, description="Copies of requests to another model; unset, none.")
+    hold: HoldSettings | None = Field(
+        default=None, description="Lets requests wait while no engine is ready; unset, they are refused with 503."
+    )
+
+    @property
+    def longest_answer_tokens(self) -> int:
+        """What a request may ask for."""
+        return self.max_output_tokens or self.context_tokens // 2
+
+
+class ModelSettings(ServedModelSettings):
+    """One model deployment: weights at a fixed revision and the engine that runs them."""
+
+    source: Annotated[SourceSettings, OneOf("infra.sources:SOURCES")] = Field(
+        description="Where the weights come from, at a fixed version."
+    )
+    engine: Annotated[EngineSettings, OneOf("infra.engines:ENGINES")] = Field(description="What runs the weights.")
+    concurrent_requests: int = Field(
+        default=4, ge=1, le=4096, description="Requests that one engine answers at the same time; more wait."
     )
     precision: Precision | None = Field(
         default=None, description="Precision of weights and computation; unset, that of the checkpoint."
@@ -96,14 +142,26 @@ class ModelSettings(Settings):
     speculative: SpeculativeSettings | None = Field(
         default=None, description="Speculative decoding: answers come sooner while the engine is not busy."
     )
-    price: PriceSettings | None = Field(
-        default=None, description="What its tokens cost; budgets of clients and the audit count with it."
+    queue: QueueSettings | None = Field(
+        default=None,
+        description="Lets more requests wait in the gateway, where `priority` and a deadline count; unset, they wait "
+        "in the engine.",
     )
-    longest_generation_seconds: int = Field(
-        default=120,
-        ge=1,
-        le=7200,
-        description="Longest time one answer may take, in seconds. Every drain time follows from this one number.",
+    upstreams: dict[Name, UpstreamSettings] = Field(
+        default_factory=dict, max_length=64, description="Other places that serve it beside the engine, by name."
+    )
+
+
+class RemoteModelSettings(ServedModelSettings):
+    """One model without an engine of ours: other places serve it, with all that the gateway does in between."""
+
+    upstreams: dict[Name, UpstreamSettings] = Field(
+        min_length=1, max_length=64, description="The places that serve it, by name."
+    )
+    queue: QueueSettings | None = Field(
+        default=None,
+        description="Lets requests wait for an upstream below its `concurrent_requests`; unset, as `{}`: 1000 of them, "
+        "30 seconds.",
     )
 
 
@@ -111,6 +169,22 @@ class ClientSettings(QuotaSettings):
     """Who calls. The key is a secret and never written here: it is generated, or set as `slipway:client_keys`."""
 
     models: list[str] = Field(min_length=1, description="The models this client may use.")
+    data_class: Name | None = Field(
+        default=None,
+        description="How secret its data is: a class of `gateway.data_classes`, or `restricted`, which never leaves "
+        "this deployment's own boundary; unset, it may go anywhere.",
+    )
+    keys_expire: PointInTime | None = Field(
+        default=None,
+        description="From when on its keys are nobody's, with a time zone, such as `2027-06-30T00:00:00Z`; unset, "
+        "never.",
+    )
+    certificates: list[CertificateName] = Field(
+        default_factory=list,
+        max_length=256,
+        description="Names of certificates that count as its key: `uri:`, `dns:`, `email:` or `cn:` and the name; "
+        "needs `gateway.tls.client_ca_file`.",
+    )
     per_model: dict[Name, QuotaSettings] = Field(
         default_factory=dict, description="Narrower limits for some of its models, by model."
     )
@@ -144,8 +218,16 @@ class StackConfig(Settings):
     models: dict[Name, ModelSettings] = Field(
         min_length=1, description="The models that are served, by the name that clients send."
     )
+    remote_models: dict[Name, RemoteModelSettings] = Field(
+        default_factory=dict, description="Models without an engine of ours, by the name that clients send."
+    )
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
     gateway: GatewaySettings = Field(
         default_factory=GatewaySettings,
-        description="The policy gateway: audit, privacy, guardrails, cache, identity, traces.",
+        description="The policy gateway: audit, privacy, guardrails, cache, identity, limits, TLS, traces.",
     )
+
+    @property
+    def every_model(self) -> dict[str, ModelSettings | RemoteModelSettings]:
+        """All that clients can ask for, ours first."""
+        return {**self.models, **self.remote_models}

@@ -33,7 +33,8 @@ _SECRET_NAME = re.compile(
 CREDENTIAL_REMEDY = (
     "remove it, replace the secret itself, and set the new one beside the deployment: "
     "`pulumi config set --secret --path slipway:client_keys.CLIENT` for a client, "
-    "`pulumi config set --secret slipway:huggingface_token` for Hugging Face"
+    "`pulumi config set --secret slipway:huggingface_token` for Hugging Face, "
+    "`pulumi config set --secret --path slipway:gateway_secrets.NAME` for what the gateway shows to others"
 )
 
 

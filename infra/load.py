@@ -14,7 +14,14 @@ from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from infra.config import CLIENT_KEYS_KEY, DEPLOYMENT_KEY, HUGGINGFACE_TOKEN_KEY, PROJECT, StackConfig
+from infra.config import (
+    CLIENT_KEYS_KEY,
+    DEPLOYMENT_KEY,
+    GATEWAY_SECRETS_KEY,
+    HUGGINGFACE_TOKEN_KEY,
+    PROJECT,
+    StackConfig,
+)
 from infra.explain import (
     CREDENTIAL_REMEDY,
     Schema,
@@ -24,12 +31,13 @@ from infra.explain import (
     presentable,
     shown,
 )
+from infra.gateway.references import gateway_references
 from infra.given_secrets import GivenSecrets, parse_secrets
 from infra.problems import Problem, Refused, listing, nearest
 from infra.references import Found, colliding_names, references, section
 from infra.stack_file import KeyPath, read_stack_file
 
-SECRET_KEYS = (CLIENT_KEYS_KEY, HUGGINGFACE_TOKEN_KEY)
+SECRET_KEYS = (CLIENT_KEYS_KEY, HUGGINGFACE_TOKEN_KEY, GATEWAY_SECRETS_KEY)
 
 
 class _ClosedMaps(GenerateJsonSchema):
@@ -85,11 +93,18 @@ def load_pulumi() -> StackConfig:
     return validate(raw, source, {}, problems)
 
 
-def load_secrets(clients: Collection[str]) -> GivenSecrets:
-    """The secrets of the running Pulumi program. Raises Refused; no problem shows a secret."""
+def load_secrets(clients: Collection[str], gateway_secrets: Collection[str]) -> GivenSecrets:
+    """The secrets of the running Pulumi program, for these clients and by these names. Raises Refused; no problem
+    shows a secret."""
     from pulumi.runtime.config import get_config
 
-    return parse_secrets(get_config(CLIENT_KEYS_KEY), get_config(HUGGINGFACE_TOKEN_KEY), clients)
+    return parse_secrets(
+        get_config(CLIENT_KEYS_KEY),
+        get_config(HUGGINGFACE_TOKEN_KEY),
+        clients,
+        get_config(GATEWAY_SECRETS_KEY),
+        gateway_secrets,
+    )
 
 
 def validate(raw: Any, source: str, lines: Mapping[KeyPath, int], problems: list[Problem] | None = None) -> StackConfig:
@@ -97,7 +112,7 @@ def validate(raw: Any, source: str, lines: Mapping[KeyPath, int], problems: list
     problems = list(problems or [])
     config = None
     secrets = list(_credentials(raw))
-    found = [*colliding_names(raw), *references(raw)]
+    found = [*colliding_names(raw), *references(raw), *gateway_references(raw)]
     try:
         # JSON mode: strict about types, while a list may still become a tuple.
         config = StackConfig.model_validate_json(json.dumps(raw))
@@ -168,7 +183,7 @@ def _is_encrypted(value: Any) -> bool:
 
 
 def _plain_secret(key: str) -> Problem:
-    target = f"--path {key}.CLIENT" if key == CLIENT_KEYS_KEY else key
+    target = {CLIENT_KEYS_KEY: f"--path {key}.CLIENT", GATEWAY_SECRETS_KEY: f"--path {key}.NAME"}.get(key, key)
     return Problem(
         where=key,
         found="a secret in plain text (not shown)",

@@ -11,11 +11,13 @@ from infra.plan.types import DeploymentPlan
 
 
 def export(plan: DeploymentPlan, endpoints: Mapping[str, pulumi.Output[str]], keys: ClientKeys) -> None:
-    """Exports `endpoint` (the first site's), `endpoints` and `status_pages` by site, `models`, and `client_keys`: one
-    valid key each."""
+    """Exports `endpoint` (the first site's), `endpoints`, `status_pages` and `certificates` by site, `models`, and
+    `client_keys`: one valid key each."""
     pulumi.export("endpoint", next(iter(endpoints.values())))
     pulumi.export("endpoints", dict(endpoints))
     pages = {name: site.status_page for name, site in plan.sites.items() if site.status_page}
     pulumi.export("status_pages", pages)
-    pulumi.export("models", list(plan.models))
+    certificates = {name: site.certificate_file for name, site in plan.sites.items() if site.certificate_file}
+    pulumi.export("certificates", certificates)
+    pulumi.export("models", [*plan.models, *plan.remote_models])
     pulumi.export("client_keys", keys.keys.apply(lambda known: {client: of[0] for client, of in known.items()}))

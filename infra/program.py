@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pulumi
 
 from infra.components.client_keys import ClientKeys
 from infra.config import PROJECT
+from infra.gateway.secret import secret_names
 from infra.load import load_pulumi, load_secrets
 from infra.outputs import export
 from infra.plan.build import build_plan
@@ -25,7 +27,7 @@ def deploy() -> None:
     try:
         config = load_pulumi()
         plan = build_plan(config, pulumi.get_stack())
-        secrets = load_secrets(plan.clients)
+        secrets = load_secrets(plan.clients, tuple(secret_names(config)))
     except Refused as refused:
         pulumi.log.error(str(refused))
         sys.exit(MESSAGE_WAS_SHOWN)
@@ -33,7 +35,11 @@ def deploy() -> None:
         pulumi.log.warn(warning)
 
     keys = ClientKeys(PROJECT, clients=tuple(plan.clients), given=secrets.client_keys)
-    for_sites = SiteSecrets(key_hashes=keys.hashes, huggingface_token=pulumi.Output.secret(secrets.huggingface_token))
+    for_sites = SiteSecrets(
+        key_hashes=keys.hashes,
+        huggingface_token=pulumi.Output.secret(secrets.huggingface_token),
+        gateway_secrets=pulumi.Output.secret(json.dumps(secrets.gateway_secrets, sort_keys=True)),
+    )
     sites = {
         name: load_object(PLATFORMS[site.platform].component)(name, site, for_sites)
         for name, site in plan.sites.items()

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from infra.explain import shown
-from infra.gateway.cache import cache_problems
-from infra.gateway.config import PRIVACY_KINDS
+from infra.gateway.privacy import PRIVACY_KINDS
 from infra.naming import normalised
 from infra.problems import Problem, did_you_mean, listing
 from infra.stack_file import KeyPath
@@ -31,12 +30,30 @@ def items(raw: Any, name: str) -> list[Any]:
     return cast(list[Any], value) if isinstance(value, list) else []
 
 
+def every_model(raw: Any) -> dict[str, Any]:
+    """All that clients can ask for."""
+    return {**section(raw, "models"), **section(raw, "remote_models")}
+
+
+def own_kinds(raw: Any) -> list[tuple[KeyPath, str]]:
+    """Kinds of personal data that a deployment adds, with where it does."""
+    privacy = section(raw, "gateway", "privacy")
+    here = ("gateway", "privacy")
+    found: list[tuple[KeyPath, str]] = [
+        ((*here, part, kind), kind) for part in ("patterns", "names") for kind in section(privacy, part)
+    ]
+    recogniser = items(section(privacy, "recogniser"), "kinds")
+    return found + [
+        ((*here, "recogniser", "kinds", index), kind) for index, kind in enumerate(recogniser) if isinstance(kind, str)
+    ]
+
+
 def colliding_names(raw: Any) -> Found:
     """Names that are taken, and names that are different here and the same where only lower case and dashes exist."""
-    for kind in ("sites", "models", "clients"):
-        groups: defaultdict[str, list[str]] = defaultdict(list)
-        for name in section(raw, kind):
-            groups[normalised(name)].append(name)
+    for parts in (("sites",), ("models", "remote_models"), ("clients",)):
+        groups: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for kind, name in ((part, name) for part in parts for name in section(raw, part)):
+            groups[normalised(name)].append((kind, name))
             if name in RESERVED_NAMES:
                 yield (
                     (kind, name),
@@ -47,13 +64,14 @@ def colliding_names(raw: Any) -> Found:
                         remedy="choose another name",
                     ),
                 )
-        for label, names in groups.items():
-            if len(names) > 1:
+        for label, found in groups.items():
+            if len(found) > 1:
+                names = listing(name for _, name in found)
                 yield (
-                    (kind, names[-1]),
+                    found[-1],
                     Problem(
                         where="",
-                        found=f"{listing(names)}, which all become `{label}` in resource and host names",
+                        found=f"{names}, which all become `{label}` in resource and host names",
                         allowed="names that differ in more than case, `.`, `_` and `-`",
                         remedy="rename all but one of them",
                     ),
@@ -61,18 +79,17 @@ def colliding_names(raw: Any) -> Found:
 
 
 def references(raw: Any) -> Found:
-    """Models and clients that are named and are not there, budgets over models without a price, and sizes that
-    contradict each other."""
-    models, clients = section(raw, "models"), section(raw, "clients")
+    """Models and clients that are named and are not there, and budgets over models without a price."""
+    models, clients = every_model(raw), section(raw, "clients")
     for client, settings in clients.items() if models else ():
         named = items(settings, "models")
         for index, model in enumerate(named):
-            yield from _unknown(
+            yield from unknown(
                 ("clients", client, "models", index), model, models, "models", "a model of this deployment"
             )
         own = [model for model in named if isinstance(model, str)]
         for model in section(settings, "per_model"):
-            yield from _unknown(
+            yield from unknown(
                 ("clients", client, "per_model", model), model, own, "client's models", "one of the client's models"
             )
         if section(settings).get("dollars_per_month") is not None:
@@ -80,28 +97,23 @@ def references(raw: Any) -> Found:
         for model, quota in section(settings, "per_model").items():
             if section(quota).get("dollars_per_month") is not None:
                 yield from _unpriced(("clients", client, "per_model", model, "dollars_per_month"), [model], models)
-    sets = section(raw, "gateway", "guardrails")
+    kinds = (*PRIVACY_KINDS, *(kind for _, kind in own_kinds(raw)))
     for client, settings in clients.items():
-        path = ("clients", client, "guardrails")
-        yield from _unknown(path, section(settings).get("guardrails"), sets, "sets of `gateway.guardrails`", "a set")
-    for name, rules in sets.items():
-        for place in ("before", "after"):
-            yield from _unnamed_models(("gateway", "guardrails", name, place), section(rules, place))
-    kinds = (*PRIVACY_KINDS, *section(raw, "gateway", "privacy", "patterns"))
-    for client, settings in clients.items():
-        for kind in section(settings, "privacy", "kinds"):
-            path = ("clients", client, "privacy", "kinds", kind)
-            yield from _unknown(
-                path, kind, kinds, "kinds of personal data", "a kind, or add it to `gateway.privacy.patterns`"
-            )
-    yield from cache_problems(section(raw, "gateway", "cache"))
+        rules: list[KeyPath] = [("privacy",)]
+        rules += [("privacy", "boundaries", name) for name in section(settings, "privacy", "boundaries")]
+        for rule in rules:
+            for kind in section(settings, *map(str, rule), "kinds"):
+                path = ("clients", client, *rule, "kinds", kind)
+                remedy = "a kind, or add it to `gateway.privacy.patterns`"
+                yield from unknown(path, kind, kinds, "kinds of personal data", remedy)
     for issuer, settings in section(raw, "gateway", "issuers").items() if clients else ():
         for index, rule in enumerate(items(settings, "clients")):
             path = ("gateway", "issuers", issuer, "clients", index, "client")
-            yield from _unknown(path, section(rule).get("client"), clients, "clients", "a client of this deployment")
+            yield from unknown(path, section(rule).get("client"), clients, "clients", "a client of this deployment")
 
 
-def _unknown(path: KeyPath, name: Any, known: Iterable[str], kind: str, remedy: str) -> Found:
+def unknown(path: KeyPath, name: Any, known: Iterable[str], kind: str, remedy: str) -> Found:
+    """A name that is not among those that it must be of."""
     known = tuple(known)
     if isinstance(name, str) and name not in known:
         yield (
@@ -113,21 +125,6 @@ def _unknown(path: KeyPath, name: Any, known: Iterable[str], kind: str, remedy: 
                 remedy=did_you_mean(name, known, f"name {remedy}"),
             ),
         )
-
-
-def _unnamed_models(path: KeyPath, hooks: dict[str, Any]) -> Found:
-    """A chat model cannot be asked without its name."""
-    for hook, settings in hooks.items():
-        if section(settings).get("style") == "chat" and section(settings).get("model") is None:
-            yield (
-                (*path, hook, "model"),
-                Problem(
-                    where="",
-                    found="nothing",
-                    allowed="a model's name, with `style: chat`",
-                    remedy="add `model:` with the name that the endpoint knows it by",
-                ),
-            )
 
 
 def _unpriced(path: KeyPath, named: Iterable[str], models: dict[str, Any]) -> Found:

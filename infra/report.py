@@ -43,20 +43,38 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
         [_model_row(name, model) for name, model in plan.models.items()],
     )
     yield ""
+    if plan.remote_models:
+        yield "REMOTE MODELS"
+        yield from _table(
+            ("model", "task", "context", "longest answer", "upstreams"),
+            [
+                (
+                    name,
+                    model.task,
+                    f"{model.context_tokens} tokens",
+                    f"{model.max_output_tokens} tokens",
+                    ", ".join(f"{upstream} ({url})" for upstream, url in model.upstreams.items()),
+                )
+                for name, model in plan.remote_models.items()
+            ],
+        )
+        yield ""
     yield "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut"
     yield from _table(
-        ("model", "longest generation", "engine", "gateway", "process group"),
+        ("model", "longest wait", "longest generation", "engine", "gateway", "process group"),
         [
             (
                 name,
+                str(model.drain.longest_wait_seconds),
                 str(model.drain.longest_generation_seconds),
                 str(model.drain.engine_shutdown_seconds),
                 str(model.drain.gateway_grace_seconds),
                 str(model.drain.process_group_grace_seconds),
             )
-            for name, model in plan.models.items()
+            for name, model in (*plan.models.items(), *plan.remote_models.items())
         ],
     )
+    yield f"  gateway keep-alive {plan.gateway_keep_alive_seconds} s: what stands in front must close idle ones earlier"
     yield ""
     yield "CLIENTS"
     yield from _table(

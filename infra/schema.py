@@ -6,9 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from infra.config import CLIENT_KEYS_KEY, DEPLOYMENT_KEY, HUGGINGFACE_TOKEN_KEY
+from infra.config import CLIENT_KEYS_KEY, DEPLOYMENT_KEY, GATEWAY_SECRETS_KEY, HUGGINGFACE_TOKEN_KEY
 from infra.load import config_schema
 
+# Beside the deployment, each encrypted by Pulumi.
+SECRETS = {
+    CLIENT_KEYS_KEY: "API keys by client: one, or a list while they are rotated. Who has none gets one.",
+    HUGGINGFACE_TOKEN_KEY: "A token of Hugging Face, for models that ask for one.",
+    GATEWAY_SECRETS_KEY: "What the gateway shows to others, by a name of your choice: wherever a setting is a secret, "
+    "`{secret: NAME}` means one of these.",
+}
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 
 
@@ -16,7 +23,7 @@ def stack_file_schema() -> dict[str, Any]:
     """The schema of a whole Pulumi.<stack>.yaml; other projects' and Pulumi's own keys are left open."""
     deployment = dict(config_schema())
     definitions = deployment.pop("$defs")
-    secret = {"type": "object", "description": "A value that Pulumi encrypted (`secure: …`)."}
+    secrets = {key: {"type": "object", "description": f"{text} (`secure: …`)"} for key, text in SECRETS.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "slipway stack file",
@@ -26,7 +33,7 @@ def stack_file_schema() -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "required": [DEPLOYMENT_KEY],
-                "properties": {DEPLOYMENT_KEY: deployment, CLIENT_KEYS_KEY: secret, HUGGINGFACE_TOKEN_KEY: secret},
+                "properties": {DEPLOYMENT_KEY: deployment, **secrets},
             }
         },
         "$defs": definitions,

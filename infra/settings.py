@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from infra.registry import Registry, load_object
 
@@ -62,6 +63,27 @@ RelativePath = Annotated[
     str,
     StringConstraints(pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$"),
     Field(json_schema_extra={"x-remedy": "write the path below that folder, `like/this.gguf`"}),
+]
+
+
+def _in_the_calendar(text: str) -> str:
+    try:
+        datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise PydanticCustomError(
+            "slipway",
+            "{found}",
+            {"found": "a day that no calendar has", "allowed": "a date and a time of day", "remedy": "correct it"},
+        ) from None
+    return text
+
+
+# RFC 3339, with a zone: without one it would be another moment on another machine.
+PointInTime = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})$"),
+    AfterValidator(_in_the_calendar),
+    Field(json_schema_extra={"x-remedy": "write it like `2027-06-30T00:00:00Z`"}),
 ]
 
 Port = Annotated[int, Field(ge=1, le=65535)]

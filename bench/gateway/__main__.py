@@ -34,6 +34,7 @@ from bench.gateway.processes import (
 )
 from bench.gateway.report import Round, judge, summarise, table
 from tools.problem import run
+from tools.serving.compile import compiled
 
 _EVENTS = 65
 _INTERVAL_MILLISECONDS = 10
@@ -49,6 +50,8 @@ def main(arguments: list[str]) -> int:
     folder = options.output / "run"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    # As the container runs it; `--interpreted` is what a checkout runs.
+    package = ROOT / "serving_image" if options.interpreted else compiled()
     file_limit = raise_file_limit()
     core, load_core = cores()
     mock_engine, stream_load = compile_tools(folder)
@@ -62,13 +65,15 @@ def main(arguments: list[str]) -> int:
         ports = [engine.port for engine in engines]
         config, features, features_off = configuration(folder, ports)
         direct = Running("direct", engines[0].process, engines[0].port)
-        targets = [direct, start_nginx(stack, folder, ports, core), start_gateway(stack, config, core)]
+        targets = [direct, start_nginx(stack, folder, ports, core), start_gateway(stack, config, core, package)]
         targets += start_litellm(stack, folder, ports[0], core)
         rounds = [_round(targets, load, number) for number in range(-1, options.rounds)][1:]
     result: dict[str, Any] = summarise(rounds)
-    streams, each = _idle(mock_engine, load, folder, core, min(options.idle_streams, (file_limit - 500) // 2))
+    idle_streams = min(options.idle_streams, (file_limit - 500) // 2)
+    streams, each = _idle(mock_engine, load, folder, core, package, idle_streams)
     result["idle_stream_rss_mb"] = round(each * _IDLE_STREAMS / 1e6, 1)
     result |= {
+        "compiled": not options.interpreted,
         "idle_streams_opened": streams,
         "features": features,
         "features_off": features_off,
@@ -93,6 +98,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="default 5")
     parser.add_argument("--idle-streams", type=int, default=_IDLE_STREAMS, help=f"default {_IDLE_STREAMS}")
     parser.add_argument("--output", type=Path, default=ROOT / ".bench", help="folder (default .bench)")
+    parser.add_argument("--interpreted", action="store_true", help="measure the gateway as a checkout runs it")
     parser.add_argument("--plot", type=Path, help="write an SVG here")
     return parser.parse_args(arguments)
 
@@ -123,7 +129,7 @@ def _round(targets: list[Running], load: Load, number: int) -> Round:
     return seen
 
 
-def _idle(mock_engine: Path, load: Load, folder: Path, core: int, streams: int) -> tuple[int, float]:
+def _idle(mock_engine: Path, load: Load, folder: Path, core: int, package: Path, streams: int) -> tuple[int, float]:
     """Streams that are open and silent, on a gateway of their own with the same configuration."""
     own = folder / "idle"
     own.mkdir()
@@ -132,7 +138,7 @@ def _idle(mock_engine: Path, load: Load, folder: Path, core: int, streams: int) 
             _start_engine(stack, mock_engine, load.core, own, number, 2, _NEVER_MILLISECONDS) for number in range(2)
         ]
         config, _, _ = configuration(own, [engine.port for engine in engines])
-        gateway = start_gateway(stack, config, core)
+        gateway = start_gateway(stack, config, core, package)
         load.streams(gateway, 8)  # what is built by the first requests is not what a stream costs
         return load.idle_streams(gateway, streams)
 

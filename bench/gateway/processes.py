@@ -94,7 +94,15 @@ class Running:
         return found
 
 
-def start(stack: ExitStack, name: str, command: Sequence[str | Path], core: int, port: int, log: Path) -> Running:
+def start(
+    stack: ExitStack,
+    name: str,
+    command: Sequence[str | Path],
+    core: int,
+    port: int,
+    log: Path,
+    python_path: Path | None = None,
+) -> Running:
     """Start `command` on `core` and wait until it accepts on `port`. It ends with `stack`."""
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -103,7 +111,7 @@ def start(stack: ExitStack, name: str, command: Sequence[str | Path], core: int,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "serving_image")},
+            env={**os.environ, "PYTHONPATH": str(python_path or "")},
             preexec_fn=lambda: os.sched_setaffinity(0, {core}),
         )
     stack.callback(_end, process)
@@ -123,12 +131,12 @@ def start(stack: ExitStack, name: str, command: Sequence[str | Path], core: int,
     )
 
 
-def start_gateway(stack: ExitStack, config: Path, core: int) -> Running:
-    """slipway's gateway, as it runs everywhere; its log goes to a file."""
+def start_gateway(stack: ExitStack, config: Path, core: int, package: Path) -> Running:
+    """slipway's gateway from `package`, the folder with its modules; its log goes to a file."""
     port, operations = free_port(), free_port()
     command = [sys.executable, "-m", "serving.gateway", "--config", config, "--accept-seconds", "0"]
     command += ["--drain-seconds", "1", "--listen", f"127.0.0.1:{port}", "--operations", f"127.0.0.1:{operations}"]
-    return start(stack, "slipway", command, core, port, config.parent / "gateway.log")
+    return start(stack, "slipway", command, core, port, config.parent / "gateway.log", package)
 
 
 def start_nginx(stack: ExitStack, folder: Path, engine_ports: list[int], core: int) -> Running:

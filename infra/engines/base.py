@@ -71,9 +71,9 @@ class Parallel:
 class EngineRequest:
     """What a model wants of an engine, in words that every engine shares. None is the engine's own choice.
 
-    `host`, `port`, `weights_path`, `key_file` and `cache_path` are what the platform gives the process: fixed values in
-    a container, placeholders that the launcher fills where ports are chosen at start. `where` is the model's path in
-    the configuration, for problems.
+    `host`, `port`, `weights_path`, `key_file`, `threads` (for settings that name none) and `cache_path` are what the
+    platform gives the process: fixed values in a container, placeholders where only whoever starts it knows them.
+    `where` is the model's path in the configuration, for problems.
     """
 
     where: str
@@ -88,6 +88,7 @@ class EngineRequest:
     port: str
     weights_path: str
     key_file: str
+    threads: str
     cache_path: str
     precision: str | None = None
     quantization: str | None = None

@@ -29,7 +29,8 @@ class LlamaCppSettings(EngineSettings):
         default=None,
         ge=1,
         le=1024,
-        description="Processor threads per engine; unset, llama.cpp's own choice.",
+        description="Processor threads per engine; unset, one less than there are cores, at least one. With all of "
+        "them, llama.cpp collapses as soon as anything else runs: its threads wait for each other.",
     )
     gpu_layers: int = Field(
         default=0,
@@ -103,6 +104,7 @@ class LlamaCpp:
             # With --parallel set, llama.cpp splits --ctx-size over the slots.
             *("--ctx-size", str(request.context_tokens * slots)),
             *("--parallel", str(slots)),
+            *("--threads", request.threads if settings.threads is None else str(settings.threads)),
             *("--n-gpu-layers", str(settings.gpu_layers)),
             # A model that does not fit must fail; by default llama.cpp shrinks the context instead.
             *("--fit", "off"),
@@ -110,8 +112,6 @@ class LlamaCpp:
             *("--cache-ram", str(settings.host_prompt_cache_mebibytes)),
             *("--offline", "--metrics", "--no-ui", "--no-slots"),
         ]
-        if settings.threads is not None:
-            arguments += ["--threads", str(settings.threads)]
         if request.task == "embed":
             arguments += ["--embeddings", "--pooling", "mean"]
         return ContainerSpec(

@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from infra.gateway.secret import AbsolutePath, SecretSettings
 from infra.problems import Problem
 from infra.settings import Settings
 from infra.stack_file import KeyPath
 
 _ANSWER_BYTES = 1_048_576
 _ALL_BYTES = 67_108_864
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$", max_length=4096)]
 AnswerBytes = Annotated[int, Field(ge=256, le=16_777_216, description="Larger answers are not kept.")]
 AgeSeconds = Annotated[float, Field(ge=0.1, le=2_592_000, description="How long an answer is given again, in seconds.")]
 
@@ -36,12 +36,10 @@ class RedisCacheSettings(Settings):
     """Kept, encrypted, in a Redis or Valkey that gateways share."""
 
     kind: Literal["redis"] = Field(description="Kept, encrypted, in a Redis or Valkey that gateways share.")
-    url_file: AbsolutePath = Field(
-        description="Absolute path, where the gateway runs, of a file with the line redis://, rediss:// or unix://."
+    url: SecretSettings = Field(
+        description="Its address with the password in it: one line `redis://`, `rediss://` (TLS) or `unix://`."
     )
-    key_file: AbsolutePath = Field(
-        description="Absolute path, where the gateway runs, of a file with the secret that answers are encrypted with."
-    )
+    key: SecretSettings = Field(description="What answers are encrypted with: 32 to 64 random characters.")
     largest_bytes: int = Field(
         default=_ALL_BYTES,
         ge=65_536,
@@ -53,8 +51,11 @@ class RedisCacheSettings(Settings):
     namespace: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = Field(
         default="slipway", description="Begins the names of its keys; gateways with the same one share."
     )
+    timeout_seconds: float = Field(
+        default=0.1, ge=0.01, le=0.5, description="Longest time for one exchange, in seconds; then nothing is found."
+    )
     ca_file: AbsolutePath | None = Field(
-        default=None, description="Certificates to trust for rediss://; unset, the system's."
+        default=None, description="Authorities to trust for `rediss://`, a PEM file; unset, the system's."
     )
 
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from infra.gateway.address import Url, crosses_readable
+from infra.gateway.secret import SecretSettings
 from infra.settings import Settings
 
 RuleName = Annotated[
@@ -20,7 +22,8 @@ RuleName = Annotated[
 _NOT_LINEAR = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9]")
 # Where the same characters mean themselves.
 _LITERAL = re.compile(r"\\Q.*?\\E|\\[^1-9]|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]", re.DOTALL)
-_HOST = r"(https?://)?(\*\.)?([A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+_NAME = r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"
+_HOST = rf"(https?://)?(\*\.)?({_NAME}|\[[0-9A-Fa-f:.]{{2,45}}\])(:[0-9]{{1,5}})?"
 
 
 def _linear(pattern: str) -> str:
@@ -39,7 +42,10 @@ def _linear(pattern: str) -> str:
 
 
 LinearPattern = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_linear)]
+Patterns = Annotated[dict[RuleName, LinearPattern], Field(max_length=256)]
 Address = Annotated[str, StringConstraints(pattern=rf"^(data:|{_HOST})$", max_length=300)]
+Addresses = Annotated[list[Address], Field(max_length=1024)]
+FolderPath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f{}]+$", max_length=4096)]
 OnFailure = Literal["refuse", "pass"]
 _TIMEOUT: Any = Field(default=2000, ge=1, le=60_000, description="How long to wait for its judgement, in milliseconds.")
 _ON_FAILURE: Any = Field(
@@ -56,8 +62,9 @@ class PythonHookSettings(Settings):
         pattern=r"^[A-Za-z_][A-Za-z0-9_.]{0,255}:[A-Za-z_][A-Za-z0-9_]{0,127}$",
         description="The class, as `module:Class`.",
     )
-    folder: str | None = Field(
-        default=None, min_length=1, description="A folder with the module, where the gateway runs; unset, installed."
+    folder: FolderPath | None = Field(
+        default=None,
+        description="Absolute path of a folder with the module, on the machine that serves; unset, it is installed.",
     )
     timeout_milliseconds: float = _TIMEOUT
     on_failure: OnFailure = _ON_FAILURE
@@ -67,60 +74,62 @@ class ModerationHookSettings(Settings):
     """A model that judges texts, asked over HTTP."""
 
     kind: Literal["moderation"] = Field(description="A model that judges texts, such as Llama Guard.")
-    url: str = Field(
-        pattern=r"^https?://[^\s@]+$",
-        description="The endpoint with its path, such as http://127.0.0.1:8000/v1/chat/completions.",
-    )
+    url: Url = Field(description="The endpoint with its path, such as http://127.0.0.1:8000/v1/chat/completions.")
     style: Literal["moderations", "chat"] = Field(
         default="moderations",
         description="`moderations` for an endpoint as OpenAI's of that name, `chat` for a chat model that answers "
         "`safe` or `unsafe`.",
     )
     model: str | None = Field(default=None, min_length=1, description="The model to name; `chat` needs one.")
-    key_file: str | None = Field(
-        default=None, min_length=1, description="A file with the endpoint's key, where the gateway runs; unset, no key."
-    )
+    key: SecretSettings | None = Field(default=None, description="The endpoint's key; unset, none is shown.")
     categories: list[str] | None = Field(
-        default=None, min_length=1, description="The only categories that count; unset, all of them."
+        default=None, min_length=1, max_length=64, description="The only categories that count; unset, all of them."
     )
     timeout_milliseconds: float = _TIMEOUT
     on_failure: OnFailure = _ON_FAILURE
 
 
 AnyHook = Annotated[PythonHookSettings | ModerationHookSettings, Field(discriminator="kind")]
+Hooks = Annotated[dict[RuleName, AnyHook], Field(max_length=16)]
 
 
 class GuardrailSettings(Settings):
     """One set of rules. What is unset is not looked at."""
 
-    deny_patterns: dict[RuleName, LinearPattern] = Field(
+    deny_patterns: Patterns = Field(
         default_factory=dict, description="By name: regular expressions (RE2 syntax) that no prompt may match."
     )
-    deny_answer_patterns: dict[RuleName, LinearPattern] = Field(
+    deny_answer_patterns: Patterns = Field(
         default_factory=dict, description="The same for answers, which are then kept back until they are whole."
     )
-    media_hosts: list[Address] | None = Field(
+    media_hosts: Addresses | None = Field(
         default=None,
         description="Where images, sound and files may be: `HOST`, `*.HOST`, `http://HOST:PORT`, and `data:` for those "
         "by value; unset, anywhere.",
     )
-    tool_hosts: list[Address] | None = Field(
+    tool_hosts: Addresses | None = Field(
         default=None, description="Where addresses in tools' definitions may point to; unset, anywhere."
     )
-    before: dict[RuleName, AnyHook] = Field(
+    before: Hooks = Field(
         default_factory=dict, description="Who is asked before a prompt goes to a model, by name, in this order."
     )
-    after: dict[RuleName, AnyHook] = Field(
+    after: Hooks = Field(
         default_factory=dict,
         description="Who is asked before an answer goes to the client; it is kept back until then.",
     )
     largest_answer_bytes: int = Field(
         default=4_194_304, ge=1024, le=1_073_741_824, description="The longest answer that is kept back, in bytes."
     )
+    keep_alive_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=600,
+        description="How often a stream whose answer is kept back shows a sign of life, in seconds.",
+    )
 
 
 def guardrail_warnings(sets: Mapping[str, GuardrailSettings]) -> Iterator[str]:
-    """Hooks that let pass what they could not judge."""
+    """Hooks that let pass what they could not judge, and those to which texts go readable."""
     for name, rules in sets.items():
         for place, hooks in (("before", rules.before), ("after", rules.after)):
             for hook, settings in hooks.items():
@@ -128,4 +137,9 @@ def guardrail_warnings(sets: Mapping[str, GuardrailSettings]) -> Iterator[str]:
                     yield (
                         f"guardrails `{name}`: what the hook `{hook}` cannot judge passes "
                         f"(`{place}.{hook}.on_failure: pass`)"
+                    )
+                if isinstance(settings, ModerationHookSettings) and crosses_readable(settings.url):
+                    yield (
+                        f"guardrails `{name}`: the hook `{hook}` is asked over plain HTTP ({settings.url}): "
+                        "what goes there crosses the network readable"
                     )

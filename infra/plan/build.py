@@ -10,8 +10,10 @@ from infra.engines.base import Adapter, EngineRequest, Speculative
 from infra.explain import dotted
 from infra.plan.capabilities import capability_problems, model_warnings, placement_problems
 from infra.plan.drain import drain_plan
-from infra.plan.gateway import gateway_config, gateway_warnings
-from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, Replicas, Weights
+from infra.plan.gateway import gateway_config
+from infra.plan.gateway_checks import gateway_problems, longest_wait, output_problems
+from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, RemoteModelPlan, Replicas, Weights
+from infra.plan.weakenings import gateway_warnings
 from infra.platforms import PLATFORMS
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.problems import Problem, Refused
@@ -41,8 +43,9 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
         found = [*placement_problems(settings.engine.kind, request, site, address), *_model_problems(settings, request)]
         problems += found
         if not found:
-            planned[name] = model_plan(settings, request, placements)
+            planned[name] = model_plan(settings, request, placements, longest_wait(name, config))
             warnings += model_warnings(planned[name], request, address)
+    problems += gateway_problems(config)
 
     requests = {site: _site_request(site, config, stack, planned, clients, placements) for site in sites}
     for site, request in requests.items():
@@ -56,7 +59,18 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
         topology=config.topology.kind,
         sites={site: platforms[site].plan(request) for site, request in requests.items()},
         models=planned,
+        remote_models={
+            name: RemoteModelPlan(
+                task=settings.task,
+                context_tokens=settings.context_tokens,
+                max_output_tokens=settings.longest_answer_tokens,
+                upstreams={upstream: found.url for upstream, found in settings.upstreams.items()},
+                drain=drain_plan(settings.longest_generation_seconds, longest_wait(name, config)),
+            )
+            for name, settings in config.remote_models.items()
+        },
         clients=clients,
+        gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
         warnings=(
             *gateway_warnings(config),
             *warnings,
@@ -83,6 +97,7 @@ def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -
         port=address.port,
         weights_path=address.weights_path.replace("{model}", name),
         key_file=address.key_file,
+        threads=address.threads,
         cache_path=address.cache_path,
         precision=settings.precision,
         quantization=settings.quantization,
@@ -112,16 +127,12 @@ def _weights(source: SourceSettings) -> Weights:
 def _model_problems(settings: ModelSettings, request: EngineRequest) -> Iterator[Problem]:
     yield from capability_problems(settings.engine.kind, request)
     yield from ENGINES[settings.engine.kind].problems(request)
-    if settings.max_output_tokens is not None and settings.max_output_tokens >= settings.context_tokens:
-        yield Problem(
-            where=f"{request.where}.max_output_tokens",
-            found=f"{settings.max_output_tokens}, with {settings.context_tokens} `context_tokens`",
-            allowed=f"1 to {settings.context_tokens - 1}: the prompt needs room too",
-            remedy="raise `context_tokens` or lower `max_output_tokens`",
-        )
+    yield from output_problems(request.where, settings)
 
 
-def model_plan(settings: ModelSettings, request: EngineRequest, placements: tuple[Placement, ...]) -> ModelPlan:
+def model_plan(
+    settings: ModelSettings, request: EngineRequest, placements: tuple[Placement, ...], longest_wait_seconds: int
+) -> ModelPlan:
     """One model, decided. Called only for requests without problems."""
     container = ENGINES[settings.engine.kind].render(request)
     replicas = sum(p.replicas for p in placements if p.model == request.model)
@@ -131,11 +142,11 @@ def model_plan(settings: ModelSettings, request: EngineRequest, placements: tupl
         task=settings.task,
         context_tokens=settings.context_tokens,
         concurrent_requests=settings.concurrent_requests,
-        max_output_tokens=settings.max_output_tokens or settings.context_tokens // 2,
+        max_output_tokens=settings.longest_answer_tokens,
         weights=request.weights,
         replicas=Replicas(min=replicas, max=replicas),
         sites=tuple(p.site for p in placements if p.model == request.model),
-        drain=drain_plan(settings.longest_generation_seconds),
+        drain=drain_plan(settings.longest_generation_seconds, longest_wait_seconds),
         container=container,
     )
 
@@ -157,6 +168,9 @@ def _site_request(
         settings=config.sites[site].platform,
         models=served,
         gateway=gateway_config(config, served, clients),
-        # A site ends only when its longest generation may have ended.
-        drain=drain_plan(max(m.longest_generation_seconds for m in config.models.values())),
+        # A site ends only when its longest generation, after the longest wait for it, may have ended.
+        drain=drain_plan(
+            max(model.longest_generation_seconds for model in config.every_model.values()),
+            max(longest_wait(name, config) for name in config.every_model),
+        ),
     )

@@ -1,83 +1,112 @@
-"""The gateway's configuration file, as the plan knows it: no key and no address of an engine is in it yet."""
+"""The gateway's configuration file, as the plan knows it: no secret, no hash and no address of an engine is in it yet.
+
+Placeholders stand for what only a running site knows: `{engine}` and `{key_file}` for an engine of ours, `{key_sha256}`
+for the hash of a client's key, `{state}` and `{secrets}` for folders.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from infra.config import StackConfig
-from infra.gateway.config import AuditSettings, IssuerSettings, rendered
-from infra.gateway.guardrails import guardrail_warnings
+from infra.config import ClientSettings, ModelSettings, RemoteModelSettings, StackConfig
+from infra.gateway.audit import AuditSettings
+from infra.gateway.cache import RedisCacheSettings
+from infra.gateway.config import GatewaySettings, rendered
+from infra.gateway.guardrails import AnyHook, GuardrailSettings, ModerationHookSettings
+from infra.gateway.privacy import PrivacySettings
+from infra.gateway.quota import LimitsStoreSettings, RedisStoreSettings
+from infra.gateway.routing import QueueSettings, UpstreamSettings
+from infra.gateway.secret import secret_path
+from infra.gateway.telemetry import TracesSettings
+from infra.gateway.tls import TlsSettings
 from infra.plan.types import ClientPlan, ModelPlan
 
-# One prompt of 128k tokens is about 0.5 MB of text; 4 MiB leaves room for tools, JSON escapes and images by value.
-BODY_BYTES = 4 * 1024 * 1024
-MESSAGES = 2048
-CHOICES = 8
-CONNECT_SECONDS = 5
-# Longer than the idle reuse of common front ends and client pools, which must be the ones to close first.
-KEEP_ALIVE_SECONDS = 75
 # Stands for the folder that outlives restarts; whoever starts the gateway knows its path.
 STATE = "{state}"
+ENGINE = {"url": "{engine}", "key_file": "{key_file}"}
+KEY_HASH = "{key_sha256}"
+ENDPOINTS = {"generate": ("chat_completions", "completions"), "embed": ("embeddings",)}
 
 
 def gateway_config(
     config: StackConfig, models: Mapping[str, ModelPlan], clients: Mapping[str, ClientPlan]
 ) -> dict[str, Any]:
-    """The file's content. Upstreams and key hashes are added by whoever knows them: launcher and deployment."""
+    """The file's content for a site with these models. Launcher and deployment fill the placeholders."""
+    served: dict[str, ModelSettings | RemoteModelSettings] = {name: config.models[name] for name in models}
+    served |= config.remote_models
+    gateway = config.gateway
     optional = {
-        "identity": _identity(config.gateway.issuers),
-        "privacy": rendered(config.gateway.privacy) if config.gateway.privacy.patterns else None,
-        "guardrails": {name: rendered(rules) for name, rules in config.gateway.guardrails.items()} or None,
+        "identity": {"issuers": {name: rendered(issuer) for name, issuer in gateway.issuers.items()}}
+        if gateway.issuers
+        else None,
+        "privacy": _privacy(gateway.privacy),
+        "guardrails": {name: _guardrails(rules) for name, rules in gateway.guardrails.items()} or None,
         "cache": _cache(config),
-        "audit": _audit(config.gateway.audit),
-        "telemetry": _telemetry(config),
+        "audit": None if gateway.audit is None else _audit(gateway.audit),
+        "telemetry": _telemetry(gateway),
+        "tls": None if gateway.tls is None else _tls(gateway.tls),
+        "boundary": gateway.boundary,
+        "data_classes": gateway.data_classes or None,
+        "limits_store": _limits_store(gateway.limits_store),
+        "scaling": {"key_file": gateway.scaling.key.path} if gateway.scaling.key else None,
     }
     return {
         "version": 1,
-        "models": {name: _model(config, name, model) for name, model in models.items()},
-        "clients": {name: _client(config, name, client, models) for name, client in clients.items()},
-        "limits": {
-            "body_bytes": BODY_BYTES,
-            "messages": MESSAGES,
-            "choices": CHOICES,
-            "connect_seconds": CONNECT_SECONDS,
-            "keep_alive_seconds": KEEP_ALIVE_SECONDS,
-        },
+        "models": {name: _model(model, models.get(name), served) for name, model in served.items()},
+        "clients": {name: _client(config.clients[name], client, served) for name, client in clients.items()},
+        "limits": rendered(gateway.limits),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
 
-def gateway_warnings(config: StackConfig) -> Iterator[str]:
-    """What is weaker than the default or has no effect, one sentence each."""
-    if config.gateway.audit is None:
-        yield "no audit is kept (`gateway.audit: null`): nothing shows later who asked what of which model"
-    if "cache" in config.gateway.model_fields_set and not any(client.cache for client in config.clients.values()):
-        yield "nothing is cached: `gateway.cache` is set, but no client has `cache: true`"
-    for name, client in config.clients.items():
-        if client.privacy.mode != "off" and client.privacy.media == "allow":
-            yield f"client `{name}`: images, sound and files pass unscanned (`privacy.media: allow`)"
-    yield from guardrail_warnings(config.gateway.guardrails)
+def queue_of(model: ModelSettings | RemoteModelSettings) -> QueueSettings | None:
+    """What lets requests wait for a free replica; None when no replica is ever full."""
+    limited = any(upstream.concurrent_requests for upstream in model.upstreams.values())
+    return model.queue or (QueueSettings() if limited else None)
 
 
-def _model(config: StackConfig, name: str, model: ModelPlan) -> dict[str, Any]:
-    price = config.models[name].price
+def _model(
+    model: ModelSettings | RemoteModelSettings, plan: ModelPlan | None, served: Mapping[str, Any]
+) -> dict[str, Any]:
+    queue = queue_of(model)
+    routes, shadow = model.routes, model.shadow
+    own: dict[str, Any] = {**ENGINE}
+    if isinstance(model, ModelSettings) and model.queue is not None:
+        own["concurrent_requests"] = model.concurrent_requests
     known: dict[str, Any] = {
-        "upstreams": [],
+        "upstreams": [*([own] if plan else []), *map(_upstream, model.upstreams.values())],
         "context_tokens": model.context_tokens,
-        "max_output_tokens": model.max_output_tokens,
-        "endpoints": list(model.container.endpoints),
-        "longest_generation_seconds": model.drain.longest_generation_seconds,
+        "max_output_tokens": model.longest_answer_tokens,
+        "endpoints": list(plan.container.endpoints if plan else ENDPOINTS[model.task]),
+        "longest_generation_seconds": model.longest_generation_seconds,
     }
-    if digest := model.weights.sha256 or model.weights.revision:
-        known["digest"] = digest
-    return {**known, "price": rendered(price)} if price else known
-
-
-def _client(config: StackConfig, name: str, client: ClientPlan, models: Mapping[str, ModelPlan]) -> dict[str, Any]:
-    settings = config.clients[name]
-    here = {model: rendered(quota) for model, quota in settings.per_model.items() if model in models}
     optional: dict[str, Any] = {
+        "digest": (plan.weights.sha256 or plan.weights.revision) if plan else None,
+        "price": rendered(model.price) if model.price else None,
+        "routing": rendered(model.routing) if model.routing.model_fields_set else None,
+        "fallbacks": [name for name in model.fallbacks if name in served] or None,
+        "routes": rendered(routes) if routes and all(route.model in served for route in routes.to.values()) else None,
+        "shadow": {"model": shadow.model, "percent": shadow.percent, "concurrent": shadow.concurrent_requests}
+        if shadow and shadow.model in served
+        else None,
+        "queue": rendered(queue) if queue else None,
+        "hold": rendered(model.hold) if model.hold else None,
+    }
+    return {**known, **{field: value for field, value in optional.items() if value is not None}}
+
+
+def _upstream(upstream: UpstreamSettings) -> dict[str, Any]:
+    return {**rendered(upstream, without={"key"}), "key_file": secret_path(upstream.key)}
+
+
+def _client(settings: ClientSettings, client: ClientPlan, served: Mapping[str, Any]) -> dict[str, Any]:
+    here = {model: rendered(quota) for model, quota in settings.per_model.items() if model in served}
+    expires = settings.keys_expire
+    optional: dict[str, Any] = {
+        "keys": [{"sha256": KEY_HASH, "expires": expires}] if expires else None,
+        "certificates": settings.certificates or None,
+        "data_class": settings.data_class,
         "tokens_per_minute": settings.tokens_per_minute,
         "tokens_per_day": settings.tokens_per_day,
         "concurrent_requests": settings.concurrent_requests,
@@ -91,24 +120,84 @@ def _client(config: StackConfig, name: str, client: ClientPlan, models: Mapping[
     }
     return {
         "key_sha256": [],
-        "models": [model for model in client.models if model in models],
+        "models": [model for model in client.models if model in served],
         "requests_per_minute": client.requests_per_minute,
         **{field: value for field, value in optional.items() if value is not None},
     }
 
 
-def _identity(issuers: Mapping[str, IssuerSettings]) -> dict[str, Any] | None:
-    return {"issuers": {name: rendered(issuer) for name, issuer in issuers.items()}} if issuers else None
+def _privacy(privacy: PrivacySettings) -> dict[str, Any] | None:
+    if not privacy.model_fields_set:
+        return None
+    key = {"key_file": privacy.key.path} if privacy.key else {}
+    return {**rendered(privacy, without={"key"}), **key}
+
+
+def _guardrails(rules: GuardrailSettings) -> dict[str, Any]:
+    hooks = {"before": rules.before, "after": rules.after}
+    asked = {place: {name: _hook(hook) for name, hook in named.items()} for place, named in hooks.items()}
+    return {**rendered(rules, without={*hooks}), **asked}
+
+
+def _hook(hook: AnyHook) -> dict[str, Any]:
+    key = {"key_file": hook.key.path} if isinstance(hook, ModerationHookSettings) and hook.key else {}
+    return {**rendered(hook, without={"key"}), **key}
 
 
 def _cache(config: StackConfig) -> dict[str, Any] | None:
-    return rendered(config.gateway.cache) if any(client.cache for client in config.clients.values()) else None
+    cache = config.gateway.cache
+    if not any(client.cache for client in config.clients.values()):
+        return None
+    files = {"url_file": cache.url.path, "key_file": cache.key.path} if isinstance(cache, RedisCacheSettings) else {}
+    return {**rendered(cache, without={"url", "key"}), **files}
 
 
-def _audit(audit: AuditSettings | None) -> dict[str, Any] | None:
-    return {"folder": f"{STATE}/audit", **rendered(audit)} if audit else None
+def _audit(audit: AuditSettings) -> dict[str, Any]:
+    content: dict[str, Any] = {"folder": f"{STATE}/audit"}
+    content |= rendered(
+        audit, without={"content", "content_bytes", "master_key", "signing_key"} | {"object_store", "otlp_logs"}
+    )
+    if audit.signing_key:
+        content["signing_key_file"] = audit.signing_key.path
+    if audit.content == "encrypted":
+        master = secret_path(audit.master_key) or f"{STATE}/audit-master.key"
+        content |= {"content": audit.content, "content_bytes": audit.content_bytes}
+        content["subject_keys"] = {"folder": f"{STATE}/audit-subjects", "master_key_file": master}
+    if store := audit.object_store:
+        keys = {"access_key_file": secret_path(store.access_key), "secret_key_file": secret_path(store.secret_key)}
+        files = {field: file for field, file in keys.items() if file is not None}
+        content["object_store"] = {**rendered(store, without={"access_key", "secret_key"}), **files}
+    if logs := audit.otlp_logs:
+        header = {"header_file": logs.header.path} if logs.header else {}
+        content["otlp_logs"] = {**rendered(logs, without={"header"}), **header}
+    return content
 
 
-def _telemetry(config: StackConfig) -> dict[str, Any] | None:
-    traces = config.gateway.traces
-    return {"traces": {"url": traces.url, "ratio": traces.percent / 100}} if traces else None
+def _telemetry(gateway: GatewaySettings) -> dict[str, Any] | None:
+    content = rendered(gateway.metrics) if gateway.metrics.model_fields_set else {}
+    if gateway.traces:
+        content["traces"] = _traces(gateway.traces)
+    return content or None
+
+
+def _traces(traces: TracesSettings) -> dict[str, Any]:
+    return {
+        "url": traces.url,
+        "ratio": traces.percent / 100,
+        "parent": traces.parent,
+        "service_name": traces.service_name,
+        "queue": traces.queue_requests,
+        **({"authorization_file": traces.authorization.path} if traces.authorization else {}),
+    }
+
+
+def _tls(tls: TlsSettings) -> dict[str, Any]:
+    if tls.self_signed:
+        return {**rendered(tls), "self_signed_folder": f"{STATE}/tls"}
+    return rendered(tls, without={"self_signed", "self_signed_names"})
+
+
+def _limits_store(store: LimitsStoreSettings) -> dict[str, Any] | None:
+    if not isinstance(store, RedisStoreSettings):
+        return None
+    return {**rendered(store, without={"url"}), "url_file": store.url.path}

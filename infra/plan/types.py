@@ -97,9 +97,10 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DrainPlan:
-    """How long each layer may take to end, in seconds; every one follows from the longest generation."""
+    """How long each layer may take to end, in seconds; all follow from the longest generation and wait before it."""
 
     longest_generation_seconds: int
+    longest_wait_seconds: int
     engine_shutdown_seconds: int
     gateway_grace_seconds: int
     process_group_grace_seconds: int
@@ -131,6 +132,17 @@ class ModelPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemoteModelPlan:
+    """One model without an engine of ours. `upstreams` are origins, by their names."""
+
+    task: str
+    context_tokens: int
+    max_output_tokens: int
+    upstreams: Mapping[str, str]
+    drain: DrainPlan
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClientPlan:
     """Who may call what. Keys are secrets and not part of a plan."""
 
@@ -150,22 +162,28 @@ class Placement:
 @dataclass(frozen=True, kw_only=True)
 class SitePlan:
     """One place where serving runs. `status_page` is where its operator's page is, None where there is none.
-    `details` is the platform's own frozen dataclass; only that platform reads it."""
+    `certificate_file` is what clients are given to trust an endpoint that nobody else vouches for, or that the user
+    gave; relative to the checkout, None without TLS. `details` is the platform's own frozen dataclass; only that
+    platform reads it."""
 
     platform: str
     endpoint: str
     status_page: str | None = None
+    certificate_file: str | None = None
     models: tuple[str, ...]
     details: Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
-    """Everything that will exist in one stack."""
+    """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
+    connection: what stands in front must be the first to close one."""
 
     stack: str
     topology: str
     sites: Mapping[str, SitePlan]
     models: Mapping[str, ModelPlan]
+    remote_models: Mapping[str, RemoteModelPlan]
     clients: Mapping[str, ClientPlan]
+    gateway_keep_alive_seconds: int
     warnings: tuple[str, ...]

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from infra.platforms.local.component import release_digest
+from infra.platforms.local.process_group import _give_keys
 from infra.program import deploy as program
 from tests.harness import Recorder, deploy
 
@@ -73,6 +74,27 @@ def test_a_given_key_is_hashed_and_none_is_made() -> None:
     (group,) = recorded.of_type("pulumi-python:dynamic/slipway:ProcessGroup")
     assert len(json.loads(group.inputs["key_hashes"]["value"])["dev"]) == 2
     assert KEY not in json.dumps(group.inputs)
+
+
+def test_the_gateways_secrets_are_secret_and_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    deployment = dev()
+    deployment["gateway"] = {"scaling": {"key": {"secret": "scaling"}}}
+    recorded = deploy(
+        program, config={"slipway:deployment": deployment, "slipway:gateway_secrets": {"scaling": "canary-of-scaling"}}
+    )
+    (group,) = recorded.of_type("pulumi-python:dynamic/slipway:ProcessGroup")
+    assert json.loads(group.inputs["gateway_secrets"]["value"]) == {"scaling": "canary-of-scaling"}
+    assert group.is_secret("gateway_secrets")
+    assert "canary-of-scaling" not in group.inputs["specification"]
+    with pytest.raises(SystemExit):
+        deploy(program, config={"slipway:deployment": deployment})
+
+
+def test_a_key_that_ends_says_so_for_each_of_its_hashes() -> None:
+    client: dict[str, Any] = {"key_sha256": [], "keys": [{"sha256": "{key_sha256}", "expires": "2031-06-30T00:00:00Z"}]}
+    _give_keys(client, ["aa", "bb"])
+    assert client["key_sha256"] == []
+    assert client["keys"] == [{"sha256": digest, "expires": "2031-06-30T00:00:00Z"} for digest in ("aa", "bb")]
 
 
 def test_a_change_of_any_file_that_serves_is_another_release(tmp_path: Path) -> None:

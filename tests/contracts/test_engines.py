@@ -39,7 +39,8 @@ SHAPES: dict[str, str] = {
     **dict.fromkeys(("--model", "--model-path", "--api-key-file", "--config", "--spec-draft-model"), PATH),
     "--speculative-draft-model-path": PATH,
     "--host": r"[0-9.]+",
-    **dict.fromkeys(("--port", "--ctx-size", "--parallel", "--threads", "--max-model-len", "--max-num-seqs"), COUNT),
+    **dict.fromkeys(("--port", "--ctx-size", "--parallel", "--max-model-len", "--max-num-seqs"), COUNT),
+    "--threads": rf"{COUNT}|\{{threads\}}",
     **dict.fromkeys(("--max-num-batched-tokens", "--max-num-queued-reqs", "--shutdown-timeout", "--max-loras"), COUNT),
     **dict.fromkeys(("--context-length", "--max-running-requests", "--chunked-prefill-size"), COUNT),
     **dict.fromkeys(("--max-queued-requests", "--tp-size", "--pp-size", "--dp-size", "--ep-size"), COUNT),
@@ -154,7 +155,7 @@ def test_every_flag_is_taken_and_its_value_has_a_shape(kind: str, data: st.DataO
         else:
             assert re.fullmatch(SHAPES[flag], value or ""), (flag, value)
             # In a JSON value, the word is the first entry.
-            words = list(json.loads(value or "").values())[:1] if (value or "").startswith("{") else [value]
+            words = list(json.loads(value or "").values())[:1] if (value or "").startswith('{"') else [value]
             assert set(words) <= set(known.choices.get(flag, words)), "a word that this version does not know"
     for argument in request.settings.extra_arguments:
         assert argument.partition("=")[0] in " ".join(container.arguments)
@@ -283,7 +284,7 @@ def test_another_engine_is_one_line() -> None:
         settings = model_settings(kind, **fields_of)
         request = engine_request("chat", settings, CONTAINERS)
         assert not list(capability_problems(kind, request))
-        plans[kind] = asdict(model_plan(settings, request, placement))
+        plans[kind] = asdict(model_plan(settings, request, placement, 0))
         assert plans[kind]["engine"] == kind
     rest = [
         {k: v for k, v in p.items() if k not in ("engine", "engine_arguments", "container")} for p in plans.values()
@@ -308,7 +309,7 @@ def test_a_tag_without_a_digest_is_said(kind: str) -> None:
     for engine, said in (({"kind": kind}, True), (pinned, False)):
         settings = model_settings(engine)
         request = engine_request("chat", settings, CONTAINERS)
-        plan = model_plan(settings, request, ())
+        plan = model_plan(settings, request, (), 0)
         unresolved = plan.container.image.digest is None
         assert unresolved in (said, False)
         warned = [w for w in model_warnings(plan, request, CONTAINERS) if "no known digest" in w]
@@ -347,7 +348,7 @@ def test_further_weights_need_a_place(wanted: dict[str, Any]) -> None:
 def test_an_engine_s_own_warnings_are_given() -> None:
     settings = model_settings("tensorrt_llm")
     request = engine_request("chat", settings, CONTAINERS)
-    assert any("experimental" in w for w in model_warnings(model_plan(settings, request, ()), request, CONTAINERS))
+    assert any("experimental" in w for w in model_warnings(model_plan(settings, request, (), 0), request, CONTAINERS))
 
 
 def test_an_adapter_is_not_called_as_its_model() -> None:

@@ -121,15 +121,26 @@ UNITS = {"seconds", "milliseconds", "minute", "tokens", "requests", "bytes", "me
     "day",
     "days",
     "month",
-    # Ranks, of a queue and of a LoRA's matrices, have no unit.
+    "size",
+    "rows",
+    "characters",
+    "messages",
+    "choices",
+    "clients",
+    "gateways",
+    "failures",
+    "attempts",
+    # Ranks, of a queue and of a LoRA's matrices, and ratios have no unit.
     "priority",
     "rank",
+    "weight",
+    "factor",
 }
 
 
 @pytest.mark.parametrize(("cls", "name"), FIELDS, ids=field_name)
 def test_a_number_has_its_unit_in_its_name_and_both_bounds(cls: type[Settings], name: str) -> None:
-    schema = config_schema()["$defs"].get(cls.__name__, config_schema())["properties"][name]
+    schema = cls.model_json_schema()["properties"][name]
     described = next((option for option in schema.get("anyOf", []) if option.get("type") != "null"), schema)
     if described.get("type") in ("integer", "number"):
         assert name.rpartition("_")[2] in UNITS
@@ -142,7 +153,8 @@ def test_the_corpus_has_every_kind_and_sets_every_field() -> None:
 
     def note(value: Any) -> None:
         if isinstance(value, Settings):
-            written[type(value)] |= value.model_fields_set
+            for cls in type(value).__mro__:
+                written[cls] |= value.model_fields_set
             for field in type(value).model_fields:
                 note(getattr(value, field))
         elif isinstance(value, dict):

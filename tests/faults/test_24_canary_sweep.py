@@ -111,14 +111,19 @@ def test_no_key_and_no_prompt_is_found_anywhere(engine: FakeEngine, tmp_path: Pa
                 with contextlib.suppress(OSError), gateway.connect() as plain:
                     plain.sendall(raw_request(chat("ok")))
                     gathered.add("answers to broken HTTP", read_to_end(plain, 3))
-                # The mistake to expect: the key itself where its hash belongs.
+                # The mistakes to expect: the key itself where its hash belongs, and in the place of a name.
                 mistaken = {**config["clients"]["dev"], "key_sha256": [KEY], "keys": [{"sha256": KEY}]}
-                clients = {**config["clients"], "dev": mistaken}
-                (tmp_path / "gateway.json").write_text(json.dumps({**config, "clients": clients}))
-                gateway.hang_up()
-                notice = gateway.notified()
-                assert notice.startswith("refused ")
-                gathered.add("notices", notice.encode())
+                named = {**config["clients"]["dev"], KEY: PROMPT, "models": [KEY], "data_class": KEY}
+                clients = {**config["clients"], "dev": mistaken, "web": named, f"{KEY} ": named}
+                broken = [{**config, "clients": clients}, {**config, KEY: 1}, {**config, "limits_store": {"kind": KEY}}]
+                broken.append({**config, "clients": {**config["clients"], "web": {**named, "requests_per_minute": 1}}})
+                del broken[-1]["clients"]["web"][KEY]
+                for wrong in broken:
+                    (tmp_path / "gateway.json").write_text(json.dumps(wrong))
+                    gateway.hang_up()
+                    notice = gateway.notified()
+                    assert notice.startswith("refused ")
+                    gathered.add("notices", notice.encode())
                 (tmp_path / "gateway.json").write_text(json.dumps(config))
                 gateway.hang_up()
                 gathered.add("notices", gateway.notified().encode())

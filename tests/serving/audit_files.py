@@ -13,7 +13,8 @@ from typing import Any
 from serving.audit.verification import ChainReport, verify_folder
 from serving.gateway.audit.signing import load_public, load_signer
 from serving.gateway.audit.store import ChainStore
-from tests.serving.gateway_process import ROOT, GatewayProcess, wait_until
+from tests.serving.gateway_process import GatewayProcess, wait_until
+from tests.serving.package import PACKAGE
 
 FAILING_DISK = (str(Path(__file__).with_name("failing_disk.py")),)
 """`program` for start_gateway; see that file."""
@@ -49,7 +50,7 @@ def audit(*arguments: object) -> subprocess.CompletedProcess[str]:
     """python -m serving.audit"""
     return subprocess.run(
         [sys.executable, "-m", "serving.audit", *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "serving_image")},
+        env={**os.environ, "PYTHONPATH": str(PACKAGE)},
         capture_output=True,
         text=True,
         timeout=60,

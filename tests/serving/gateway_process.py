@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.serving.package import PACKAGE
 from tests.serving.upstream import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -250,7 +251,7 @@ def start_gateway(
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=passed,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "serving_image")},
+            env={**os.environ, "PYTHONPATH": str(PACKAGE)},
         )
     os.close(writing)
     gateway = GatewayProcess(process, reading, port, operations_port, log_file)

@@ -28,6 +28,7 @@ import yaml
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.platforms.local.generation import MARK
+from tests.serving.package import PACKAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-launcher-canary-6e1c"
@@ -151,7 +152,7 @@ class Launcher:
                 cwd="/",
                 env={
                     **{key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ},
-                    "PYTHONPATH": str(ROOT / "serving_image"),
+                    "PYTHONPATH": str(PACKAGE),
                     MARK: str(folder),
                     **env,
                 },

@@ -33,7 +33,7 @@ def _bench(*options: str, path: str | None = None) -> subprocess.CompletedProces
 @pytest.mark.skipif(bool(_MISSING), reason=f"not installed: {', '.join(_MISSING)}")
 def test_a_short_run_measures_everything(tmp_path: Path) -> None:
     picture = tmp_path / "speed.svg"
-    options = ("--seconds", "1", "--rounds", "1", "--idle-streams", "200", "--output", str(tmp_path))
+    options = ("--seconds", "1", "--rounds", "1", "--idle-streams", "200", "--output", str(tmp_path), "--interpreted")
     done = _bench(*options, "--plot", str(picture))
     assert done.returncode == 0, done.stderr[-2000:]
     result: dict[str, Any] = json.loads((tmp_path / "gateway.json").read_text())

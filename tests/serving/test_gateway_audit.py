@@ -289,7 +289,7 @@ def test_a_restart_continues_the_chain(config: dict[str, Any], tmp_path: Path, f
     ("audit_config", "text"),
     [
         ({}, "audit"),
-        ({"folder": "a", "colour": "red"}, "colour"),
+        ({"folder": "a", "colour": "red"}, "an unknown field, not shown, at `$.audit`"),
         (
             {"folder": "a", "content": "encrypted"},
             "audit.subject_keys: found nothing, with content: encrypted; allowed",

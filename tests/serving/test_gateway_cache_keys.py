@@ -125,3 +125,36 @@ def test_numbers_that_a_parser_would_round_are_different(folder: Path) -> None:
         for number in (10**25, 10**25 + 1)
     )
     assert key(folder, one) != key(folder, other)
+
+
+def test_where_a_key_is_kept_separates_nothing(folder: Path) -> None:
+    """Each generation has its own folder for secrets, and each gateway of several."""
+
+    def scope(place: str, mode: str, url: str) -> bytes:
+        (folder / place).write_text("k" * 32)
+        hook = {"kind": "moderation", "url": url, "key_file": str(folder / place)}
+        document = configuration("http://127.0.0.1:9", folder)
+        document["privacy"] = {"key_file": str(folder / place)}
+        document["guardrails"] = {"strict": {"before": {"guard": hook}}}
+        document["clients"] = {
+            "a": {
+                "key_sha256": [sha("x")],
+                "models": ["ok"],
+                "requests_per_minute": 5,
+                "cache": True,
+                "guardrails": "strict",
+                "privacy": {"mode": mode},
+            }
+        }
+        (folder / "gateway.json").write_text(json.dumps(document))
+        config = load_config(folder / "gateway.json")
+        assert config.cache is not None
+        _cache[:] = _cache or [ResponseCache(config.cache)]
+        part = client_cache_of("a", config, _cache[0])
+        assert part is not None
+        return part.key("ok", "", "completions", None, b"")
+
+    one = scope("one.key", "mask", "http://127.0.0.1:9/judge")
+    assert scope("two.key", "mask", "http://127.0.0.1:9/judge") == one
+    assert scope("one.key", "block", "http://127.0.0.1:9/judge") != one
+    assert scope("one.key", "mask", "http://127.0.0.1:9/another") != one

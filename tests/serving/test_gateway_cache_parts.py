@@ -218,10 +218,10 @@ def test_a_sealed_answer_opens_only_as_what_it_was() -> None:
 @pytest.mark.parametrize(
     ("cache", "expected"),
     [
-        ({"kind": "disk"}, "Invalid value 'disk'"),
+        ({"kind": "disk"}, "a value that is not one of those allowed, not shown, at `$.cache.kind`"),
         ({"kind": "memory", "largest_bytes": 65_536}, "cache.largest_answer_bytes: found 1048576; allowed is at most"),
         ({"kind": "memory", "age_seconds": 0}, "$.cache.age_seconds"),
-        ({"kind": "memory", "url_file": "/x"}, "unknown field `url_file`"),
+        ({"kind": "memory", "url_file": "/x"}, "an unknown field, not shown, at `$.cache`"),
         ({"kind": "redis"}, "missing required field `url_file`"),
         ({"kind": "redis", "url_file": "/no/u", "key_file": "/no/k"}, "cache.url_file: found FileNotFoundError"),
         ({"kind": "redis", "url_file": "/no/u", "key_file": "/no/k"}, "cache.key_file: found FileNotFoundError"),

@@ -126,7 +126,7 @@ MEDIA_GOOD: list[Any] = [
 MEDIA_BAD: list[Any] = [
     image("https://evil.example/a.png"),
     image("https://cdn.example.com@evil.example/a.png"),
-    image("https://cdn.example.com:443@evil.example/"),
+    image("https://cdn.example.com:443@evil.example/"),  # not-a-secret
     image("https://cdn.example.com\\@evil.example/"),
     image("https://cdn.example.com.evil.example/"),
     image("https://cdn.example.com./"),

@@ -61,7 +61,7 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
         (f"{at}.before.model.model", "nothing"),
         (f"{at}.before.key.key_file", "FileNotFoundError reading "),
         (f"{at}.after.after.implementation", "no coroutine `after` in it"),
-        ("clients.web.guardrails", "'strcit'"),
+        ("clients.web.guardrails", "another name (not shown)"),
     )
     assert len(found) == len(expected), found
     for (where, what), problem in zip(expected, found, strict=True):

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from serving.gateway.journal import Journal
-from tests.serving.gateway_process import ROOT, ask, chat, configuration, free_port
+from tests.serving.gateway_process import ask, chat, configuration, free_port
+from tests.serving.package import PACKAGE
 from tests.serving.upstream import FakeEngine
 
 _PIPE_BYTES = 65536
@@ -132,7 +133,7 @@ def test_a_gateway_serves_and_ends_whoever_reads_its_log(tmp_path: Path, stuck: 
         port, operations, notify = free_port(), free_port(), os.pipe()
         command = [sys.executable, "-m", "serving.gateway", "--config", str(config), "--notify-fd", str(notify[1])]
         command += ["--listen", f"127.0.0.1:{port}", "--operations", f"127.0.0.1:{operations}", "--accept-seconds", "0"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "serving_image")}
+        environment = {**os.environ, "PYTHONPATH": str(PACKAGE)}
         process = subprocess.Popen(command, stdout=writing, pass_fds=[notify[1]], env=environment)
         os.close(writing)
         try:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.gateway.events import EventScanner, usage_of
+from serving.gateway.events import EventScanner
+from serving.gateway.usage import usage_of
 
 STREAM = (
     b': comment\n\ndata: {"choices": [{"delta": {"content": "\xc3\xa9"}}]}\r\n\r\nevent: x\ndata: {"a":\ndata: 1}\n\n'

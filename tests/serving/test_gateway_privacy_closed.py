@@ -75,6 +75,8 @@ class _Recogniser(http.server.BaseHTTPRequestHandler):
         status = 200
         if "SLOW" in text:
             time.sleep(1)
+        if "BRISK" in text:
+            time.sleep(0.7)
         if "FAIL" in text:
             status = 500
         if "SHAPE" in text:
@@ -156,3 +158,12 @@ def test_a_recogniser_outside_is_asked_and_fails_closed(engine: FakeEngine, tmp_
     with start_gateway(tmp_path, nobody) as gateway:
         assert ask(gateway, "tokenise", user("Ada")).error["code"] == "privacy_recogniser_unavailable"
         assert gateway.request(body=user("Ada", "ok"), key=KEY).status == 200
+
+
+def test_a_recogniser_may_take_longer_than_a_body(engine: FakeEngine, tmp_path: Path, recogniser: str) -> None:
+    config = private_configuration(
+        engine.url, tmp_path, recogniser={"url": recogniser, "kinds": ["person"], "seconds": 5}
+    )
+    config["limits"]["body_seconds"] = 0.3
+    with start_gateway(tmp_path, config) as gateway:
+        assert ask(gateway, "tokenise", user("Ada BRISK")).status == 200

@@ -286,7 +286,7 @@ def test_a_reload_changes_the_ratio_and_loses_no_span(engine: FakeEngine, collec
         ({"url": "ftp://x"}, "telemetry.traces.url: found something else"),
         ({"url": "http://x/", "ratio": 2}, "ratio"),
         ({"url": "http://x/", "authorization_file": "/no/such"}, "telemetry.traces.authorization_file: found nothing"),
-        ({"url": "http://x/", "surprise": 1}, "surprise"),
+        ({"url": "http://x/", "surprise": 1}, "an unknown field, not shown, at `$.telemetry.traces`"),
     ],
 )
 def test_every_problem_of_traces_is_clear(tmp_path: Path, traces: dict[str, Any], expected: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,14 +12,15 @@ import aiohttp
 import pytest
 
 from serving.launcher import back_off, engine
-from serving.launcher.engine import Engine, series
+from serving.launcher.engine import Engine, series, threads_to_use
 from serving.launcher.specification import EngineSpecification, Weights
-from tests.serving.running import ROOT, chat, toy_path
+from tests.serving.package import PACKAGE
+from tests.serving.running import chat, launchers, toy, toy_path
 
 
 @pytest.fixture(autouse=True)
 def _like_a_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT / "serving_image"))
+    monkeypatch.setenv("PYTHONPATH", str(PACKAGE))
     monkeypatch.setenv("PATH", toy_path(tmp_path / "bin"))
 
 
@@ -148,3 +150,21 @@ def test_samples_of_a_metric_are_added_and_of_no_other() -> None:
     text = """# HELP running requests\nrunning 2\nrunning{slot="1"} 3\nrunning_total 7\nrest 1\n"""
     assert series(text, "running") == 5
     assert series(text, "nothing") == 0
+
+
+def test_threads_leave_a_core_to_others(tmp_path: Path) -> None:
+    """Where the settings name none; counted where it serves, not where the plan was made."""
+    with launchers(tmp_path) as start:
+        command = start(toy(tmp_path, chat={"engine": {"kind": "llama_cpp"}})).ready().engine().cmdline()
+    assert command[command.index("--threads") + 1] == str(threads_to_use())
+    assert 1 <= threads_to_use() <= max(1, (os.cpu_count() or 1) - 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no process to a core")
+def test_a_process_that_may_use_one_core_gets_one_thread() -> None:
+    allowed = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert threads_to_use() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)

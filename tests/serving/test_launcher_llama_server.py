@@ -29,7 +29,7 @@ SHARED = {
 def rendered(**model: Any) -> list[str]:
     spec = planned(port=1, operations=2, chat=model)["engines"]["chat"]
     assert spec["command"] == ["llama-server"]
-    return [{"{port}": "1234"}.get(argument, argument) for argument in spec["arguments"]]
+    return [{"{port}": "1234", "{threads}": "2"}.get(argument, argument) for argument in spec["arguments"]]
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,7 @@ def test_every_rendered_option_is_taken(task: str, engine: dict[str, Any], tmp_p
     assert params.cache_ram_mib == (64 if engine is ALL else 0)
     assert "F16" in params.cache_type_k.name
     assert params.cache_prompt is True
-    if engine is ALL:
-        assert params.cpuparams.n_threads == 3
+    assert params.cpuparams.n_threads == (3 if engine is ALL else 2)
     # Each stream holds one of its HTTP threads: with too few, probes would wait behind streams.
     assert params.n_threads_http > params.n_parallel
 

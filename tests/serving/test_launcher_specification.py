@@ -77,7 +77,7 @@ def test_such_a_refusal_ends_the_launcher(start: Start, tmp_path: Path, path: st
 def test_what_only_the_gateway_can_refuse(start: Start, tmp_path: Path) -> None:
     problem = start(changed(tmp_path, "gateway.config.limits.surprise", 1)).refused()
     assert problem["where"] == "gateway"
-    assert "surprise" in problem["found"]
+    assert "an unknown field, not shown, at `$.limits`" in problem["found"]
     assert "gateway.log" in problem["remedy"]
 
 

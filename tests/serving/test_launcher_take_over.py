@@ -91,7 +91,7 @@ def crashing(spec: dict[str, Any], folder: Path) -> str:
 
 def refused_by_the_gateway(spec: dict[str, Any], folder: Path) -> str:
     spec["gateway"]["config"]["limits"]["surprise"] = 1
-    return "surprise"
+    return "an unknown field, not shown, at `$.limits`"
 
 
 def unknown_key(spec: dict[str, Any], folder: Path) -> str:

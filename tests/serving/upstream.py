@@ -46,6 +46,8 @@ class FakeEngine:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.health_status = 200
+        # Seconds before /health is answered.
+        self.health_pause = 0.0
         self.health_keeps_connection = True
         self.health_headers: list[dict[str, str]] = []
         self.connections = 0
@@ -133,6 +135,9 @@ class _Connection(asyncio.Protocol):
         _, path, _ = first.split(" ")
         if path == "/health":
             self.engine.health_headers.append(headers)
+            if self.engine.health_pause:
+                asyncio.get_running_loop().call_later(self.engine.health_pause, self.whole, 200, b"{}")
+                return
             self.whole(self.engine.health_status, b"{}")
             if not self.engine.health_keeps_connection:
                 self.transport.close()

@@ -48,3 +48,23 @@ def test_a_site_outlasts_the_slowest_of_its_models(longest: list[int]) -> None:
         engine["drain_seconds"] for engine in site.details.specification["engines"].values()
     )
     assert site.details.grace_seconds > gateway["drain_seconds"] > max(longest)
+
+
+@given(st.integers(1, 3600), st.integers(1, 3600), st.integers(1, 3600))
+@examples(50)
+def test_a_request_that_waits_until_the_last_moment_is_not_cut(queued: int, held: int, behind_a_route: int) -> None:
+    raw: Any = deployment_of(read_stack_file(CORPUS / "minimal.happy.yaml").values)
+    (model,) = raw["models"].values()
+    shares = {"to": {"canary": {"model": "canary", "weight": 1}}}
+    raw["models"] = {
+        "chat": {**model, "queue": {"seconds": queued}, "hold": {"seconds": held}, "routes": shares},
+        "canary": {**model, "hold": {"seconds": behind_a_route - 0.5}},
+    }
+    raw["clients"] = {"dev": {"models": ["chat"]}}
+    plan = build_plan(validate(raw, "the stack", {}), "case")
+    drain = plan.models["chat"].drain
+    assert drain.longest_wait_seconds == max(queued, held, behind_a_route)
+    assert drain.gateway_grace_seconds > drain.longest_wait_seconds + drain.longest_generation_seconds
+    (site,) = plan.sites.values()
+    assert site.details.specification["gateway"]["drain_seconds"] >= drain.gateway_grace_seconds
+    assert site.details.grace_seconds > drain.gateway_grace_seconds

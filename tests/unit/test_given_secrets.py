@@ -57,3 +57,27 @@ def test_a_secret_in_the_place_of_a_name_is_not_shown() -> None:
 def test_no_text_whatsoever_ends_otherwise(text: str) -> None:
     with suppress(Refused):
         assert parse_secrets(text, None, ("dev",)).huggingface_token == ""
+
+
+@pytest.mark.parametrize(
+    ("given_text", "expected"),
+    [
+        (None, "slipway:gateway_secrets.cloud\n   found    nothing"),
+        ('"text"', "something else than a map"),
+        ("{}", "slipway:gateway_secrets.cloud\n   found    nothing"),
+        ('{"cloud": ""}', "something else than plain text"),
+        ('{"cloud": 5}', "something else than plain text"),
+        ('{"cloud": "a\\u0000b"}', "something else than plain text"),
+        ('{"cloud": "canary-1", "clod": "canary-2"}', "did you mean `cloud`?"),
+    ],
+)
+def test_each_mistake_with_the_gateways_secrets_is_explained(given_text: str | None, expected: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_secrets(None, None, ("dev",), given_text, ("cloud",))
+    assert expected in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_the_gateways_secrets_are_taken() -> None:
+    text = json.dumps({"cloud": "key", "pem": "-----BEGIN KEY-----\nabc\n"})
+    assert parse_secrets(None, None, (), text, ("cloud", "pem")).gateway_secrets["pem"].endswith("abc\n")

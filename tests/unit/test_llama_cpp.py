@@ -107,9 +107,11 @@ def test_layers_over_several_gpus() -> None:
     assert "--split-mode" not in flags(rendered(KIND))
 
 
-def test_threads_are_its_own_choice_unless_given() -> None:
+def test_threads_are_the_places_choice_unless_given() -> None:
+    """Its own choice is every core of the machine, however few of them the container may use."""
     assert flags(rendered({"kind": KIND, "threads": 3}))["--threads"] == "3"
-    assert "--threads" not in flags(rendered(KIND))
+    assert flags(rendered(KIND))["--threads"] == "{threads}"
+    assert flags(ENGINES[KIND].render(replace(requested(KIND), threads="7")))["--threads"] == "7"
 
 
 @pytest.mark.parametrize(

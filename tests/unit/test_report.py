@@ -36,6 +36,7 @@ PROMISED: dict[str, type] = {
     "models.<m>.replicas.max": int,
     "models.<m>.drain.engine_shutdown_seconds": int,
     "models.<m>.drain.gateway_grace_seconds": int,
+    "gateway_keep_alive_seconds": int,
     "warnings": list,
 }
 
@@ -67,8 +68,9 @@ def test_text_says_what_will_be_there() -> None:
         "bartowski/SmolLM2-1.7B-Instruct-GGUF/weights/SmolLM2-1.7B-Instruct-Q4_K_M.gguf @ 9217f5db79a2",
         "",
         "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut",
-        "  model  longest generation  engine  gateway  process group",
-        "  chat   300                 300     305      330",
+        "  model  longest wait  longest generation  engine  gateway  process group",
+        "  chat   0             300                 300     305      330",
+        "  gateway keep-alive 75 s: what stands in front must close idle ones earlier",
         "",
         "CLIENTS",
         "  client  models  requests per minute",
@@ -83,8 +85,9 @@ def test_a_weakening_is_a_warning_in_both_forms() -> None:
         "site `lab`: the API listens on 0.0.0.0 without TLS (`allow_plain_http`); "
         "keys and prompts cross the network readable"
     )
-    assert to_text(plan).endswith(f"\n\nWARNING  {said}")
-    assert to_data(plan)["warnings"] == [said]
+    unlimited = "no limit of any kind for `dev`: one client can take every engine"
+    assert to_text(plan).endswith(f"\n\nWARNING  {unlimited}\n\nWARNING  {said}")
+    assert to_data(plan)["warnings"] == [unlimited, said]
 
 
 def test_a_limit_that_is_not_set_is_said_so() -> None:

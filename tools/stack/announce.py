@@ -36,7 +36,7 @@ def announce(engine: Engine, stack: str) -> None:
     client = next(iter(sorted(keys)), None)
     if client is not None and models:
         key = new.get(client) or f"$({shlex.quote(str(ROOT / 'tools' / 'key'))} {client} {stack})"
-        print(f"\nTry it:\n\n  {_curl(endpoint, key, models[0])}\n")
+        print(f"\nTry it:\n\n  {_curl(endpoint, key, models[0], _trust(known, endpoint))}\n")
     private_folder(LOCAL)
     write_private(shown, json.dumps({client: _digest(key) for client, key in keys.items()}, sort_keys=True))
 
@@ -60,9 +60,21 @@ def _reading(stack: str) -> str:
     )
 
 
-def _curl(endpoint: str, key: str, model: str) -> str:
+def _trust(known: dict[str, Any], endpoint: str) -> str:
+    """What curl needs to trust an endpoint with TLS: its certificate, which nobody else may vouch for."""
+    if not endpoint.startswith("https:"):
+        return ""
+    certificates = known.get("certificates") or {}
+    site = next((name for name, of in (known.get("endpoints") or {}).items() if of == endpoint), "")
+    file = ROOT / certificates.get(site, "")
+    return f"--cacert {shlex.quote(str(file))} " if file.is_file() else "-k "
+
+
+def _curl(endpoint: str, key: str, model: str, trust: str) -> str:
+    # Listening everywhere is no address to ask, and no certificate names it.
+    endpoint = endpoint.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "temperature": 0}
     return (
-        f'curl -s {endpoint}/v1/chat/completions -H "Authorization: Bearer {key}" '
+        f'curl -s {trust}{endpoint}/v1/chat/completions -H "Authorization: Bearer {key}" '
         f"-H 'Content-Type: application/json' -d '{json.dumps(body, separators=(',', ':'))}'"
     )

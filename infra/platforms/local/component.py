@@ -29,6 +29,7 @@ class LocalSite(pulumi.ComponentResource):
             specification=json.dumps(details.specification, sort_keys=True),
             key_hashes=secrets.key_hashes,
             huggingface_token=secrets.huggingface_token,
+            gateway_secrets=secrets.gateway_secrets,
             release=release_digest(ROOT),
             directory=str(ROOT / ".slipway" / "run" / details.specification["name"]),
             root=str(ROOT),

@@ -16,9 +16,9 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ from infra.platforms.local.generation import (
     unit_of,
 )
 from infra.platforms.local.private_files import explained, make_private, write_private
+from infra.platforms.local.secret_files import forget_secrets, write_secrets
+from infra.platforms.local.state import in_place, state_folder
 from infra.platforms.local.supervision import supervised
 from infra.problems import Problem, Refused
 
@@ -58,6 +60,7 @@ class Group:
     huggingface_token: str
     start_seconds: int
     grace_seconds: int
+    gateway_secrets: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def start(group: Group) -> Generation:
@@ -92,6 +95,7 @@ def reload(group: Group) -> None:
                 raise Refused(str(group.directory), [_gone(group.directory)])
             status = status_of(current.folder)
             if status.get("specification_sha256") == digest:
+                forget_secrets(current.folder, group.gateway_secrets)
                 return
             if status.get("problem") and status.get("at", 0) >= asked_at:
                 write_private(path, before)
@@ -157,11 +161,11 @@ def _write_specification(group: Group, folder: Path) -> bytes:
         token = folder / "huggingface_token"
         write_private(token, group.huggingface_token.encode())
         specification["huggingface_token_file"] = str(token)
-    content = json.dumps(specification, indent=2)
     # What the gateway keeps over restarts, such as the audit: not in the generation, which is thrown away.
-    state = group.root / ".slipway" / "gateway" / group.specification["name"]
+    state = group.root / state_folder(group.specification["name"])
     make_private(state)
-    content = content.replace("{state}", json.dumps(str(state))[1:-1])
+    folders = {"{state}": str(state), "{secrets}": str(write_secrets(folder, group.gateway_secrets))}
+    content = json.dumps(in_place(specification, folders), indent=2)
     write_private(folder / "specification.json", content.encode())
     return content.encode()
 

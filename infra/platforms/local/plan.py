@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from infra.config import DEPLOYMENT_KEY
 from infra.engines import ENGINES
 from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
+from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.problems import Problem
 
 # Loading from disk runs at about 1 GB/s cold; the largest file that fits a workstation (100 GB) needs minutes.
@@ -31,8 +33,10 @@ class Local:
 
     settings = LocalSettings
     component = "infra.platforms.local.component:LocalSite"
-    # Filled by the launcher, which chooses a free port and makes a key each time a generation starts.
-    engine_address = EngineAddress(host="127.0.0.1", port="{port}", weights_path="{weights}", key_file="{key_file}")
+    # Filled by the launcher, which chooses a free port, makes a key and looks at the processor at each start.
+    engine_address = EngineAddress(
+        host="127.0.0.1", port="{port}", weights_path="{weights}", key_file="{key_file}", threads="{threads}"
+    )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: LocalSettings = request.settings
@@ -47,12 +51,22 @@ class Local:
                 remedy="give the address of an interface of this machine",
             )
             return
-        if not address.is_loopback and not settings.allow_plain_http:
+        if not address.is_loopback and not settings.allow_plain_http and "tls" not in request.gateway:
             yield Problem(
                 where=f"{where}.listen.address",
                 found=f"`{listen.address}`, which other machines can reach, without TLS",
-                allowed="a loopback address, or `allow_plain_http: true`",
-                remedy="listen on 127.0.0.1 behind something that ends TLS, or accept plain HTTP by name",
+                allowed="a loopback address, `gateway.tls`, or `allow_plain_http: true`",
+                remedy="listen on 127.0.0.1 behind something that ends TLS, set `gateway.tls`, or accept plain HTTP by "
+                "name",
+            )
+        store = request.gateway.get("audit", {}).get("object_store")
+        if store is not None and "access_key_file" not in store:
+            # A launcher gets nothing of the environment that a cloud's credentials could be in.
+            yield Problem(
+                where=f"{DEPLOYMENT_KEY}.gateway.audit.object_store.access_key",
+                found="nothing",
+                allowed="`access_key` and `secret_key`: on this machine nothing else has credentials",
+                remedy="name both, as `{secret: NAME}` or `{file: /PATH}`",
             )
         taken = {listen.port: "port"}
         for name, port in (("operations_port", listen.operations_port), ("admin_port", listen.admin_port)):
@@ -68,7 +82,7 @@ class Local:
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: LocalSettings = request.settings
-        if not ipaddress.ip_address(settings.listen.address).is_loopback:
+        if not ipaddress.ip_address(settings.listen.address).is_loopback and "tls" not in request.gateway:
             yield (
                 f"site `{request.site}`: the API listens on {settings.listen.address} without TLS "
                 "(`allow_plain_http`); keys and prompts cross the network readable"
@@ -76,16 +90,18 @@ class Local:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         listen = request.settings.listen
+        name = f"{request.stack}/{request.site}"
         host = f"[{listen.address}]" if ":" in listen.address else listen.address
         return SitePlan(
             platform="local",
-            endpoint=f"http://{host}:{listen.port}",
+            endpoint=f"{'https' if 'tls' in request.gateway else 'http'}://{host}:{listen.port}",
             models=tuple(request.models),
             status_page=None if listen.admin_port is None else f"http://127.0.0.1:{listen.admin_port}/",
+            certificate_file=_certificate_file(request.gateway.get("tls"), name),
             details=LocalSitePlan(
                 specification={
                     "version": 1,
-                    "name": f"{request.stack}/{request.site}",
+                    "name": name,
                     "engines": {name: _engine(model) for name, model in request.models.items()},
                     "gateway": {
                         "address": listen.address,
@@ -102,6 +118,13 @@ class Local:
                 grace_seconds=request.drain.process_group_grace_seconds,
             ),
         )
+
+
+def _certificate_file(tls: Mapping[str, Any] | None, name: str) -> str | None:
+    if tls is None:
+        return None
+    own = f"{tls['self_signed_folder']}/{CERTIFICATE}" if tls.get("self_signed") else tls["certificate_file"]
+    return in_place(own, {"{state}": state_folder(name)})
 
 
 def _engine(model: ModelPlan) -> dict[str, Any]:

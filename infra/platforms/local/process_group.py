@@ -32,7 +32,7 @@ class ProcessGroupProvider(ResourceProvider):
         return CreateResult(group.specification["name"], {**props, "generation": generation.folder.name})
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        inputs = ("specification", "key_hashes", "huggingface_token", "release", "directory")
+        inputs = ("specification", "key_hashes", "huggingface_token", "gateway_secrets", "release", "directory")
         changed = [name for name in inputs if _olds.get(name) != _news.get(name)]
         replaces = [name for name in changed if name == "directory"]
         return DiffResult(changes=bool(changed), replaces=replaces, delete_before_replace=True)
@@ -59,7 +59,7 @@ class ProcessGroup(Resource, module="slipway", name="ProcessGroup"):
 
     generation: pulumi.Output[str] = cast(Any, None)  # set by Pulumi
 
-    _secret: ClassVar[tuple[str, ...]] = ("key_hashes", "huggingface_token")
+    _secret: ClassVar[tuple[str, ...]] = ("key_hashes", "huggingface_token", "gateway_secrets")
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class ProcessGroup(Resource, module="slipway", name="ProcessGroup"):
         specification: str,
         key_hashes: pulumi.Input[str],
         huggingface_token: pulumi.Input[str],
+        gateway_secrets: pulumi.Input[str],
         release: str,
         directory: str,
         root: str,
@@ -75,7 +76,7 @@ class ProcessGroup(Resource, module="slipway", name="ProcessGroup"):
         grace_seconds: int,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        """`specification` and `key_hashes` are JSON texts: Pulumi would turn their whole numbers into floats."""
+        """`specification`, `key_hashes`, `gateway_secrets` are JSON texts: Pulumi makes whole numbers floats."""
         margin = pulumi.CustomTimeouts(create=f"{start_seconds + 60}s", update=f"{start_seconds + 60}s")
         margin.delete = f"{grace_seconds + 60}s"
         super().__init__(
@@ -85,6 +86,7 @@ class ProcessGroup(Resource, module="slipway", name="ProcessGroup"):
                 "specification": specification,
                 "key_hashes": key_hashes,
                 "huggingface_token": huggingface_token,
+                "gateway_secrets": gateway_secrets,
                 "release": release,
                 "directory": directory,
                 "root": root,
@@ -102,16 +104,26 @@ class ProcessGroup(Resource, module="slipway", name="ProcessGroup"):
 def _group(props: dict[str, Any]) -> Group:
     specification = json.loads(props["specification"])
     for client, hashes in json.loads(props["key_hashes"]).items():
-        specification["gateway"]["config"]["clients"][client]["key_sha256"] = hashes
+        _give_keys(specification["gateway"]["config"]["clients"][client], hashes)
     return Group(
         directory=Path(props["directory"]),
         root=Path(props["root"]),
         python=Path(sys.executable),
         specification=specification,
         huggingface_token=props["huggingface_token"],
+        gateway_secrets=json.loads(props["gateway_secrets"]),
         start_seconds=int(props["start_seconds"]),
         grace_seconds=int(props["grace_seconds"]),
     )
+
+
+def _give_keys(client: dict[str, Any], hashes: list[str]) -> None:
+    """Every key that the client has; with its end, where the plan has left a place for that."""
+    places = client.get("keys")
+    if places:
+        client["keys"] = [{**places[0], "sha256": known} for known in hashes]
+    else:
+        client["key_sha256"] = hashes
 
 
 def _without_gateway_config(props: dict[str, Any]) -> tuple[Any, ...]:

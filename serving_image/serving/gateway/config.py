@@ -31,6 +31,7 @@ from serving.gateway.routing.config import Name, RoutesConfig, RoutingConfig, Sh
 from serving.gateway.strict import NAME as _NAME
 from serving.gateway.strict import Strict as _Strict
 from serving.gateway.strict import problem as _problem
+from serving.gateway.strict import without_values
 from serving.gateway.telemetry.config import TelemetryConfig, check_telemetry
 from serving.gateway.tls.certificates import Certificates, TlsProblem, load_certificates
 from serving.gateway.tls.config import TlsConfig
@@ -231,19 +232,19 @@ def _decode(raw: bytes | msgspec.Raw, kind: type[T], where: str, problems: list[
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        text = str(error).replace("\n", " ")
-        problems.append(_problem(where, f"a problem ({text})", "what slipway writes there", "Correct this field."))
+        found = f"a problem ({without_values(str(error))})"
+        problems.append(_problem(where, found, "what slipway writes there", "Correct this field."))
         return None
 
 
 def _decode_each(raws: dict[str, msgspec.Raw], kind: type[T], where: str, problems: list[str]) -> dict[str, T]:
     decoded: dict[str, T] = {}
-    for name, raw in raws.items():
+    for number, (name, raw) in enumerate(raws.items(), 1):
         if not _NAME.fullmatch(name) or name in ("unknown", "other"):
             problems.append(
                 _problem(
                     where,
-                    f"the name {name[:64]!r}",
+                    f"a name (of entry {number}, not shown)",
                     "1 to 128 of A-Z a-z 0-9 . _ : / @ -, starting with a letter or digit, not `unknown` or `other`",
                     "Rename it.",
                 )

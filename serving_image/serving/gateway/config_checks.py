@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from serving.gateway.identity.config import ApiKeyConfig
 from serving.gateway.routing.config import UpstreamConfig
-from serving.gateway.strict import problem
+from serving.gateway.strict import path_shown, problem
 
 
 class CheckedModel(Protocol):
@@ -77,12 +77,12 @@ def read_key(where: str, key_file: str, engine_keys: dict[str, str], problems: l
     try:
         key = Path(key_file).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        found = f"{type(error).__name__} reading {key_file}"
+        found = f"{type(error).__name__} reading {path_shown(key_file)}"
     else:
         if key and key.isprintable() and " " not in key:
             engine_keys[key_file] = key
             return
-        found = f"no single printable line in {key_file}"
+        found = f"no single printable line in {path_shown(key_file)}"
     problems.append(problem(where, found, "a readable file holding one key of printable ASCII", "Write the key there."))
 
 
@@ -90,12 +90,12 @@ def check_clients(where: str, clients: Mapping[str, CheckedClient], models: set[
     """Clients that name models which are there, and credentials of one client each."""
     owner: dict[str, str] = {}
     for name, client in clients.items():
-        for model in client.models:
+        for index, model in enumerate(client.models):
             if model not in models:
                 problems.append(
                     problem(
-                        f"{where}.{name}.models",
-                        repr(model[:64]),
+                        f"{where}.{name}.models[{index}]",
+                        "another name (not shown)",
                         f"the configured models: {', '.join(sorted(models)) or 'none'}",
                         "Remove it or configure the model.",
                     )

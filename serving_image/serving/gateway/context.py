@@ -58,7 +58,7 @@ class RequestContext:
     subject: str = ""
     key_id: str = ""
     # Room for this request's audit row, once it is admitted; what the row says besides.
-    audit: Plain | Tap | None = None
+    audit: Plain | Tap | None
     route: str | None = None
     boundary: str | None = None
     cost: float | None = None
@@ -68,7 +68,7 @@ class RequestContext:
     output_findings: dict[str, int] | None = None
     transform: AnswerTransform | None = None
     # What looks at the answer before the client has any of it; rules that decided, and how.
-    answer_guard: AnswerGuard | None = None
+    answer_guard: AnswerGuard | None
     guarded: list[tuple[str, str]] | None = None
     model: Model | None = None
     body: bytes = b""
@@ -115,6 +115,9 @@ class RequestContext:
         self.policy = policy
         self.upstreams = upstreams
         self.started_at = now
+        # Here and not above: compiled, a default of None is left out where the type is one of several.
+        self.audit = None
+        self.answer_guard = None
         self.connection: Connection | None = scope.get("extensions", {}).get("slipway.connection")
         task = asyncio.current_task()
         assert task is not None

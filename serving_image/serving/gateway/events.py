@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
+
+from serving.gateway.usage import Usage, read_answer
 
 # A single event larger than this is no chat delta; without a bound one endless line would fill memory.
 _LARGEST_EVENT = 4 * 1024 * 1024
-
-_Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
-
-
-class Usage(msgspec.Struct):
-    """Token counts as OpenAI's `usage` object has them."""
-
-    prompt_tokens: _Tokens = 0
-    completion_tokens: _Tokens = 0
-
-
-class _Answer(msgspec.Struct):
-    """The only part of an answer that policy needs; everything else is skipped, not built."""
-
-    usage: Usage | None = None
-
-
-_decode = msgspec.json.Decoder(_Answer).decode
-
-
-def usage_of(body: bytes) -> Usage | None:
-    """`usage` of a whole answer, or None when there is none or it has another shape. Never raises."""
-    try:
-        return _decode(body).usage
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
 
 
 class EventScanner:
@@ -84,7 +58,7 @@ class EventScanner:
             return True
         self.events += 1
         try:
-            usage = _decode(payload).usage
+            usage = read_answer(payload).usage
         except msgspec.ValidationError:
             return True  # JSON, only not with the usage we know
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

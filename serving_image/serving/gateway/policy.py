@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from serving.gateway.cache.assignment import client_cache_of
-from serving.gateway.cache.response_cache import ClientCache, cache_for
+from serving.gateway.cache.response_cache import ClientCache, ResponseCache, cache_for
 from serving.gateway.config import ClientConfig, GatewayConfig, LimitsConfig, ModelConfig
 from serving.gateway.guardrails.rules import ClientGuardrails
 from serving.gateway.identity.api_keys import ApiKey, KeyRing
@@ -98,6 +98,7 @@ class Policy:
     # Types that follow from themselves, by way of the policy before.
     pools: dict[str, Pool]
     ledger: Ledger
+    cache: ResponseCache | None
     tracer: Tracer | None
     tokens: TokenVerifier[Client] | None
 

@@ -16,10 +16,11 @@ _HELD_SECONDS = 0.25
 _LIMIT_SECONDS = 2.0
 
 
-async def probe_forever(state: GatewayState, upstreams: UpstreamClient) -> None:
+async def probe_forever(state: GatewayState, upstreams: UpstreamClient, first_round: asyncio.Event) -> None:
     """Runs until cancelled. A slow engine delays no other: one round is as long as the slowest answer, bounded."""
     while True:
         await probe_once(state, upstreams)
+        first_round.set()
         held = any(pool.queue.size and not pool.ready for pool in state.policy.pools.values())
         await asyncio.sleep(_HELD_SECONDS if held else _EVERY_SECONDS)
 

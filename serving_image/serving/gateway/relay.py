@@ -10,10 +10,11 @@ from serving.gateway import engine_errors
 from serving.gateway.answers import send_body
 from serving.gateway.asgi import REQUEST_ID_HEADER, Header
 from serving.gateway.context import RequestContext
-from serving.gateway.events import EventScanner, Usage, usage_of
+from serving.gateway.events import EventScanner
 from serving.gateway.lifeline import Cause
 from serving.gateway.refusal import Refusal
 from serving.gateway.upstream import UpstreamAnswer, UpstreamLost
+from serving.gateway.usage import Usage, usage_of
 
 # Whole answers up to this size wait until they are complete, so that a broken one becomes a clean 502. Larger ones
 # (embeddings of many inputs) flow through.

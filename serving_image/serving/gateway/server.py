@@ -45,6 +45,8 @@ _CUT_SECONDS = 3.0
 AUDIT_NOT_FLUSHED = 1
 """Exit status when audit rows could not be written, or their segments not be sent, before the end."""
 _STEP_SECONDS = 0.05
+# A probe's own limit is 2 s; an engine that hangs must not keep the others from being served.
+_FIRST_ROUND_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ class Gateway:
         loop.add_signal_handler(signal.SIGINT, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload)
         background = [
-            loop.create_task(probe_forever(self._state, self._upstreams)),
+            loop.create_task(probe_forever(self._state, self._upstreams, first_round := asyncio.Event())),
             loop.create_task(Upkeep(self._state, self._upstreams, self._journal).run()),
             loop.create_task(self._tick()),
             loop.create_task(keep_time(self._state.running)),
@@ -123,6 +125,9 @@ class Gateway:
         if self._site is not None and self._options.admin is not None:
             await self._admin.open(self._options.admin)
             background.append(loop.create_task(self._site.figures.run()))
+        # Whoever is told asks /ready next, and must not hear of engines that nobody has asked yet.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(first_round.wait(), _FIRST_ROUND_SECONDS)
         # What lives now lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
+import os
 import secrets
 import shutil
 import socket
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from serving.launcher.back_off import BackOff
 from serving.launcher.child import KILL_SECONDS, Child
@@ -84,6 +86,7 @@ class Engine:
 
     async def _launch(self) -> None:
         values = {"{weights}": str(self._weights), "{port}": str(self._port), "{key_file}": str(self.key_file)}
+        values["{threads}"] = str(threads_to_use())
         command = [*executable(self._spec.command), *(values.get(a, a) for a in self._spec.arguments)]
         log = self._folder / f"engine-{self.name}.log"
         self._child = await Child.start(command, environment=self._spec.environment, log=log)
@@ -152,6 +155,14 @@ def executable(command: list[str]) -> list[str]:
         allowed=f"`{name}` on PATH" + (f", or the package `{wheel}`" if wheel else ""),
         remedy=f"install `{name}`" + (f" or run `pip install {wheel}`" if wheel else ""),
     )
+
+
+def threads_to_use() -> int:
+    """Real cores but one, at least one: the last is for the gateway and everybody else. An engine that has them all
+    computes in lockstep with whatever shares one of them. On a busy machine with two cores, 20 streams of 8 tokens took
+    1.1 to 5.6 s with two threads and 1.6 to 2.7 s with one, a single stream 0.3 to 2.1 s and 0.3 to 0.4 s (2026-11)."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(usable, psutil.cpu_count(logical=False) or usable) - 1)
 
 
 def free_port() -> int:

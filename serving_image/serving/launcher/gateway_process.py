@@ -22,6 +22,8 @@ from serving.launcher.refusal import Refusal
 from serving.launcher.specification import GatewaySpecification
 
 LOG = logging.getLogger("slipway.launcher")
+# Stands for the address of a model's engine in a specification.
+OWN_ENGINE = "{engine}"
 START_SECONDS = 30.0
 RELOAD_SECONDS = 10.0
 # After SIGTERM it accepts nothing more: a successor has the same sockets, and its readiness must not look like ours.
@@ -96,7 +98,7 @@ class GatewayProcess:
     def write_config(self, config: Mapping[str, Any], engines: Mapping[str, Engine]) -> str:
         """Writes its configuration with the engines' addresses; returns the digest by which it confirms a reload."""
         models = {
-            name: {**model, "upstreams": [{"url": engines[name].url, "key_file": str(engines[name].key_file)}]}
+            name: {**model, "upstreams": [_with_address(upstream, engines[name]) for upstream in model["upstreams"]]}
             if name in engines
             else model
             for name, model in config["models"].items()
@@ -151,6 +153,13 @@ class GatewayProcess:
             allowed="a gateway that accepts its configuration",
             remedy=f"read {self._folder / 'gateway.log'}",
         )
+
+
+def _with_address(upstream: dict[str, Any], engine: Engine) -> dict[str, Any]:
+    """An upstream as it is; the one that stands for an engine of ours gets its address and key."""
+    if upstream.get("url") != OWN_ENGINE:
+        return upstream
+    return {**upstream, "url": engine.url, "key_file": str(engine.key_file)}
 
 
 def _write(path: Path, content: bytes) -> None:

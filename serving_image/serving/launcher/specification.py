@@ -29,7 +29,7 @@ class Weights(Strict, frozen=True):
 
 
 class EngineSpecification(Strict, frozen=True):
-    """One engine process. In `arguments`, `{weights}`, `{port}` and `{key_file}` are filled when it starts."""
+    """One engine process. `{weights}`, `{port}`, `{key_file}` and `{threads}` in `arguments` are filled at start."""
 
     command: list[str]
     arguments: list[str]

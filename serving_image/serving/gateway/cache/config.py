@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from serving.gateway.limits.config import read_store_url
 from serving.gateway.privacy.config import PrivacyConfig
-from serving.gateway.strict import Strict, problem
+from serving.gateway.strict import Strict, path_shown, problem
 
 _MIB = 1024 * 1024
 _Bytes = Annotated[int, Meta(ge=65_536, le=1 << 44)]
@@ -107,18 +107,20 @@ def _read_secret(where: str, key_file: str, problems: list[str]) -> bytes | None
     try:
         secret = Path(key_file).read_bytes().strip()
     except OSError as error:
-        found = f"{type(error).__name__} reading {key_file}"
+        found = f"{type(error).__name__} reading {path_shown(key_file)}"
     else:
         if _SHORTEST_KEY <= len(secret) <= 64:
             return secret
-        found = f"{len(secret)} bytes in {key_file}"
+        found = f"{len(secret)} bytes in {path_shown(key_file)}"
     allowed = f"a readable file with {_SHORTEST_KEY} to 64 random bytes"
     problems.append(problem(where, found, allowed, "Write a fresh secret there (openssl rand -hex 32)."))
     return None
 
 
 def _digest(privacy: PrivacyConfig | None) -> str:
-    digest = hashlib.sha256(msgspec.json.encode(privacy, order="deterministic"))
+    # Where a key is kept decides nothing, and is another place after every change.
+    rules = None if privacy is None else msgspec.structs.replace(privacy, key_file=None)
+    digest = hashlib.sha256(msgspec.json.encode(rules, order="deterministic"))
     for names in () if privacy is None else privacy.names.values():
         with contextlib.suppress(OSError):  # said where names are loaded
             digest.update(hashlib.sha256(Path(names.file).read_bytes()).digest())

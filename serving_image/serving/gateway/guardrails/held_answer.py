@@ -6,7 +6,7 @@ import time
 
 from serving.gateway import engine_errors
 from serving.gateway.context import RequestContext
-from serving.gateway.events import EventScanner, usage_of
+from serving.gateway.events import EventScanner
 from serving.gateway.guardrails.asking import ask_hooks
 from serving.gateway.guardrails.hook import HookAnswer, HookRequest
 from serving.gateway.guardrails.refusals import refuse, too_large, unavailable
@@ -15,6 +15,7 @@ from serving.gateway.guardrails.texts import text_of_stream, text_of_whole
 from serving.gateway.lifeline import Cause
 from serving.gateway.relay import send_stream_head
 from serving.gateway.upstream import UpstreamAnswer
+from serving.gateway.usage import usage_of
 
 _COMMENT = b": checking\n\n"
 

@@ -42,13 +42,27 @@ def load_guardrails(
         named = client.guardrails
         if named is not None and named not in sets:
             allowed = f"the sets {', '.join(sorted(sets)) or 'none'}"
-            found = repr(named[:64])
+            found = "another name (not shown)"
             problems.append(problem(f"{where}clients.{name}.guardrails", found, allowed, "Correct it, or add the set."))
         elif named is not None or client.system_policy is not None:
             rules = NO_RULES if named is None else sets[named]
-            written = "" if named is None else msgspec.json.encode(config[named]).decode()
+            written = "" if named is None else _written(config[named])
             loaded[name] = ClientGuardrails(rules=rules, system_policy=client.system_policy, written=written)
     return loaded
+
+
+def _written(rules: GuardrailsConfig) -> str:
+    """Where a hook's key is kept is no rule, and is another place after every change."""
+
+    def bare(hooks: Mapping[str, HookConfig]) -> dict[str, HookConfig]:
+        return {
+            name: msgspec.structs.replace(hook, key_file=None) if isinstance(hook, ModerationHookConfig) else hook
+            for name, hook in hooks.items()
+        }
+
+    return msgspec.json.encode(
+        msgspec.structs.replace(rules, before=bare(rules.before), after=bare(rules.after))
+    ).decode()
 
 
 def _load(where: str, config: GuardrailsConfig, engine_keys: dict[str, str], problems: list[str]) -> Guardrails:

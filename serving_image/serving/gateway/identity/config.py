@@ -90,7 +90,7 @@ def check_identity(where: str, identity: IdentityConfig, clients: set[str], prob
             spot = f"{place}.clients[{index}]"
             if rule.client not in clients:
                 allowed = f"the configured clients: {', '.join(sorted(clients)) or 'none'}"
-                problems.append(problem(f"{spot}.client", repr(rule.client[:64]), allowed, "Name one of them."))
+                problems.append(problem(f"{spot}.client", "another name (not shown)", allowed, "Name one of them."))
             if rule.matches.count("*") > 1:
                 problems.append(
                     problem(f"{spot}.matches", "more than one *", "text with at most one *", "Write two rules.")

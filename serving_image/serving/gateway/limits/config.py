@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from serving.gateway.strict import Strict
+from serving.gateway.strict import Strict, path_shown
 
 _Amount = Annotated[int, Meta(ge=1, le=10**12)]
 _Dollars = Annotated[float, Meta(gt=0, le=1_000_000)]
@@ -101,7 +101,7 @@ def check_limits(
         for model in client.per_model:
             if model not in client.models:
                 problems.append(
-                    f"{place}.per_model: found {model[:64]!r}; allowed is a model of this client: "
+                    f"{place}.per_model: found another name (not shown); allowed is a model of this client: "
                     f"{', '.join(sorted(client.models)) or 'none'}. Remove it or add it to `models`."
                 )
         for model in sorted(set(client.models)):
@@ -122,17 +122,17 @@ def read_store_url(where: str, url_file: str, ca_file: str | None, problems: lis
     """The URL of a Redis from its file; None and a problem when there is none in it."""
     if ca_file is not None and not Path(ca_file).is_file():
         problems.append(
-            f"{where}.ca_file: found no file {ca_file}; allowed is a file with PEM certificates. "
+            f"{where}.ca_file: found no file {path_shown(ca_file)}; allowed is a file with PEM certificates. "
             "Write it there or leave the field out."
         )
     try:
         url = Path(url_file).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        found = f"{type(error).__name__} reading {url_file}"
+        found = f"{type(error).__name__} reading {path_shown(url_file)}"
     else:
         if _is_store_url(url):
             return url
-        found = f"something else in {url_file}"
+        found = f"something else in {path_shown(url_file)}"
     problems.append(
         f"{where}.url_file: found {found}; allowed is a readable file holding one line redis://, rediss:// or unix:// "
         "with a host or path. Write the URL there."

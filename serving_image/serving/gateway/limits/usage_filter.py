@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
+
+from serving.gateway.usage import read_event
 
 # Some upstreams put this into every event but the last once usage was asked for (as OpenAI's own API does). Inside a
 # JSON string its quotes would be escaped, so these bytes are always a field.
 _NO_USAGE = (b',"usage":null', b', "usage": null')
-
-
-class _Event(msgspec.Struct):
-    """What tells the extra event from the others: it has usage and no choice."""
-
-    choices: list[msgspec.Raw] | None = None
-    usage: dict[str, Any] | None = None
-
-
-_decode = msgspec.json.Decoder(_Event).decode
 
 
 class UsageFilter:
@@ -72,7 +62,7 @@ class UsageFilter:
         if b'"usage"' in event:
             data = event[event.find(b"data:") + 5 :]
             try:
-                seen = _decode(data)
+                seen = read_event(data)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 return event + self._end
             if seen.usage is not None:

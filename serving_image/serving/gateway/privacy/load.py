@@ -18,7 +18,7 @@ from serving.gateway.privacy.recogniser import Recogniser, Searcher
 from serving.gateway.privacy.rules import OutsideRecogniser, PrivacySetup
 from serving.gateway.privacy.scanner import Scanner
 from serving.gateway.privacy.secret_shapes import SECRETS
-from serving.gateway.strict import problem
+from serving.gateway.strict import path_shown, problem
 
 BUILT_IN = (*CONTACT, *NATIONAL, *SECRETS)
 BUILT_IN_KINDS = tuple(dict.fromkeys(recogniser.kind for recogniser in BUILT_IN))
@@ -54,7 +54,7 @@ def load_privacy(
         rules |= {f"{where}clients.{name}.privacy.boundaries.{b}.kinds": r.kinds for b, r in client.boundaries.items()}
         for place, named in rules.items():
             if unknown := sorted(set(named) - set(kinds)):
-                found = ", ".join(unknown)[:200]
+                found = f"{len(unknown)} other names (not shown)"
                 problems.append(problem(place, found, f"the kinds {', '.join(kinds)}", "Correct or remove it."))
     key = _read_key(f"{where}privacy.key_file", config.key_file, problems)
     patterns = _compile_patterns(f"{where}privacy.patterns", config.patterns, problems)
@@ -95,11 +95,11 @@ def _read_key(where: str, key_file: str | None, problems: list[str]) -> bytes | 
     try:
         key = Path(key_file).read_bytes().strip()
     except OSError as error:
-        found = f"{type(error).__name__} reading {key_file}"
+        found = f"{type(error).__name__} reading {path_shown(key_file)}"
     else:
         if _SHORTEST_KEY <= len(key) <= 64:
             return key
-        found = f"{len(key)} bytes in {key_file}"
+        found = f"{len(key)} bytes in {path_shown(key_file)}"
     allowed = f"a readable file with {_SHORTEST_KEY} to 64 random bytes"
     problems.append(problem(where, found, allowed, "Write a fresh secret there (openssl rand -hex 32)."))
     return None

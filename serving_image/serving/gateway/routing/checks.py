@@ -84,7 +84,9 @@ def _check_other(
     """A model that serves instead must be able to take whatever this one takes: found out now, not at 3 a.m."""
     if other not in models or other == own:
         allowed = ", ".join(sorted(set(models) - {own})) or "none"
-        return [problem(place, repr(other[:64]), f"another configured model: {allowed}", "Name one of those.")]
+        return [
+            problem(place, "something else (not shown)", f"another configured model: {allowed}", "Name one of those.")
+        ]
     there = models[other]
     short = [
         text
@@ -111,7 +113,7 @@ def _check_shadow(place: str, own: str, other: str, models: Mapping[str, RoutedM
     if other in models and other != own:
         return []
     allowed = ", ".join(sorted(set(models) - {own})) or "none"
-    return [problem(place, repr(other[:64]), f"another configured model: {allowed}", "Name one of those.")]
+    return [problem(place, "something else (not shown)", f"another configured model: {allowed}", "Name one of those.")]
 
 
 def _check_boundaries(
@@ -129,7 +131,7 @@ def _check_boundaries(
             problems.append(
                 problem(
                     place,
-                    ", ".join(boundaries)[:200] or "nothing",
+                    "something else (not shown)" if boundaries else "nothing",
                     f"{boundary} only, the gateway's own boundary: restricted data never leaves it",
                     "Use another name for a class that may leave.",
                 )
@@ -139,7 +141,7 @@ def _check_boundaries(
             problems.append(
                 problem(
                     place,
-                    f"{', '.join(unknown)[:200]}, where no upstream is",
+                    f"{len(unknown)} others (not shown), where no upstream is",
                     f"the boundaries of upstreams: {', '.join(sorted(known))}",
                     "Correct the name, or the upstream's boundary.",
                 )
@@ -148,7 +150,7 @@ def _check_boundaries(
     problems += [
         problem(
             f"{where}clients.{name}.data_class",
-            repr(client.data_class[:64]),
+            "something else (not shown)",
             f"a class of data_classes: {', '.join(sorted(classes))}",
             "Define it in data_classes, or use one of those.",
         )

@@ -13,6 +13,7 @@ from serving.gateway.refusal import Refusal, four_parts
 
 # No tool schema nests like this, and engines' parsers crash or answer 500 from about 200 (jiter) to 1,000 (Python).
 _DEEPEST = 100
+_FEW_FIELDS = 64
 
 
 class _DuplicateField(Exception):
@@ -31,14 +32,30 @@ def parse_body(context: RequestContext) -> None:
         raise _not_json(f"JSON that is {describe(document)}")
     fields = cast("dict[str, Any]", document)
     # Engines differ in which of two equal fields counts, so what is checked here might not be what runs there.
-    # Every field has a colon outside strings: as many colons in all as fields means no field was lost in parsing,
-    # which settles most bodies in a microsecond. The others pay for a second parse.
-    if context.body.count(b":") != _count_fields(fields):
+    if _may_have_lost_fields(context.body, _count_fields(fields), fields):
         try:
             json.loads(context.body, object_pairs_hook=_refuse_duplicates)
         except _DuplicateField:
             raise _not_json("an object with the same field twice") from None
     context.document = fields
+
+
+def _may_have_lost_fields(body: bytes, fields: int, document: dict[str, Any]) -> bool:
+    """Whether only a second parse can tell if a field was there twice and one of the two is gone.
+
+    Every field has a colon of its own outside of strings. As many colons as fields: nothing is gone. Otherwise texts
+    have colons too, and as many as what was parsed has when it is written again: nothing is gone either, unless a text
+    spells one as \\u003a. (2026-11, 2 KB: 1 and 3 µs; a second parse is 15 µs.)
+    """
+    if fields <= _FEW_FIELDS:
+        # Stops behind the last colon that may be there, which in a long text is much sooner than counting all.
+        place = -1
+        for _ in range(fields + 1):
+            place = body.find(b":", place + 1)
+            if place < 0:
+                return False
+    colons = body.count(b":")
+    return colons != fields and (b"\\u003" in body or colons != orjson.dumps(document).count(b":"))
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> None:

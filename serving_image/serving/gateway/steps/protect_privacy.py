@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable
+from math import inf
 from typing import Any, cast
 
 import orjson
 
 from serving.gateway.context import OWN_REQUEST_ID, RequestContext, next_request_id
+from serving.gateway.lifeline import Cause
 from serving.gateway.privacy.answer import AnswerTransform, TextRewriter
 from serving.gateway.privacy.document import refuse_unreadable, rewrite_document, texts_of
 from serving.gateway.privacy.output_scan import OutputScan
@@ -65,6 +67,8 @@ async def _with_outside(
     deadline: float,
 ) -> None:
     assert rules.outside is not None
+    # The recogniser has a limit of its own; that for a slow body is over.
+    context.lifeline.phase(Cause.TOTAL, inf)
     # The very texts that are rewritten later: those inside a tool call's arguments one by one.
     texts: list[str] = []
 

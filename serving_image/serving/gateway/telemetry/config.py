@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from serving.gateway.identity.config import is_safe_url
-from serving.gateway.strict import Strict, problem
+from serving.gateway.strict import Strict, path_shown, problem
 
 Count = Annotated[int, Meta(ge=1)]
 
@@ -57,7 +57,7 @@ def check_telemetry(where: str, telemetry: TelemetryConfig, problems: list[str])
             problems.append(
                 problem(
                     f"{where}.traces.authorization_file",
-                    f"nothing usable in {traces.authorization_file}",
+                    f"nothing usable in {path_shown(traces.authorization_file)}",
                     "a readable file with one line of printable ASCII",
                     "Write the header's value there.",
                 )

@@ -1,9 +1,11 @@
 """Metrics of generations, with the field's names where the field has them.
 
 Source of the names, attributes and buckets that begin with `gen_ai`: OpenTelemetry semantic conventions for generative
-AI, document gen-ai-metrics (repository open-telemetry/semantic-conventions-genai, status Development, read
-2026-11-24). In Prometheus' form dots are underscores, seconds are a suffix, and {token} is none (OpenTelemetry's
-compatibility document). `gen_ai_provider_name` is `openai`: it names the flavour of the API, not who runs the model.
+AI, document docs/gen-ai/gen-ai-metrics.md (repository open-telemetry/semantic-conventions-genai at 004902b8, which
+builds on semantic conventions 1.42.0; status Development; names, units and every boundary compared 2026-11-25). There,
+counters `gen_ai.client.inference.*` are about to replace `gen_ai.client.token.usage`. In Prometheus' form dots are
+underscores, seconds are a suffix, and {token} is none (OpenTelemetry's compatibility document).
+`gen_ai_provider_name` is `openai`: it names the flavour of the API, not who runs the model.
 """
 
 from __future__ import annotations
