@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from infra.config import DEPLOYMENT_KEY, ModelSettings, StackConfig
 from infra.engines import ENGINES
-from infra.engines.base import EngineRequest
+from infra.engines.base import Adapter, EngineRequest, Speculative
 from infra.explain import dotted
+from infra.plan.capabilities import capability_problems, model_warnings, placement_problems
 from infra.plan.drain import drain_plan
 from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import gateway_problems, longest_wait, output_problems
-from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, RemoteModelPlan, Replicas
+from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, RemoteModelPlan, Replicas, Weights
 from infra.plan.weakenings import gateway_warnings
 from infra.platforms import PLATFORMS
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.problems import Problem, Refused
 from infra.sources import SOURCES
+from infra.sources.base import SourceSettings
 from infra.topologies import TOPOLOGIES
 
 
@@ -32,15 +34,17 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
         for name, client in config.clients.items()
     }
     planned: dict[str, ModelPlan] = {}
+    warnings: list[str] = []
     for name, settings in config.models.items():
         # A model is rendered for the platform of its first site; without a placement any site will do.
         site = next((p.site for p in placements if p.model == name), sites[0])
         address = PLATFORMS[config.sites[site].platform.kind].engine_address
-        request = _engine_request(name, settings, address)
-        found = list(_model_problems(settings, request))
+        request = engine_request(name, settings, address)
+        found = [*placement_problems(settings.engine.kind, request, site, address), *_model_problems(settings, request)]
         problems += found
         if not found:
-            planned[name] = _model_plan(settings, request, placements, longest_wait(name, config))
+            planned[name] = model_plan(settings, request, placements, longest_wait(name, config))
+            warnings += model_warnings(planned[name], request, address)
     problems += gateway_problems(config)
 
     requests = {site: _site_request(site, config, stack, planned, clients, placements) for site in sites}
@@ -69,12 +73,17 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
         gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
         warnings=(
             *gateway_warnings(config),
+            *warnings,
             *(warning for site, request in requests.items() for warning in platforms[site].warnings(request)),
         ),
     )
 
 
-def _engine_request(name: str, settings: ModelSettings, address: EngineAddress) -> EngineRequest:
+def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -> EngineRequest:
+    """What a model wants of its engine, with what the platform gives the process."""
+    further = f"{(address.further_weights_path or '').replace('{model}', name)}/{name}"
+    speculative = settings.speculative
+    draft = speculative.draft if speculative else None
     return EngineRequest(
         where=dotted(DEPLOYMENT_KEY, ("models", name)),
         model=name,
@@ -82,23 +91,49 @@ def _engine_request(name: str, settings: ModelSettings, address: EngineAddress) 
         task=settings.task,
         context_tokens=settings.context_tokens,
         concurrent_requests=settings.concurrent_requests,
-        weights=SOURCES[settings.source.kind].weights(settings.source),
+        longest_generation_seconds=settings.longest_generation_seconds,
+        weights=_weights(settings.source),
         host=address.host,
         port=address.port,
-        weights_path=address.weights_path,
+        weights_path=address.weights_path.replace("{model}", name),
         key_file=address.key_file,
         threads=address.threads,
+        cache_path=address.cache_path,
+        precision=settings.precision,
+        quantization=settings.quantization,
+        kv_dtype=settings.kv_dtype,
+        prefix_cache=settings.prefix_cache,
+        structured_output=settings.structured_output,
+        tool_calls=settings.tool_calls,
+        reasoning=settings.reasoning,
+        adapters={
+            adapter: Adapter(weights=_weights(wanted.source), rank=wanted.rank, path=f"{further}-adapters/{adapter}")
+            for adapter, wanted in settings.adapters.items()
+        },
+        speculative=speculative
+        and Speculative(
+            method=speculative.method,
+            draft_tokens=speculative.draft_tokens,
+            draft=draft and _weights(draft),
+            draft_path=draft and f"{further}-draft",
+        ),
     )
 
 
+def _weights(source: SourceSettings) -> Weights:
+    return SOURCES[source.kind].weights(source)
+
+
 def _model_problems(settings: ModelSettings, request: EngineRequest) -> Iterator[Problem]:
+    yield from capability_problems(settings.engine.kind, request)
     yield from ENGINES[settings.engine.kind].problems(request)
     yield from output_problems(request.where, settings)
 
 
-def _model_plan(
+def model_plan(
     settings: ModelSettings, request: EngineRequest, placements: tuple[Placement, ...], longest_wait_seconds: int
 ) -> ModelPlan:
+    """One model, decided. Called only for requests without problems."""
     container = ENGINES[settings.engine.kind].render(request)
     replicas = sum(p.replicas for p in placements if p.model == request.model)
     return ModelPlan(

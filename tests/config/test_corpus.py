@@ -59,6 +59,12 @@ def test_editors_accept_a_happy_file(path: Path) -> None:
 BEYOND_A_SCHEMA = {
     "name-reserved",
     "duplicate-after-normalisation",
+    "engine-cannot-llama-cpp",
+    "engine-cannot-others",
+    "engine-extra-arguments",
+    "engine-sglang",
+    "engine-tensorrt-llm",
+    "engine-vllm",
     "equal-ports",
     "gateway-lesser-models",
     "gateway-same-name",

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra.config import DEPLOYMENT_KEY
+from infra.engines import ENGINES
 from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
@@ -129,7 +130,7 @@ def _certificate_file(tls: Mapping[str, Any] | None, name: str) -> str | None:
 def _engine(model: ModelPlan) -> dict[str, Any]:
     container = model.container
     return {
-        "command": list(container.command),
+        "command": [ENGINES[model.engine].capabilities.program],
         "arguments": list(container.arguments),
         "environment": dict(container.environment),
         "weights": asdict(model.weights),
