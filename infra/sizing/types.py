@@ -1,0 +1,113 @@
+"""Sizing's words: what is asked, what one shape holds and does, and what was rejected and why. All frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from infra.catalog.gpus import Gpu
+from infra.catalog.models import Model
+from infra.sizing.precision import Precision
+
+GIB = 2**30
+VLLM, SGLANG, TENSORRT_LLM, LLAMA_CPP = "vllm", "sglang", "tensorrt_llm", "llama_cpp"
+ENGINES = (VLLM, SGLANG, TENSORRT_LLM, LLAMA_CPP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What clients send: tokens per request, and how many requests are in flight over all replicas."""
+
+    input_tokens: int
+    output_tokens: int
+    concurrency: int = 1
+    requests_per_second: float | None = None
+
+    @property
+    def live_tokens(self) -> float:
+        """Mean context of a running request: the prompt and half of the answer."""
+        return self.input_tokens + self.output_tokens / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a user must get, in milliseconds; None is "not asked"."""
+
+    time_per_output_token_ms: float | None = None
+    time_to_first_token_ms: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """One replica: a model, stored in one way, on one engine, over some GPUs.
+
+    GPUs beyond tensor x pipeline parallel hold further data-parallel ranks. `engine_version` is (major, minor) or None
+    for the version that this project pins. None in the last five means the engine's own default for this card.
+    """
+
+    model: Model
+    gpu: Gpu
+    engine: str
+    precision: Precision
+    kv_dtype: str
+    max_model_len: int
+    gpu_count: int = 1
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    expert_parallel: bool = False
+    engine_version: tuple[int, int] | None = None
+    usable_gib: float | None = None
+    memory_fraction: float | None = None
+    max_num_seqs: int | None = None
+    batched_tokens: int | None = None
+    chunked_prefill: bool = True
+
+    @property
+    def physical_gib(self) -> float:
+        """Memory of one card that an engine sees: measured where given, else the catalogue's; never the label."""
+        return self.usable_gib or self.gpu.usable_gib
+
+    @property
+    def data_parallel(self) -> int:
+        return max(1, self.gpu_count // (self.tensor_parallel * self.pipeline_parallel))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Where one rank's memory goes, in GiB, and what the KV pool then holds. A pool may be negative: it does not fit."""
+
+    budget_gib: float
+    weights_gib: float
+    activation_gib: float
+    non_torch_gib: float
+    graphs_gib: float
+    kv_pool_gib: float
+    kv_bytes_per_token: float
+    kv_pool_tokens: int
+    full_context_requests: float
+    max_batch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance:
+    """What one replica does at `batch` running requests. Time to first token is a range: nothing predicts it well.
+
+    `error_band` is the estimator's median and 90th percentile absolute error on measured rows of this class.
+    """
+
+    batch: float
+    step_ms: float
+    prefill_ms: float
+    time_per_output_token_ms: float
+    output_tokens_per_second: float
+    time_to_first_token_ms_low: float
+    time_to_first_token_ms_high: float
+    estimator: str
+    error_band: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejection:
+    """Why a shape is not an answer: a constant code and a sentence with the numbers."""
+
+    code: str
+    message: str
