@@ -1,4 +1,4 @@
-"""GPUs (and other accelerators): memory that can be used, bandwidth, dense rates, links. Planning figures, not labels."""
+"""GPUs and other accelerators: memory that can be used, bandwidth, dense rates, links. Not what labels say."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from infra.catalog.rows import read
 
 # What one server of a cloud or a rack holds; tensor parallelism never crosses it.
 MOST_PER_NODE = 8
+MEMORY_ONLY = "memory_only"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,29 @@ class Gpu:
     def largest_node(self) -> int:
         """How many share one machine and its links."""
         return 1 if "one chip per machine" in self.interconnect else MOST_PER_NODE
+
+
+def memory_only(name: str, usable_gib: float) -> Gpu:
+    """A card outside the catalogue of which only the memory is known: what fits can be said, how fast cannot."""
+    return Gpu(
+        gpu=name,
+        backend=MEMORY_ONLY,
+        label_gib=usable_gib,
+        usable_gib=usable_gib,
+        bandwidth_gb_s=0.0,
+        tflops_16bit=0.0,
+        tflops_fp8=None,
+        tflops_fp4=None,
+        tops_int8=None,
+        link_gb_s=None,
+        interconnect="",
+        compute_capability=None,
+        reported_mib=None,
+        spellings=(),
+        notes="",
+        source="stated",
+        read_on="",
+    )
 
 
 @cache

@@ -71,8 +71,8 @@ class Model:
 
 # What a checkpoint's name says besides the model: how it is stored, and that it is a chat model.
 _SUFFIX = re.compile(
-    r"[-_ ](fp8(-dynamic|-block)?|fp4|nvfp4|fp16|f16|bf16|mxfp4|int8|awq|gptq(-int4)?|gguf|w4a16|w8a8|i?q\d(_[a-z0-9]+)*"
-    r"|instruct(-v\d(\.\d)?)?|chat(-hf)?|it|hf|v\d\.\d|\d{4})$"
+    r"[-_ ](fp8(-dynamic|-block)?|fp4|nvfp4|fp16|f16|bf16|mxfp4|int8|awq|gptq(-int4)?|gguf|w4a16|w8a8"
+    r"|i?q\d(_[a-z0-9]+)*|instruct(-v\d(\.\d)?)?|chat(-hf)?|it|hf|v\d\.\d|\d{4})$"
 )
 
 

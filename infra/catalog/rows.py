@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +25,7 @@ _CELLS: dict[str, Callable[[str], Any]] = {
 
 def read(file: str, row: type[Row]) -> Iterator[Row]:
     """Every row of `file` (beside this module). Columns and fields are the same names; a stray one is an error."""
-    kinds = {field.name: _CELLS[str(field.type)] for field in fields(row)}  # type: ignore[arg-type]
+    kinds = {name: _CELLS[str(kind)] for name, kind in row.__annotations__.items()}
     with (FOLDER / file).open(encoding="utf-8", newline="") as lines:
         for number, cells in enumerate(csv.DictReader(lines), 2):
             if set(cells) != set(kinds):

@@ -127,7 +127,7 @@ def _sglang_defaults(shape: Shape) -> tuple[float, int, int, int, int]:
 def _activation_gib(shape: Shape) -> float:
     family = shape.model.family
     known = _ACTIVATION_GIB.get(family, _ACTIVATION_GIB_UNKNOWN)
-    if _is_vllm_before(shape, (0, 12)):
+    if _is_vllm_before(shape, (0, 12)) and not _is_vllm_before(shape, (0, 8)):
         known = _ACTIVATION_GIB_VLLM_0_11.get(family, known)
     return known * (_ACTIVATION_FIXED + _ACTIVATION_PER_BATCH * max_batched_tokens(shape) / _ACTIVATION_BATCH)
 

@@ -72,7 +72,7 @@ def find_precision(written: str, model: Model | None = None, gguf: bool = False)
     name = re.split(r"[\s(]", written.strip().lower())[0]
     if model and model.native_precision == "mxfp4" and name in ("fp4", "fp8", "mxfp4", "nvfp4"):
         name = "mxfp4"
-    if gguf or name in _GGUF_BITS and name not in _SPELLINGS and name != "bf16":
+    if gguf or (name in _GGUF_BITS and name not in _SPELLINGS and name != "bf16"):
         gguf_name = "gguf-" + {"fp16": "f16", "fp32": "f32"}.get(name, name)
         return PRECISIONS.get(gguf_name)
     name = _SPELLINGS.get(name, name)
@@ -81,5 +81,9 @@ def find_precision(written: str, model: Model | None = None, gguf: bool = False)
 
 def compute_tflops(gpu: Gpu, precision: Precision) -> float:
     """Dense TFLOP/s of one GPU in the format that products run in; the 16-bit rate where it has no faster one."""
-    faster = {"fp8": gpu.tflops_fp8, "fp4": gpu.tflops_fp4, "int8": gpu.tops_int8}.get(precision.compute)
+    compute = precision.compute
+    if precision.name == "mxfp4" and (gpu.compute_capability or 0) >= 100:
+        # Blackwell multiplies MXFP4 weights with 8-bit activations; older cards unpack them to 16 bits.
+        compute = "fp8"
+    faster = {"fp8": gpu.tflops_fp8, "fp4": gpu.tflops_fp4, "int8": gpu.tops_int8}.get(compute)
     return faster or gpu.tflops_16bit

@@ -15,12 +15,17 @@ ENGINES = (VLLM, SGLANG, TENSORRT_LLM, LLAMA_CPP)
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What clients send: tokens per request, and how many requests are in flight over all replicas."""
+    """What clients send: tokens per request, and how many requests are in flight.
+
+    `decode_only`: all prompts are in and nothing interrupts decoding, as llama-bench measures. `saturated`: there is
+    always a next request, so `concurrency` of them run all the time.
+    """
 
     input_tokens: int
     output_tokens: int
     concurrency: int = 1
-    requests_per_second: float | None = None
+    decode_only: bool = False
+    saturated: bool = False
 
     @property
     def live_tokens(self) -> float:
@@ -73,7 +78,7 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Where one rank's memory goes, in GiB, and what the KV pool then holds. A pool may be negative: it does not fit."""
+    """Where one rank's memory goes, in GiB, and what the KV pool then holds. A negative pool does not fit."""
 
     budget_gib: float
     weights_gib: float
@@ -91,12 +96,10 @@ class Memory:
 class Performance:
     """What one replica does at `batch` running requests. Time to first token is a range: nothing predicts it well.
 
-    `error_band` is the estimator's median and 90th percentile absolute error on measured rows of this class.
+    `error_band` says how far the estimator was off on measured rows of this class that it had not seen.
     """
 
-    batch: float
-    step_ms: float
-    prefill_ms: float
+    batch: int
     time_per_output_token_ms: float
     output_tokens_per_second: float
     time_to_first_token_ms_low: float

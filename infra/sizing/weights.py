@@ -42,12 +42,16 @@ def expert_bytes(model: Model, precision: Precision) -> float:
 
 def dense_bytes_per_parameter(precision: Precision) -> float:
     """Bytes of a linear layer outside experts."""
-    return 2.0 if precision.experts_only else precision.bytes_per_parameter
+    if precision.experts_only:
+        # The rest is 16-bit in a checkpoint and Q8_0 in the published GGUF.
+        return 1.0625 if precision.gguf else 2.0
+    return precision.bytes_per_parameter
 
 
 def embedding_bytes_per_parameter(precision: Precision) -> float:
     """Quantized checkpoints keep embedding and head 16-bit; a GGUF average has them in already."""
-    return precision.bytes_per_parameter if precision.gguf else max(dense_bytes_per_parameter(precision), 2.0)
+    stored = dense_bytes_per_parameter(precision)
+    return stored if precision.gguf else max(stored, 2.0)
 
 
 def _embedding_bytes(model: Model, precision: Precision) -> float:
