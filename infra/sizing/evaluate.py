@@ -37,7 +37,7 @@ def evaluate(
     refusal = estimator.refusal(near, workload)
     if refusal is not None:
         # Speed alone is missing: what fits was still said.
-        said.append(refusal)
+        said.append(f"not_modelled: {refusal}")
     elif held.weights_gib < near.physical_gib:
         performance = estimator.estimate(near, workload, held)
         if objective is not None:

@@ -35,8 +35,8 @@ class Roofline:
         del workload
         gpu = shape.gpu
         if gpu.backend == MEMORY_ONLY:
-            return f"not_modelled: nothing but the memory is known of {gpu.gpu}"
-        return f"not_modelled: no figures for {gpu.backend} accelerators" if gpu.backend in ("neuron", "tpu") else None
+            return f"nothing but the memory is known of {gpu.gpu}"
+        return f"no figures for {gpu.backend} accelerators" if gpu.backend in ("neuron", "tpu") else None
 
     def estimate(self, shape: Shape, workload: Workload, memory: Memory) -> Performance:
         batch, part = parts(shape, workload, memory, self.constants(shape.engine))
@@ -93,7 +93,7 @@ def error_band(shape: Shape) -> str:
     band = bands["classes"].get(f"{shape.engine} {kind}") or bands["all"]
     text = f"median {band['median_percent']:.0f} %, 90th percentile {band['p90_percent']:.0f} %, {band['rows']} rows"
     rows = bands["rows_per_gpu"].get(shape.gpu.gpu, 0)
-    return text if rows >= 5 else f"{text}; {rows or 'no'} measured on {shape.gpu.gpu}: expect worse"
+    return text if rows >= 5 else f"{text}; {rows or 'none'} of them on {shape.gpu.gpu}: expect worse"
 
 
 def output_tokens_per_second(part: Times, workload: Workload, batch: int) -> float:

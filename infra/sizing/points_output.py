@@ -27,17 +27,16 @@ def json_lines(rows: list[dict[str, str]], estimator: PerformanceModel = ROOFLIN
 def size_row(row: Mapping[str, str], estimator: PerformanceModel = ROOFLINE) -> dict[str, Any]:
     """The figures of one row. A row that cannot be modelled says so in `reason`; it does not stop the others."""
     asked = point(row)
-    if asked.shape is None:
-        return _answer(asked.id, None, asked.notes)
-    return _answer(asked.id, evaluate(asked.shape, asked.workload, estimator), asked.notes)
+    sized = evaluate(asked.shape, asked.workload, estimator) if asked.shape else None
+    return {"id": asked.id, **figures(sized, asked.notes)}
 
 
-def _answer(identity: str, sized: Sized | None, notes: tuple[str, ...]) -> dict[str, Any]:
+def figures(sized: Sized | None, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The figures that everything printed about one shape has; all None where it is none."""
     held, speed = (sized.memory, sized.performance) if sized else (None, None)
     reasons = [f"{known.code}: {known.message}" for known in sized.rejections] if sized else []
-    reasons += sized.notes if sized else ()
+    said = [*reasons, *(sized.notes if sized else ()), *notes]
     return {
-        "id": identity,
         "fits": sized is not None and not sized.rejections,
         "weights_gib": _rounded(held and held.weights_gib),
         "kv_cache_gib": _rounded(held and held.kv_pool_gib),
@@ -47,7 +46,7 @@ def _answer(identity: str, sized: Sized | None, notes: tuple[str, ...]) -> dict[
         "time_to_first_token_ms_high": _rounded(speed and speed.time_to_first_token_ms_high),
         "output_tokens_per_second": _rounded(speed and speed.output_tokens_per_second),
         "estimator": speed.estimator if speed else None,
-        "reason": "; ".join([*reasons, *notes]) or None,
+        "reason": "; ".join(said) or None,
     }
 
 

@@ -24,9 +24,9 @@ class PublishedFit:
 
     def refusal(self, shape: Shape, workload: Workload) -> str | None:
         if _key(shape) not in _LINES or shape.engine != VLLM or shape.gpu_count != 1:
-            return "not_modelled: nothing was published for this model, GPU, precision and KV dtype on one GPU"
+            return "nothing was published for this model, GPU, precision and KV dtype on one GPU"
         if workload.concurrency != 1:
-            return "not_modelled: what was published is one request at a time"
+            return "what was published is one request at a time"
         return None
 
     def estimate(self, shape: Shape, workload: Workload, memory: Memory) -> Performance:

@@ -65,6 +65,8 @@ class Shape:
     max_num_seqs: int | None = None
     batched_tokens: int | None = None
     chunked_prefill: bool = True
+    # The exact size of the weights where a file states it.
+    weights_bytes: int | None = None
 
     @property
     def physical_gib(self) -> float:
@@ -114,3 +116,77 @@ class Rejection:
 
     code: str
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What selection is asked for. Tuples are what the user allows, empty is everything; None is "not asked".
+
+    `accelerator` fixed by the user is checked, never overruled. `utilisation` is the share of saturated throughput
+    that is expected over a month; only the price per million tokens depends on it.
+    """
+
+    model: Model
+    workload: Workload
+    engine: str
+    precisions: tuple[str, ...]
+    kv_dtype: str = "auto"
+    max_model_len: int | None = None
+    objective: Objective = Objective()
+    requests_per_second: float | None = None
+    accelerator: str | None = None
+    tensor_parallel: int | None = None
+    clouds: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    purchases: tuple[str, ...] = ("on_demand",)
+    min_replicas: int = 1
+    max_replicas: int | None = None
+    dollars_per_month: float | None = None
+    utilisation: float = 0.35
+    weights_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Dollars of `instances` machines. None where the catalogue has no price: never 0."""
+
+    per_hour: float | None
+    per_month: float | None
+    per_month_most: float | None
+    per_million_output_tokens: float | None
+    per_million_output_tokens_expected: float | None
+    price_source: str
+    price_as_of: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One way to serve: a shape on an instance type, how many of it, what it does and costs, or why it does not."""
+
+    cloud: str
+    instance_type: str
+    region: str
+    purchase: str
+    nodes: int
+    shape: Shape
+    replicas: int
+    instances: int
+    concurrency_per_replica: int
+    memory: Memory
+    performance: Performance | None
+    cost: Cost
+    rejections: tuple[Rejection, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(known.code for known in self.rejections))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Answers first, the cheapest at their head; then what has no price; then every rejected shape with its reasons."""
+
+    ranked: tuple[Candidate, ...]
+    unpriced: tuple[Candidate, ...]
+    rejected: tuple[Candidate, ...]

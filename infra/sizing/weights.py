@@ -12,6 +12,8 @@ _MXFP4_PADDING_VLLM = 1.06
 
 def weights_gib(shape: Shape) -> float:
     """GiB of weights on the heaviest rank."""
+    if shape.weights_bytes:
+        return shape.weights_bytes / (shape.tensor_parallel * shape.pipeline_parallel) / GIB
     model, precision = shape.model, shape.precision
     stages, split = shape.pipeline_parallel, shape.tensor_parallel
     total = dense_bytes(model, precision)
