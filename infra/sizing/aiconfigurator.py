@@ -80,8 +80,8 @@ def _function() -> Callable[..., Any]:
     problem = Problem(
         where="--estimator",
         found="`aiconfigurator`, which is not installed",
-        allowed="`roofline`, `published_fit`, and `aiconfigurator` where its extra is installed",
-        remedy="install this project with the extra `aiconfigurator`, or use `roofline`",
+        allowed="`roofline`, `published_fit`, and `aiconfigurator` where its package is installed",
+        remedy="install `aiconfigurator-core==0.12.0` beside this project (about 600 MB), or use `roofline`",
     )
     raise Refused("the estimator", [problem])
 
