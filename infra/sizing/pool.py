@@ -22,6 +22,8 @@ _ACTIVATION_BATCH = 8192
 _NON_TORCH_ONE, _NON_TORCH_TENSOR_PARALLEL, _NON_TORCH_PIPELINE = 0.27, 2.1, 0.07
 _NON_TORCH_TENSOR_PARALLEL_VLLM_0_11 = 0.55
 _GRAPHS_GIB = 0.5
+# Of all memory on vLLM (0.33.0, and before it); of what is free after load on TensorRT-LLM.
+_VLLM_FRACTION, _VLLM_FRACTION_BEFORE, _FREE_FRACTION = 0.92, 0.90, 0.9
 # llama.cpp refuses nothing by itself with `--fit off`; this is what must stay free on each device.
 _LLAMA_CPP_SPARE_GIB = 1.0
 _LLAMA_CPP_MICRO_BATCH = 512
@@ -52,7 +54,7 @@ def memory(shape: Shape, workload: Workload) -> Memory:
         activation = 0.25 + _LLAMA_CPP_MICRO_BATCH * shape.model.vocabulary * 4 / GIB
     pool = budget - weights - activation - non_torch - graphs
     if shape.engine == TENSORRT_LLM:
-        pool *= shape.memory_fraction or 0.9
+        pool *= shape.memory_fraction or _FREE_FRACTION
     in_flight = max_batched_tokens(shape)
     tokens = pool_tokens(shape, pool * GIB, in_flight)
     full = kv_bytes_per_request(shape, shape.max_model_len, in_flight)
@@ -87,6 +89,25 @@ def max_sequences(shape: Shape) -> int:
     return shape.max_num_seqs or _batch_defaults(shape)[1]
 
 
+def engine_options(shape: Shape) -> dict[str, int | float | str]:
+    """What was assumed of the engine, by concept: emitted, so that another version's defaults change nothing."""
+    options: dict[str, int | float | str] = {
+        "tensor_parallel": shape.tensor_parallel,
+        "pipeline_parallel": shape.pipeline_parallel,
+        "context_tokens": shape.max_model_len,
+        "kv_dtype": shape.kv_dtype,
+        "max_sequences": max_sequences(shape),
+        "max_batched_tokens": max_batched_tokens(shape),
+    }
+    if shape.engine == SGLANG:
+        options["memory_fraction"] = shape.memory_fraction or sglang_fraction(shape)
+    elif shape.engine != LLAMA_CPP:
+        options["memory_fraction"] = shape.memory_fraction or (
+            _VLLM_FRACTION if shape.engine == VLLM else _FREE_FRACTION
+        )
+    return options
+
+
 def _batch_defaults(shape: Shape) -> tuple[int, int]:
     """vLLM 0.33.0's defaults; the others are close enough for planning and are emitted explicitly anyway."""
     gib = shape.physical_gib
@@ -102,7 +123,7 @@ def _batch_defaults(shape: Shape) -> tuple[int, int]:
 def _budget_gib(shape: Shape) -> float:
     if shape.engine == VLLM:
         old = shape.engine_version is not None and shape.engine_version < (0, 33)
-        return (shape.memory_fraction or (0.90 if old else 0.92)) * shape.physical_gib
+        return (shape.memory_fraction or (_VLLM_FRACTION_BEFORE if old else _VLLM_FRACTION)) * shape.physical_gib
     if shape.engine == SGLANG:
         return (shape.memory_fraction or sglang_fraction(shape)) * shape.physical_gib
     return shape.physical_gib
@@ -115,8 +136,6 @@ def sglang_fraction(shape: Shape) -> float:
     graph_batch = few if shape.tensor_parallel < 4 else many
     reserved = 512 + 1.5 * max(chunk, 2048) + 128 * shape.tensor_parallel * shape.pipeline_parallel + 2 * graph_batch
     reserved += 1536 if shape.model.attention == "MLA" else 8 * buckets
-    if total_gib > 60:
-        reserved = max(reserved, 10240)
     return round(1 - reserved / (total_gib * 1024), 3)
 
 

@@ -63,6 +63,7 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         "memory": asdict(candidate.memory),
         "performance": asdict(candidate.performance) if candidate.performance else None,
         "cost": asdict(candidate.cost),
+        "engine_options": dict(candidate.engine_options),
         "rejections": [asdict(known) for known in candidate.rejections],
         "warnings": list(candidate.warnings),
     }

@@ -13,6 +13,7 @@ from infra.sizing.cost import cost, price_warnings
 from infra.sizing.evaluate import Sized, evaluate
 from infra.sizing.kv_cache import kv_dtype_or_default
 from infra.sizing.performance import ROOFLINE, PerformanceModel
+from infra.sizing.pool import engine_options
 from infra.sizing.precision import PRECISIONS
 from infra.sizing.types import Candidate, Demand, Memory, Objective, Performance, Rejection, Selection, Shape, Workload
 
@@ -132,6 +133,7 @@ def _candidate(
         memory=sized.memory,
         performance=speed,
         cost=money,
+        engine_options=engine_options(shape),
         rejections=tuple(rejections),
         warnings=(*sized.notes, *_warnings(demand, shape, nodes), *price_warnings(instance, purchase, today)),
     )

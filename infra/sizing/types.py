@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infra.catalog.gpus import Gpu
@@ -175,6 +176,8 @@ class Candidate:
     memory: Memory
     performance: Performance | None
     cost: Cost
+    # What the engine must be told so that the figures hold, in words that every engine has a flag for.
+    engine_options: Mapping[str, int | float | str]
     rejections: tuple[Rejection, ...]
     warnings: tuple[str, ...]
 

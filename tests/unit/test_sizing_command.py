@@ -12,6 +12,7 @@ import pytest
 from bench.sizing.rows import POINTS
 from infra.__main__ import main
 from infra.sizing.points import INPUT_COLUMNS, point
+from infra.sizing.points_output import read_points
 
 KEYS = [
     "id",
@@ -141,7 +142,11 @@ def test_measured_columns_are_never_read(capsys: pytest.CaptureFixture[str], tmp
         writer.writeheader()
         writer.writerows([{c: row[c] if c in INPUT_COLUMNS else "" for c in columns} for row in rows])
     assert said(capsys, "--points", str(blanked)) == before
-    assert not {"notes", "source", "max_concurrency", "prefill_tok_s", "activation_gib"} & set(INPUT_COLUMNS)
+    asked = (
+        "id kind model gpu gpu_count tp pp engine engine_version precision kv_dtype isl osl concurrency gpu_mem_util"
+    )
+    assert " ".join(INPUT_COLUMNS) == asked
+    assert all(set(row) == set(INPUT_COLUMNS) for row in read_points(POINTS))
 
 
 def test_a_row_says_what_was_assumed() -> None:

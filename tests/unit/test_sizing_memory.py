@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from infra.sizing.kv_cache import kv_bytes_per_request, kv_bytes_per_token, pool_tokens
+from infra.sizing.kv_cache import kv_bytes_per_request, kv_bytes_per_token, kv_dtype_or_default, pool_tokens
 from infra.sizing.pool import memory, sglang_fraction
-from infra.sizing.types import GIB, LLAMA_CPP, SGLANG, TENSORRT_LLM
+from infra.sizing.types import GIB, LLAMA_CPP, SGLANG, TENSORRT_LLM, VLLM
 from infra.sizing.weights import weights_gib
 from tests.unit.sizing_shapes import WORKLOAD, shape
 
@@ -152,3 +152,18 @@ def test_llama_cpp_must_leave_a_gib() -> None:
 
 def test_a_file_of_known_size_is_that_size() -> None:
     assert weights_gib(shape("Llama-3.1-8B", "L4", "q4_k_m", engine=LLAMA_CPP, weights_bytes=2 * GIB)) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("written", "engine", "compute", "kind"),
+    [
+        ("auto", VLLM, "fp8", "bf16"),
+        ("", TENSORRT_LLM, "fp8", "fp8"),
+        ("auto", TENSORRT_LLM, "fp4", "fp8"),
+        ("auto", TENSORRT_LLM, "16bit", "bf16"),
+        ("fp8_e4m3", SGLANG, "16bit", "fp8"),
+        ("F16", LLAMA_CPP, "16bit", "fp16"),
+    ],
+)
+def test_kv_dtypes_as_engines_take_them(written: str, engine: str, compute: str, kind: str) -> None:
+    assert kv_dtype_or_default(written, engine, compute) == kind

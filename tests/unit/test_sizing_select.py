@@ -131,6 +131,22 @@ def test_more_machines_only_where_one_cannot_hold_the_model() -> None:
     assert any("weights_do_not_fit" in one.codes for one in found.rejected)
 
 
+def test_an_answer_says_what_the_engine_must_be_told() -> None:
+    options = {one.shape.gpu.gpu: one.engine_options for one in select(demand(tensor_parallel=1)).ranked}
+    # vLLM 0.33's defaults differ between these cards: 2048 and 256 below 70 GiB.
+    assert options["L40S"] == {
+        "tensor_parallel": 1,
+        "pipeline_parallel": 1,
+        "context_tokens": 8192,
+        "kv_dtype": "bf16",
+        "max_sequences": 256,
+        "max_batched_tokens": 2048,
+        "memory_fraction": 0.92,
+    }
+    assert (options["H100"]["max_sequences"], options["H100"]["max_batched_tokens"]) == (1024, 8192)
+    assert (options["B200"]["max_sequences"], options["B200"]["max_batched_tokens"]) == (1024, 16384)
+
+
 def test_same_question_same_bytes() -> None:
     assert repr(select(demand(), date(2026, 11, 25))) == repr(select(demand(), date(2026, 11, 25)))
 

@@ -18,6 +18,7 @@ from infra.sizing.constants import Constants, constants_for, document
 from infra.sizing.evaluate import evaluate, one_machine
 from infra.sizing.performance import ESTIMATORS, ROOFLINE
 from infra.sizing.pool import memory
+from infra.sizing.precision import PRECISIONS, compute_tflops
 from infra.sizing.published_fit import PUBLISHED_FIT
 from infra.sizing.roofline import times
 from infra.sizing.types import ENGINES, LLAMA_CPP, Workload
@@ -71,6 +72,59 @@ def test_exchanges_cost_latency_and_link() -> None:
     # 32 layers x 2 x (10 us + 2 x 1/2 x 16 x 4096 x 2 bytes / 450 GB/s)
     assert part.communication_ms == pytest.approx(64 * (0.010 + 131_072 / 450e6), rel=1e-6)
     assert times(shape("Llama-3.1-8B", "H100"), WORKLOAD, 16, slow).communication_ms == 0
+
+
+def test_requests_of_a_batch_share_experts() -> None:
+    one = shape("Qwen3-30B-A3B", "H100", "fp8")
+    alike = times(one, WORKLOAD, 64, replace(PUBLISHED, routing_spread=0.5)).weights_ms
+    assert alike == times(one, WORKLOAD, 8, PUBLISHED).weights_ms
+
+
+def test_layers_of_a_mixture_launch_more_and_blackwell_fuses_it() -> None:
+    more = replace(PUBLISHED, expert_layer_us=30.0, fused_experts=0.5)
+    extra = {
+        gpu: times(shape("gpt-oss-120b", gpu, "mxfp4"), WORKLOAD, 1, more).overhead_ms
+        - times(shape("gpt-oss-120b", gpu, "mxfp4"), WORKLOAD, 1, PUBLISHED).overhead_ms
+        for gpu in ("H100", "B200")
+    }
+    assert extra == pytest.approx({"H100": 36 * 0.030, "B200": 36 * 0.015})
+
+
+def test_tokens_travel_to_the_ranks_of_their_experts_and_back() -> None:
+    ranks = shape("DeepSeek-R1", "H200", "fp8", gpu_count=8, tensor_parallel=1, expert_parallel=True)
+    part = times(ranks, WORKLOAD, 64, replace(PUBLISHED, all_reduce_us=10.0))
+    # 61 layers x 2 x (10 us + 8 tokens of each rank x 7 other ranks x 7168 x 2 bytes / 450 GB/s)
+    assert part.communication_ms == pytest.approx(61 * 2 * (0.010 + 8 * 7 * 7168 * 2 / 450e6))
+
+
+def test_sliding_layers_see_their_window_in_prefill() -> None:
+    one = shape("gpt-oss-20b", "H100", "mxfp4")
+    asked = replace(WORKLOAD, input_tokens=32_768)
+    fast = replace(PUBLISHED, expert_compute=1e9)
+    # 4 x (12 x 32768^2 / 2 + 12 x 32768 x 128) pairs x 64 heads x 64 at 0.63 x 989 TFLOP/s; products take no time.
+    pairs = 12 * 32_768**2 / 2 + 12 * 32_768 * 128
+    assert times(one, asked, 1, fast).prefill_ms == pytest.approx(4 * pairs * 4096 / (0.63 * 989e9), rel=1e-6)
+
+
+def test_mxfp4_is_unpacked_before_blackwell() -> None:
+    stored = PRECISIONS["mxfp4"]
+    assert compute_tflops(gpus()["H100"], stored) == 989
+    assert compute_tflops(gpus()["B200"], stored) == 4500
+    assert compute_tflops(gpus()["A10G"], PRECISIONS["fp8"]) == gpus()["A10G"].tflops_16bit
+
+
+def test_clients_wait_for_a_slot() -> None:
+    """Twice as many clients as slots: nobody is served faster, and each waits as long as it is served."""
+    one = shape("Llama-3.1-8B", "H100", max_num_seqs=32)
+    full, twice = (
+        ROOFLINE.estimate(one, asked, memory(one, asked))
+        for asked in (replace(WORKLOAD, concurrency=32), replace(WORKLOAD, concurrency=64))
+    )
+    assert full.time_per_output_token_ms == twice.time_per_output_token_ms
+    assert twice.output_tokens_per_second == pytest.approx(full.output_tokens_per_second, rel=0.01)
+    assert (
+        twice.time_to_first_token_ms_high > full.time_to_first_token_ms_high + 0.9 * 256 * full.time_per_output_token_ms
+    )
 
 
 def test_decode_only_is_not_interrupted() -> None:
