@@ -8,7 +8,7 @@ from html import escape
 
 from bench.sizing.score import Scored
 
-_SIZE, _LEFT, _TOP, _BOTTOM = 460, 64, 58, 46
+_SIZE, _LEFT, _TOP, _BOTTOM = 460, 64, 78, 46
 _LEAST_MS, _MOST_MS = 2.0, 200.0
 _TICKS = (2, 5, 10, 20, 50, 100, 200)
 _ENGINES = {"vllm": "vLLM", "tensorrt_llm": "TensorRT-LLM", "sglang": "SGLang", "llama_cpp": "llama.cpp"}
@@ -16,7 +16,8 @@ _STYLE = """<style>
 text { font: 14px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600 }
 .note { font-size: 12px; fill: #59636e }
-.axis { stroke: #9aa4ae; stroke-width: 1 } .even { stroke: #59636e; stroke-width: 1.5 } .band { fill: #9aa4ae22 }
+.axis { stroke: #9aa4ae; stroke-width: 1 } .even { stroke: #59636e; stroke-width: 1.5 }
+.band { fill: #9aa4ae; fill-opacity: .2 }
 .vllm { fill: #2f6fde } .tensorrt_llm { fill: #2da44e } .sglang { fill: #bf5af2 } .llama_cpp { fill: #d4780a }
 circle { fill-opacity: .75 }
 @media (prefers-color-scheme: dark) {
@@ -38,7 +39,7 @@ def plot(judged: Sequence[Scored], band_percent: float, note: str) -> str:
         _line("axis", _LEAST_MS, _LEAST_MS, _MOST_MS, _LEAST_MS),
         _line("axis", _LEAST_MS, _LEAST_MS, _LEAST_MS, _MOST_MS),
         f'<text class="note" x="{_LEFT + _SIZE / 2:.0f}" y="{height - 8}" text-anchor="middle">measured</text>',
-        f'<text class="note" x="8" y="{_TOP - 4}">predicted</text>',
+        f'<text class="note" x="8" y="{_TOP - 14}">predicted</text>',
     ]
     for tick in _TICKS:
         parts.append(
@@ -81,6 +82,8 @@ def _line(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
 
 
 def _corners(lower: float, upper: float) -> str:
+    """The band around the diagonal, cut where the axes end."""
     low, high = _LEAST_MS, _MOST_MS
-    corners = ((low, low * lower), (low, low * upper), (high, high * upper), (high, high * lower))
-    return " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in corners)
+    above = ((low, low), (low, low * upper), (high / upper, high))
+    below = ((high, high), (high, high * lower), (low / lower, low))
+    return " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in above + below)
