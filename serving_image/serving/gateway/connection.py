@@ -267,8 +267,9 @@ class GatewayConnection(asyncio.Protocol):
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
         # Kept in a set because the event loop refers to tasks only weakly; `ended` takes it out again.
-        exchange.task = self.loop.create_task(exchange.run(self._application))
-        self._tasks.add(exchange.task)
+        task = exchange.task = self.loop.create_task(exchange.run(self._application))
+        exchange.scope["slipway.task"] = task
+        self._tasks.add(task)
 
     def _refuse_http(self, found: str) -> None:
         """Invalid HTTP. In the middle of an answer nothing may be said that would look like part of it."""

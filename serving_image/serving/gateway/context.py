@@ -119,7 +119,8 @@ class RequestContext:
         self.audit = None
         self.answer_guard = None
         self.connection: Connection | None = scope.get("extensions", {}).get("slipway.connection")
-        task = asyncio.current_task()
+        # The connection knows it; finding out costs 1 µs and a system call (CPython 3.11).
+        task: asyncio.Task[Any] | None = scope.get("slipway.task") or asyncio.current_task()
         assert task is not None
         self.lifeline = Lifeline(task, task.get_loop())
         self.document: dict[str, Any] = {}
