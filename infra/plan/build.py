@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from infra.config import DEPLOYMENT_KEY, ModelSettings, StackConfig
 from infra.engines import ENGINES
@@ -11,50 +14,66 @@ from infra.explain import dotted
 from infra.plan.drain import drain_plan
 from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import gateway_problems, longest_wait, output_problems
-from infra.plan.types import ClientPlan, DeploymentPlan, ModelPlan, Placement, RemoteModelPlan, Replicas
-from infra.plan.weakenings import gateway_warnings
+from infra.plan.layout import (
+    abilities_of,
+    every_site,
+    links_of,
+    no_platform,
+    nobody_there,
+    placement_request,
+    site_problems,
+)
+from infra.plan.types import (
+    Accelerator,
+    ClientPlan,
+    DeploymentPlan,
+    DrainPlan,
+    ModelPlan,
+    Placement,
+    RemoteModelPlan,
+    Replicas,
+)
+from infra.plan.weakenings import counting_warnings, gateway_warnings
 from infra.platforms import PLATFORMS
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.problems import Problem, Refused
 from infra.sources import SOURCES
 from infra.topologies import TOPOLOGIES
+from infra.topologies.base import Layout, Site
+
+NOTHING = Layout(placements=(), gateways={})
 
 
 def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
     """Decides everything. Raises Refused with every problem that can be known without a cloud."""
+    sites = every_site(config)
+    problems = list(no_platform(sites))
+    sites = {name: site for name, site in sites.items() if site.platform is not None}
+    abilities = abilities_of(sites)
+    problems += site_problems(config, sites, abilities)
+
     topology = TOPOLOGIES[config.topology.kind]
-    sites, models = tuple(config.sites), tuple(config.models)
-    problems = list(topology.problems(DEPLOYMENT_KEY, config.topology, sites, models))
-    placements = () if problems else topology.place(config.topology, sites, models)
+    placing = placement_request(config, sites, abilities)
+    problems += topology.problems(placing)
+    layout = NOTHING if problems else topology.place(placing)
 
-    clients = {
-        name: ClientPlan(models=tuple(client.models), requests_per_minute=client.requests_per_minute)
-        for name, client in config.clients.items()
-    }
-    planned: dict[str, ModelPlan] = {}
-    for name, settings in config.models.items():
-        # A model is rendered for the platform of its first site; without a placement any site will do.
-        site = next((p.site for p in placements if p.model == name), sites[0])
-        address = PLATFORMS[config.sites[site].platform.kind].engine_address
-        request = _engine_request(name, settings, address)
-        found = list(_model_problems(settings, request))
-        problems += found
-        if not found:
-            planned[name] = _model_plan(settings, request, placements, longest_wait(name, config))
+    planner = _Planner(config, stack, sites, layout)
+    problems += planner.model_problems()
     problems += gateway_problems(config)
-
-    requests = {site: _site_request(site, config, stack, planned, clients, placements) for site in sites}
-    for site, request in requests.items():
-        problems += PLATFORMS[config.sites[site].platform.kind].problems(request)
+    requests = planner.requests()
+    problems += nobody_there(sites, {name: request.gateway["clients"] for name, request in requests.items()})
+    platforms = {name: PLATFORMS[site.platform.kind] for name, site in sites.items()}
+    for name, request in requests.items():
+        problems += platforms[name].problems(request)
     if problems:
         raise Refused(f"the stack `{stack}`", problems)
 
-    platforms = {site: PLATFORMS[config.sites[site].platform.kind] for site in sites}
     return DeploymentPlan(
         stack=stack,
         topology=config.topology.kind,
-        sites={site: platforms[site].plan(request) for site, request in requests.items()},
-        models=planned,
+        sites={name: platforms[name].plan(request) for name, request in requests.items()},
+        links=links_of(config, sites, layout),
+        models=planner.models(),
         remote_models={
             name: RemoteModelPlan(
                 task=settings.task,
@@ -65,13 +84,116 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
             )
             for name, settings in config.remote_models.items()
         },
-        clients=clients,
+        clients=planner.clients,
         gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
         warnings=(
             *gateway_warnings(config),
-            *(warning for site, request in requests.items() for warning in platforms[site].warnings(request)),
+            *counting_warnings(config, layout.gateways),
+            *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
         ),
     )
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Where the replicas of one model are."""
+
+    sites: tuple[str, ...]
+    replicas: Replicas
+
+
+class _Planner:
+    """One planning. Keeps what sites share, so that a thousand of them cost little more than one."""
+
+    def __init__(self, config: StackConfig, stack: str, sites: Mapping[str, Site], layout: Layout) -> None:
+        self._config, self._stack, self._sites, self._layout = config, stack, sites, layout
+        self._addresses = {name: PLATFORMS[site.platform.kind].engine_address for name, site in sites.items()}
+        self._placed = _placed(layout.placements)
+        self._here: defaultdict[str, dict[str, Replicas]] = defaultdict(dict)
+        for placement in layout.placements:
+            self._here[placement.site][placement.model] = placement.replicas
+        self._planned: dict[tuple[str, EngineAddress], ModelPlan] = {}
+        self._refused: set[str] = set()
+        self._shared: dict[Any, tuple[Mapping[str, ModelPlan], Mapping[str, Replicas], Mapping[str, Any]]] = {}
+        self.clients = {
+            name: ClientPlan(models=tuple(client.models), requests_per_minute=client.requests_per_minute)
+            for name, client in config.clients.items()
+        }
+
+    def model_problems(self) -> Iterator[Problem]:
+        """What engines cannot do of what is wanted, on any of the platforms where they would."""
+        for name, settings in self._config.models.items():
+            for address in self._where(name):
+                found = list(_model_problems(settings, _engine_request(name, settings, address)))
+                if found:
+                    self._refused.add(name)
+                yield from found
+
+    def models(self) -> dict[str, ModelPlan]:
+        """Every model, as it is on the first of its sites."""
+        return {name: self._model(name, self._where(name)[0]) for name in self._config.models}
+
+    def requests(self) -> dict[str, SiteRequest]:
+        """What each platform plans its sites from."""
+        config = self._config
+        # A site ends only when its longest generation, after the longest wait for it, may have ended.
+        drain = drain_plan(
+            max(model.longest_generation_seconds for model in config.every_model.values()),
+            max(longest_wait(name, config) for name in config.every_model),
+        )
+        return {name: self._request(name, site, drain) for name, site in self._sites.items()}
+
+    def _request(self, name: str, site: Site, drain: DrainPlan) -> SiteRequest:
+        here = {model: replicas for model, replicas in self._here[name].items() if model not in self._refused}
+        boundary = site.boundary or self._config.gateway.boundary
+        address = self._addresses[name]
+        key = (address, boundary, tuple(here.items()))
+        if key not in self._shared:
+            models = {model: self._model(model, address) for model in self._config.models if model in here}
+            content = gateway_config(self._config, models, self.clients, boundary)
+            self._shared[key] = (models, here, content)
+        models, replicas, content = self._shared[key]
+        return SiteRequest(
+            where=site.where,
+            stack=self._stack,
+            site=name,
+            settings=site.platform,
+            models=models,
+            replicas=replicas,
+            gateways=self._layout.gateways.get(name, 1),
+            gateway=content,
+            drain=drain,
+        )
+
+    def _where(self, name: str) -> list[EngineAddress]:
+        """How engines of a model are addressed, once each; without a placement any site will do."""
+        sites = self._placed[name].sites if name in self._placed else tuple(self._sites)[:1]
+        return list(dict.fromkeys(self._addresses[site] for site in sites))
+
+    def _model(self, name: str, address: EngineAddress) -> ModelPlan:
+        key = (name, address)
+        if key not in self._planned:
+            settings = self._config.models[name]
+            self._planned[key] = _model_plan(
+                settings,
+                _engine_request(name, settings, address),
+                self._placed[name],
+                longest_wait(name, self._config),
+            )
+        return self._planned[key]
+
+
+def _placed(placements: tuple[Placement, ...]) -> dict[str, _Placed]:
+    by_model: defaultdict[str, list[Placement]] = defaultdict(list)
+    for placement in placements:
+        by_model[placement.model].append(placement)
+    return {
+        model: _Placed(
+            sites=tuple(p.site for p in found),
+            replicas=Replicas(min=sum(p.replicas.min for p in found), max=sum(p.replicas.max for p in found)),
+        )
+        for model, found in by_model.items()
+    }
 
 
 def _engine_request(name: str, settings: ModelSettings, address: EngineAddress) -> EngineRequest:
@@ -85,7 +207,7 @@ def _engine_request(name: str, settings: ModelSettings, address: EngineAddress) 
         weights=SOURCES[settings.source.kind].weights(settings.source),
         host=address.host,
         port=address.port,
-        weights_path=address.weights_path,
+        weights_path=address.weights_path.replace("{model}", name),
         key_file=address.key_file,
         threads=address.threads,
     )
@@ -97,10 +219,10 @@ def _model_problems(settings: ModelSettings, request: EngineRequest) -> Iterator
 
 
 def _model_plan(
-    settings: ModelSettings, request: EngineRequest, placements: tuple[Placement, ...], longest_wait_seconds: int
+    settings: ModelSettings, request: EngineRequest, placed: _Placed, longest_wait_seconds: int
 ) -> ModelPlan:
     container = ENGINES[settings.engine.kind].render(request)
-    replicas = sum(p.replicas for p in placements if p.model == request.model)
+    wanted = settings.accelerator
     return ModelPlan(
         engine=settings.engine.kind,
         engine_arguments=container.arguments,
@@ -109,33 +231,9 @@ def _model_plan(
         concurrent_requests=settings.concurrent_requests,
         max_output_tokens=settings.longest_answer_tokens,
         weights=request.weights,
-        replicas=Replicas(min=replicas, max=replicas),
-        sites=tuple(p.site for p in placements if p.model == request.model),
+        accelerator=None if wanted is None else Accelerator(type=wanted.type, count=wanted.count),
+        replicas=placed.replicas,
+        sites=placed.sites,
         drain=drain_plan(settings.longest_generation_seconds, longest_wait_seconds),
         container=container,
-    )
-
-
-def _site_request(
-    site: str,
-    config: StackConfig,
-    stack: str,
-    models: Mapping[str, ModelPlan],
-    clients: Mapping[str, ClientPlan],
-    placements: tuple[Placement, ...],
-) -> SiteRequest:
-    here = {p.model for p in placements if p.site == site}
-    served = {name: model for name, model in models.items() if name in here}
-    return SiteRequest(
-        where=dotted(DEPLOYMENT_KEY, ("sites", site)),
-        stack=stack,
-        site=site,
-        settings=config.sites[site].platform,
-        models=served,
-        gateway=gateway_config(config, served, clients),
-        # A site ends only when its longest generation, after the longest wait for it, may have ended.
-        drain=drain_plan(
-            max(model.longest_generation_seconds for model in config.every_model.values()),
-            max(longest_wait(name, config) for name in config.every_model),
-        ),
     )

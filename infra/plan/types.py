@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -50,6 +50,19 @@ class DrainPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClusterDrainPlan:
+    """The same for what a cluster has around engine and gateway: pods, load balancer, nodes. `idle_seconds` is how long
+    a connection may be silent before anything in between may close it."""
+
+    pre_stop_seconds: int
+    engine_pod_grace_seconds: int
+    gateway_pod_grace_seconds: int
+    deregistration_seconds: int
+    node_grace_seconds: int
+    idle_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Replicas:
     """How many engine instances of a model may run."""
 
@@ -58,8 +71,17 @@ class Replicas:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """The GPUs of one replica, all in one machine."""
+
+    type: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
-    """One model deployment, decided."""
+    """One model deployment, decided. `replicas` are those of all sites together; `accelerator` is None where it runs on
+    processors. `container` is how it is run on the first of its sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -68,6 +90,7 @@ class ModelPlan:
     concurrent_requests: int
     max_output_tokens: int
     weights: Weights
+    accelerator: Accelerator | None
     replicas: Replicas
     sites: tuple[str, ...]
     drain: DrainPlan
@@ -99,21 +122,37 @@ class Placement:
 
     model: str
     site: str
-    replicas: int
+    replicas: Replicas
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteLink:
+    """A way that requests take from one site to another, and why: `overflow` when the first is full, `standby` when it
+    is gone, `fallback` for what it cannot serve. `clients` are those whose data may take it."""
+
+    source: str
+    target: str
+    reason: str
+    models: tuple[str, ...]
+    clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SitePlan:
     """One place where serving runs. `status_page` is where its operator's page is, None where there is none.
     `certificate_file` is what clients are given to trust an endpoint that nobody else vouches for, or that the user
-    gave; relative to the checkout, None without TLS. `details` is the platform's own frozen dataclass; only that
-    platform reads it."""
+    gave; relative to the checkout, None without TLS. `summary` is what a reader of the plan wants to know of the
+    place: node pools, network, front door. `details` is the platform's own frozen dataclass with the gateway's
+    file as `gateway_config`; only that platform reads more of it."""
 
     platform: str
     endpoint: str
     status_page: str | None = None
     certificate_file: str | None = None
     models: tuple[str, ...]
+    replicas: Mapping[str, Replicas]
+    gateways: int
+    summary: Mapping[str, str] = field(default_factory=dict[str, str])
     details: Any
 
 
@@ -125,6 +164,7 @@ class DeploymentPlan:
     stack: str
     topology: str
     sites: Mapping[str, SitePlan]
+    links: tuple[SiteLink, ...]
     models: Mapping[str, ModelPlan]
     remote_models: Mapping[str, RemoteModelPlan]
     clients: Mapping[str, ClientPlan]
