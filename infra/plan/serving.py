@@ -8,7 +8,15 @@ from typing import Any
 
 from infra.naming import normalised
 from infra.plan.drain import cluster_drain
-from infra.plan.types import ClusterDrainPlan, ModelPlan, Replicas
+from infra.plan.types import (
+    Accelerator,
+    ClusterDrainPlan,
+    ContainerSpec,
+    DrainPlan,
+    ModelPlan,
+    Replicas,
+    Weights,
+)
 from infra.platforms.base import EngineAddress, SiteRequest
 
 # Fixed in a container: it has its own network, and what it reads and writes is mounted there.
@@ -24,12 +32,17 @@ IN_A_CONTAINER = EngineAddress(
 
 @dataclass(frozen=True, kw_only=True)
 class EnginePlan:
-    """The replicas of one model on one site. `name` is its object's name, `pool` the node pool or kind of node."""
+    """The replicas of one model on one site, and nothing of other sites. `name` is its object's name, `pool` the node
+    pool or kind of node."""
 
     name: str
     pool: str
     replicas: Replicas
-    model: ModelPlan
+    accelerator: Accelerator | None
+    concurrent_requests: int
+    weights: Weights
+    container: ContainerSpec
+    drain: DrainPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +67,11 @@ def serving_plan(request: SiteRequest, namespace: str, zones: tuple[str, ...] = 
                 name=f"engine-{normalised(name)}",
                 pool=pool_name(model),
                 replicas=request.replicas[name],
-                model=model,
+                accelerator=model.accelerator,
+                concurrent_requests=model.concurrent_requests,
+                weights=model.weights,
+                container=model.container,
+                drain=model.drain,
             )
             for name, model in request.models.items()
         },

@@ -60,6 +60,7 @@ class SiteRequest:
     stack: str
     site: str
     settings: Any
+    # What they have on other sites too, so that `sites` and `replicas` of these are not for one site's plan.
     models: Mapping[str, ModelPlan]
     replicas: Mapping[str, Replicas]
     gateways: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.plan.network import block
+from infra.plan.blocks import block
 from infra.platforms.aws.config import AwsSettings
 from infra.problems import Problem, listing
 

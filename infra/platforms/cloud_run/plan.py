@@ -9,7 +9,7 @@ from typing import Any
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY, normalised
 from infra.plan.serving import IN_A_CONTAINER
-from infra.plan.types import ModelPlan, SitePlan
+from infra.plan.types import ContainerSpec, ModelPlan, SitePlan, Weights
 from infra.platforms.base import Abilities, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
 from infra.problems import Problem, listing
@@ -52,7 +52,8 @@ MOST_CONCURRENT = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One service. `card` is None without a GPU; `concurrent_requests` is what one instance answers at once."""
+    """One service. `card` is None without a GPU; `concurrent_requests` is what one instance answers at once. Weights
+    and container are None for the gateway."""
 
     name: str
     card: str | None
@@ -63,7 +64,8 @@ class Service:
     concurrent_requests: int
     timeout_seconds: int
     start_seconds: int
-    model: ModelPlan | None
+    weights: Weights | None
+    container: ContainerSpec | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,8 @@ class CloudRun:
             concurrent_requests=MOST_CONCURRENT,
             timeout_seconds=settings.request_timeout_seconds,
             start_seconds=LONGEST_START_SECONDS,
-            model=None,
+            weights=None,
+            container=None,
         )
         details = CloudRunSitePlan(
             project=settings.project,
@@ -191,7 +194,8 @@ def _engine(site: str, name: str, model: ModelPlan, request: SiteRequest) -> Ser
         concurrent_requests=model.concurrent_requests,
         timeout_seconds=request.settings.request_timeout_seconds,
         start_seconds=LONGEST_START_SECONDS,
-        model=model,
+        weights=model.weights,
+        container=model.container,
     )
 
 

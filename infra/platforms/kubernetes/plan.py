@@ -110,7 +110,7 @@ class Kubernetes:
         serving = serving_plan(request, settings.namespace, tuple(settings.zones))
         door = _front_door(settings.front_door) if settings.front_door else None
         host = f"https://{door.host}" if door else f"http://gateway.{settings.namespace}.svc"
-        engines = {engine.pool: engine.model.accelerator for engine in serving.engines.values()}
+        engines = {engine.pool: engine.accelerator for engine in serving.engines.values()}
         details = KubernetesSitePlan(
             context=settings.context,
             kubeconfig_path=settings.kubeconfig_path,

@@ -128,6 +128,7 @@ def _sparing_media(rewrite: Rewrite) -> Rewrite:
 
 def _rewritten(value: Any, rewrite: Rewrite, name: str) -> Any:
     kind = cast("type[Any]", type(value))
+    new: Any
     if kind is str:
         if name in _JSON_TEXTS:
             return _rewritten_json(value, rewrite)

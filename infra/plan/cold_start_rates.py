@@ -1,0 +1,125 @@
+"""How fast a cold start's phases go: rates and times that were seen, each with who saw them and when.
+
+A band, not a number: `low` is the end with the short time (of a rate, the fast one), `high` the one with the long time.
+What nobody measured says so in its source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """A time in seconds, or a rate as its unit says, between its fast and its slow end."""
+
+    low: float
+    high: float
+    source: str
+    as_of: str
+
+    @property
+    def said(self) -> str:
+        return f"{self.source} ({self.as_of})"
+
+
+# Seconds from "a pod needs a machine" to "the machine's GPU can be used".
+PROVISION_SECONDS = {
+    "local": Seen(low=0, high=0, source="the machine is there", as_of="2026-11"),
+    "kubernetes": Seen(
+        low=0, high=0, source="the node is there; a cluster that adds nodes is not known", as_of="2026-11"
+    ),
+    "aws": Seen(
+        low=60,
+        high=300,
+        source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
+        as_of="2025-05",
+    ),
+    "gcp": Seen(
+        low=120,
+        high=900,
+        source="cluster-autoscaler source: a GPU can take up to 15 minutes to be allocatable; the fast end is assumed",
+        as_of="2026-11",
+    ),
+    "cloud_run": Seen(
+        low=5,
+        high=10,
+        source="Google Cloud documentation: an instance with its driver starts in about 5 s",
+        as_of="2026-11",
+    ),
+}
+
+# GB of a compressed image per second, pulled and unpacked layer by layer.
+PULL_GB_PER_SECOND = Seen(
+    low=0.083,
+    high=0.017,
+    source="AWS ML blog: 15-20 GB in 4-6 minutes; Tensorfuse: 10 GB in 7-10 minutes",
+    as_of="2026-06",
+)
+# The part of an image that a start reads when the rest streams in behind it.
+STREAMED_SHARE = Seen(
+    low=0.1,
+    high=0.4,
+    source="assumed: an engine reads its Python packages and CUDA libraries, not measured",
+    as_of="2026-11",
+)
+# One node's download from a hub or a bucket, GB/s: 61 GiB in 491 s.
+FETCH_GB_PER_SECOND = Seen(
+    low=0.40,
+    high=0.133,
+    source="public notes on vLLM with Qwen2.5-32B: 491 s; the fast end is assumed",
+    as_of="2026-03-04",
+)
+# A registry in the same region, layers in parallel (20 downloads of 16 MB chunks, as ai-on-eks ships), GB/s.
+REGISTRY_GB_PER_SECOND = Seen(low=0.6, high=0.2, source="assumed: parallel pull inside a region", as_of="2026-11")
+# A disk of the node or a shared volume that already holds the weights, GB/s.
+CACHE_GB_PER_SECOND = Seen(
+    low=2.0, high=0.5, source="gp3 gives at most 1,000 MiB/s, local NVMe more; slow end assumed", as_of="2026-11"
+)
+# Share of a network's nominal speed that one download gets at best.
+NETWORK_SHARE = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineRates:
+    """From weights on disk to answers: GiB/s into memory, then seconds of compiling and capturing."""
+
+    load_gib_per_second: Seen
+    warm_up_seconds: Seen
+    compile_cache_seconds: Seen
+
+
+_VLLM_LOAD = Seen(
+    low=2.8,
+    high=0.88,
+    source="public notes: 61 GiB in about 22 s (32B bf16); 5.3 GiB in 6 s (7B AWQ, RTX 4080)",
+    as_of="2026-08-02",
+)
+_VLLM_WARM = Seen(
+    low=60,
+    high=120,
+    source="public notes: 88 s (59 compile, 29 graphs) and 94 s seen, widened by 30 %",
+    as_of="2026-08-02",
+)
+_VLLM_CACHED = Seen(
+    low=33, high=84, source="public notes: 55-106 s in all with weights and compile cache present", as_of="2026-03-04"
+)
+_LIKE_VLLM = "not measured: vLLM's, slow end doubled"
+
+ENGINE_RATES = {
+    "vllm": EngineRates(load_gib_per_second=_VLLM_LOAD, warm_up_seconds=_VLLM_WARM, compile_cache_seconds=_VLLM_CACHED),
+    "llama_cpp": EngineRates(
+        load_gib_per_second=Seen(
+            low=2.0, high=0.5, source="memory-mapped file: the disk's speed; assumed", as_of="2026-11"
+        ),
+        warm_up_seconds=Seen(
+            low=1, high=5, source="1.8 s in all with a 135M model, measured on 2 cores", as_of="2026-11"
+        ),
+        compile_cache_seconds=Seen(low=1, high=5, source="it compiles nothing", as_of="2026-11"),
+    ),
+}
+NOT_MEASURED_ENGINE = EngineRates(
+    load_gib_per_second=Seen(low=2.8, high=0.44, source=_LIKE_VLLM, as_of="2026-11"),
+    warm_up_seconds=Seen(low=60, high=240, source=_LIKE_VLLM, as_of="2026-11"),
+    compile_cache_seconds=Seen(low=33, high=168, source=_LIKE_VLLM, as_of="2026-11"),
+)
