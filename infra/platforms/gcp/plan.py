@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.naming import normalised
-from infra.plan.drain import cluster_drain
 from infra.plan.blocks import block
+from infra.plan.drain import cluster_drain
 from infra.plan.node_pools import NodePool, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.types import SitePlan
