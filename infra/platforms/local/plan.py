@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from infra.naming import DEPLOYMENT_KEY
@@ -144,7 +144,7 @@ def _engine(model: ModelPlan) -> dict[str, Any]:
         "command": list(container.command),
         "arguments": list(container.arguments),
         "environment": dict(container.environment),
-        "weights": asdict(model.weights),
+        "weights": {**vars(model.weights)},
         "readiness_path": container.readiness_path,
         "metrics_path": container.metrics_path,
         "running_metric": container.running_metric,
