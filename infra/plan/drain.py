@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.plan.types import ClusterDrainPlan, DrainPlan
+from infra.plan.types import DrainPlan
 
 # The gateway gets a little more than the engine, so that the last bytes of the last answer are still delivered.
 GATEWAY_MARGIN_SECONDS = 5
@@ -27,26 +27,4 @@ def drain_plan(longest_generation_seconds: int, longest_wait_seconds: int = 0) -
         engine_shutdown_seconds=engine,
         gateway_grace_seconds=gateway,
         process_group_grace_seconds=gateway + PROCESS_MARGIN_SECONDS,
-    )
-
-
-# Every router has heard by then that an endpoint is going (KServe and llm-d take the same).
-PRE_STOP_SECONDS = 15
-# What an engine needs to end after its last answer: its server, then its workers.
-POD_MARGIN_SECONDS = 15
-# A node ends after the last of its pods, each of which may need a kill.
-NODE_MARGIN_SECONDS = 30
-
-
-def cluster_drain(drain: DrainPlan) -> ClusterDrainPlan:
-    """The same for layers of a cluster, from inside to outside; each may take at least as long as what it waits for."""
-    gateway = PRE_STOP_SECONDS + drain.gateway_grace_seconds + POD_MARGIN_SECONDS
-    return ClusterDrainPlan(
-        pre_stop_seconds=PRE_STOP_SECONDS,
-        engine_pod_grace_seconds=PRE_STOP_SECONDS + drain.engine_shutdown_seconds + POD_MARGIN_SECONDS,
-        gateway_pod_grace_seconds=gateway,
-        deregistration_seconds=gateway,
-        node_grace_seconds=gateway + NODE_MARGIN_SECONDS,
-        # An answer that is not streamed is silence for as long as it waits and is made.
-        idle_seconds=drain.gateway_grace_seconds,
     )

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.naming import normalised
-from infra.plan.drain import cluster_drain
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
 from infra.plan.types import (
     Accelerator,
-    ClusterDrainPlan,
     ContainerSpec,
     DrainPlan,
     ModelPlan,
@@ -54,10 +53,10 @@ class ServingPlan:
     engines: Mapping[str, EnginePlan]
     gateways: int
     gateway: Mapping[str, Any]
-    drain: ClusterDrainPlan
+    drain: DrainLadder
 
 
-def serving_plan(request: SiteRequest, namespace: str, zones: tuple[str, ...] = ()) -> ServingPlan:
+def serving_plan(request: SiteRequest, namespace: str, drain: DrainRequest, zones: tuple[str, ...] = ()) -> ServingPlan:
     """What a site's cluster runs."""
     return ServingPlan(
         namespace=namespace,
@@ -77,7 +76,7 @@ def serving_plan(request: SiteRequest, namespace: str, zones: tuple[str, ...] = 
         },
         gateways=request.gateways,
         gateway=request.gateway,
-        drain=cluster_drain(request.drain),
+        drain=drain_ladder(drain),
     )
 
 

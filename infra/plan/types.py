@@ -50,19 +50,6 @@ class DrainPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClusterDrainPlan:
-    """The same for what a cluster has around engine and gateway: pods, load balancer, nodes. `idle_seconds` is how long
-    a connection may be silent before anything in between may close it."""
-
-    pre_stop_seconds: int
-    engine_pod_grace_seconds: int
-    gateway_pod_grace_seconds: int
-    deregistration_seconds: int
-    node_grace_seconds: int
-    idle_seconds: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Replicas:
     """How many engine instances of a model may run."""
 

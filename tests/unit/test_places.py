@@ -15,7 +15,6 @@ from infra.load import validate
 from infra.plan.blocks import block
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
-from infra.plan.drain import cluster_drain, drain_plan
 from infra.plan.types import DeploymentPlan
 from infra.problems import Refused
 from infra.stack_file import read_stack_file
@@ -100,16 +99,6 @@ def test_overlapping_ranges_are_found_exactly_when_there_are_any(ranges: list[tu
         assert "which overlaps" in refused(deployment)
     else:
         planned(deployment)
-
-
-@examples(200)
-@given(longest=st.integers(1, 7200), wait=st.integers(0, 3600))
-def test_each_layer_of_a_cluster_outlives_what_it_waits_for(longest: int, wait: int) -> None:
-    drain = cluster_drain(drain_plan(longest, wait))
-    assert drain.pre_stop_seconds + longest < drain.engine_pod_grace_seconds <= drain.gateway_pod_grace_seconds
-    assert drain.pre_stop_seconds + wait + longest < drain.gateway_pod_grace_seconds <= drain.deregistration_seconds
-    assert drain.deregistration_seconds < drain.node_grace_seconds
-    assert drain.idle_seconds > wait + longest
 
 
 def test_only_clients_whose_data_may_leave_overflow() -> None:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.naming import DEPLOYMENT_KEY, normalised
-from infra.plan.drain import cluster_drain
+from infra.naming import normalised
+from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES
+from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems
@@ -18,10 +20,6 @@ from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.clusters import endpoint_problems
 from infra.problems import Problem, listing
 
-# What Amazon grants at most: notice before a spot machine ends, deregistration of a target, drain of a managed node.
-SPOT_NOTICE_SECONDS = 120
-LONGEST_DEREGISTRATION_SECONDS = 3600
-LONGEST_MANAGED_DRAIN_SECONDS = 900
 # What CloudWatch keeps logs for.
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 # Rules about bodies that prompts set off: counted, never refused.
@@ -111,15 +109,7 @@ class Aws:
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "AWS")
         yield from _purchase_problems(where, request)
-        drain = cluster_drain(request.drain)
-        if drain.deregistration_seconds > LONGEST_DEREGISTRATION_SECONDS:
-            yield Problem(
-                where=f"{DEPLOYMENT_KEY}.models",
-                found=f"{drain.deregistration_seconds} s until the last answer has ended, from the longest "
-                "`longest_generation_seconds` and wait",
-                allowed=f"{LONGEST_DEREGISTRATION_SECONDS} s, what a load balancer of AWS waits at most",
-                remedy="lower `longest_generation_seconds`, or how long requests wait",
-            )
+        yield from drain_problems(_drain(request))
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: AwsSettings = request.settings
@@ -130,18 +120,13 @@ class Aws:
             yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
         if settings.nat == "single" and settings.network.cidr:
             yield f"{site}: when the zone `{settings.zones[0]}` is gone, no node reaches the internet (`nat: single`)"
-        node_grace = cluster_drain(request.drain).node_grace_seconds
-        if isinstance(settings.nodes, ManagedNodes) and node_grace > LONGEST_MANAGED_DRAIN_SECONDS:
-            yield (
-                f"{site}: answers may be cut when nodes are replaced: managed nodes drain for "
-                f"{LONGEST_MANAGED_DRAIN_SECONDS} s at most, {node_grace} s are needed"
-            )
+        yield from site_drain_warnings(request, _drain(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", zones)
+        serving = serving_plan(request, "slipway", _drain(request), zones)
         network = network_plan(settings)
         nodes = settings.nodes
         managed = nodes if isinstance(nodes, ManagedNodes) else None
@@ -174,8 +159,8 @@ class Aws:
                 site_host=f"{normalised(request.site)}.{settings.domain}",
                 hosted_zone_id=settings.hosted_zone_id,
                 internal=not any(subnet.role == "public" for subnet in network.subnets.values()),
-                deregistration_seconds=serving.drain.deregistration_seconds,
-                idle_seconds=serving.drain.idle_seconds,
+                deregistration_seconds=serving.drain.load_balancer_deregistration_seconds,
+                idle_seconds=serving.drain.load_balancer_idle_seconds,
                 requests_per_five_minutes=waf.requests_per_five_minutes if waf else None,
                 counted_rules=COUNTED_RULES if waf else (),
             ),
@@ -204,6 +189,7 @@ def _summary(details: AwsSitePlan) -> dict[str, str]:
         f"API {access}",
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
         f"{'with' if door.counted_rules else 'without'} a firewall",
+        "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
 
@@ -226,14 +212,12 @@ def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
             allowed="the id of a reservation, exactly when `reservation` is in `nodes.purchase`",
             remedy="add `reservation` to `nodes.purchase`" if named else "add `reservation_id: cr-…`",
         )
-    needed = cluster_drain(request.drain).engine_pod_grace_seconds
-    if "spot" in purchase and needed > SPOT_NOTICE_SECONDS:
-        yield Problem(
-            where=f"{where}.nodes.purchase",
-            found=f"`spot`, where an engine needs {needed} s to end without cutting an answer",
-            allowed=f"answers that end within the notice of spot machines, {SPOT_NOTICE_SECONDS} s",
-            remedy=f"lower `longest_generation_seconds` by {needed - SPOT_NOTICE_SECONDS}, or remove `spot`",
-        )
+
+
+def _drain(request: SiteRequest) -> DrainRequest:
+    nodes = request.settings.nodes
+    ended_by = EKS_MANAGED_NODES if isinstance(nodes, ManagedNodes) else EKS_AUTO_MODE_NODES
+    return site_drain(request, APPLICATION_LOAD_BALANCER, ended_by, spot="spot" in nodes.purchase)
 
 
 PLATFORM = Aws()

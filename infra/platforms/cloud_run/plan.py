@@ -8,7 +8,10 @@ from typing import Any
 
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY, normalised
+from infra.plan.drain_caps import CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder, drain_problems
 from infra.plan.serving import IN_A_CONTAINER
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import ContainerSpec, ModelPlan, SitePlan, Weights
 from infra.platforms.base import Abilities, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
@@ -43,8 +46,7 @@ CARDS: Mapping[str, Card] = {
 # What a service without a card gets.
 PLAIN_PROCESSORS, PLAIN_MEMORY_GIBIBYTES = 8, 32
 GATEWAY_PROCESSORS, GATEWAY_MEMORY_GIBIBYTES = 1, 1
-# Cloud Run kills an instance that long after it was told to end, and one that has not started by then.
-LONGEST_STOP_SECONDS = 10
+# Cloud Run kills an instance that has not started by then.
 LONGEST_START_SECONDS = 240
 # What one instance may answer at the same time.
 MOST_CONCURRENT = 1000
@@ -81,6 +83,7 @@ class CloudRunSitePlan:
     gateway: Service
     gateway_config: Mapping[str, Any]
     engines: Mapping[str, Service]
+    drain: DrainLadder
 
 
 class CloudRun:
@@ -122,6 +125,7 @@ class CloudRun:
                 allowed=f"{needed} to 3600",
                 remedy="raise it, or lower `longest_generation_seconds` or how long requests wait",
             )
+        yield from drain_problems(_drain(request))
         audit = request.gateway.get("audit")
         if audit is not None and "object_store" not in audit:
             yield Problem(
@@ -132,12 +136,7 @@ class CloudRun:
             )
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
-        needed = request.drain.gateway_grace_seconds
-        if needed > LONGEST_STOP_SECONDS:
-            yield (
-                f"site `{request.site}`: that no answer is cut is not guaranteed here: Cloud Run ends an instance "
-                f"{LONGEST_STOP_SECONDS} s after it was told to, {needed} s are needed"
-            )
+        yield from site_drain_warnings(request, _drain(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: CloudRunSettings = request.settings
@@ -165,6 +164,7 @@ class CloudRun:
             gateway=gateway,
             gateway_config=request.gateway,
             engines=engines,
+            drain=drain_ladder(_drain(request)),
         )
         # A part of its own address is Google's to choose.
         own = "known when it is deployed"
@@ -176,10 +176,15 @@ class CloudRun:
             gateways=gateway.min_instances,
             summary={
                 "region": f"{settings.region}, project {settings.project}",
+                "drain": drain_text(details.drain),
                 **{f"service {service.name}": _text(service) for service in (gateway, *engines.values())},
             },
             details=details,
         )
+
+
+def _drain(request: SiteRequest) -> DrainRequest:
+    return site_drain(request, CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES)
 
 
 def _engine(site: str, name: str, model: ModelPlan, request: SiteRequest) -> Service:

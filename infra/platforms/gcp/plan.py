@@ -8,9 +8,11 @@ from typing import Any
 
 from infra.naming import normalised
 from infra.plan.blocks import block
-from infra.plan.drain import cluster_drain
+from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
+from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
 from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.clusters import endpoint_problems
@@ -18,12 +20,6 @@ from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.shapes import SHAPES
 from infra.problems import Problem, listing
 
-# What a pod has when its spot machine is taken away, and when GKE scales down or upgrades a node.
-SPOT_NOTICE_SECONDS = 15
-LONGEST_SCALE_DOWN_SECONDS = 600
-LONGEST_UPGRADE_SECONDS = 3600
-# Google's front ends use a connection again for that long.
-FRONT_KEEP_ALIVE_SECONDS = 600
 LARGEST_BITS, SMALLEST_BITS = 14, 18
 # A proxy-only subnetwork as Google recommends it, and exactly what the API's block must be.
 PROXY_BITS, API_BITS = 23, 28
@@ -128,11 +124,11 @@ class Gcp:
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "Google Cloud")
         yield from _purchase_problems(where, request)
+        yield from drain_problems(_drain(request))
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: GcpSettings = request.settings
         site = f"site `{request.site}`"
-        drain = cluster_drain(request.drain)
         if settings.armor is None:
             yield f"{site}: no firewall for the web is in front (`armor: null`)"
         if not settings.deletion_protection:
@@ -141,24 +137,13 @@ class Gcp:
             yield f"{site}: the cluster runs any image (`binary_authorization: false`)"
         if "flex_start" in settings.nodes.purchase:
             yield f"{site}: answers may be cut when a machine of `flex_start` ends after its time"
-        if drain.node_grace_seconds > LONGEST_SCALE_DOWN_SECONDS:
-            yield (
-                f"{site}: answers may be cut when nodes are removed: GKE waits {LONGEST_SCALE_DOWN_SECONDS} s for pods "
-                f"then, {drain.node_grace_seconds} s are needed"
-            )
-        keep_alive = request.gateway["limits"]["keep_alive_seconds"]
-        if keep_alive <= FRONT_KEEP_ALIVE_SECONDS:
-            yield (
-                f"{site}: the gateway closes idle connections after {keep_alive} s "
-                f"(`gateway.limits.keep_alive_seconds`), and Google uses them again for {FRONT_KEEP_ALIVE_SECONDS} s: "
-                "some requests fail; 620 is safe"
-            )
+        yield from site_drain_warnings(request, _drain(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: GcpSettings = request.settings
         name = f"slipway-{normalised(f'{request.stack}-{request.site}')}"
         zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", zones)
+        serving = serving_plan(request, "slipway", _drain(request), zones)
         nodes = settings.nodes
         details = GcpSitePlan(
             project=settings.project,
@@ -186,8 +171,8 @@ class Gcp:
                 host=settings.domain,
                 site_host=f"{normalised(request.site)}.{settings.domain}",
                 dns_zone=settings.dns_zone,
-                deregistration_seconds=min(serving.drain.deregistration_seconds, LONGEST_UPGRADE_SECONDS),
-                idle_seconds=serving.drain.idle_seconds,
+                deregistration_seconds=serving.drain.load_balancer_deregistration_seconds,
+                idle_seconds=serving.drain.load_balancer_idle_seconds,
                 requests_per_minute=settings.armor.requests_per_minute if settings.armor else None,
             ),
             serving=serving,
@@ -243,6 +228,7 @@ def _summary(details: GcpSitePlan) -> dict[str, str]:
         "cluster": f"{details.cluster.name}, GKE channel {details.cluster.release_channel}; API {access}",
         "front door": f"load balancer for {door.host} and {door.site_host}, "
         f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor",
+        "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
 
@@ -264,14 +250,10 @@ def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
             allowed="the name of a reservation, exactly when `reservation` is in `purchase`",
             remedy="add `reservation` to `purchase`" if named else "add its name",
         )
-    needed = cluster_drain(request.drain).engine_pod_grace_seconds
-    if "spot" in nodes.purchase and needed > SPOT_NOTICE_SECONDS:
-        yield Problem(
-            where=f"{where}.nodes.purchase",
-            found=f"`spot`, where an engine needs {needed} s to end without cutting an answer",
-            allowed=f"machines that give pods that long: with spot they have {SPOT_NOTICE_SECONDS} s",
-            remedy="remove `spot`",
-        )
+
+
+def _drain(request: SiteRequest) -> DrainRequest:
+    return site_drain(request, GOOGLE_LOAD_BALANCER, GKE_NODES, spot="spot" in request.settings.nodes.purchase)
 
 
 PLATFORM = Gcp()

@@ -29,7 +29,7 @@ class GpuNodes(Settings):
     )
 
 
-class FrontDoor(Settings):
+class FrontDoorSettings(Settings):
     """How requests come in from outside, and whose certificate they meet."""
 
     domain: Domain = Field(description="Name that clients use.")
@@ -76,7 +76,7 @@ class KubernetesSettings(PlatformSettings):
         max_length=16,
         description="Zones of its nodes, values of the label `topology.kubernetes.io/zone`; unset, it counts as one.",
     )
-    front_door: FrontDoor | None = Field(
+    front_door: FrontDoorSettings | None = Field(
         default=None, description="How requests come in from outside; unset, only from inside the cluster."
     )
     storage: StorageClasses = Field(default_factory=StorageClasses, description="Classes of volumes.")

@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.objective import ACCELERATORS
+from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
+from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
 from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.kubernetes.config import FrontDoor, GpuNodes, KubernetesSettings
+from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.problems import Problem, did_you_mean, listing
+
+INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +91,7 @@ class Kubernetes:
                     allowed=listing(ACCELERATORS),
                     remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
                 )
+        yield from drain_problems(_drain(request))
         wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
         if settings.gpu.products:
             for accelerator in sorted(wanted - {*settings.gpu.products}):
@@ -98,6 +104,7 @@ class Kubernetes:
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: KubernetesSettings = request.settings
+        yield from site_drain_warnings(request, _drain(request))
         scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
         if scaled and not settings.keda:
             yield (
@@ -107,7 +114,7 @@ class Kubernetes:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: KubernetesSettings = request.settings
-        serving = serving_plan(request, settings.namespace, tuple(settings.zones))
+        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones))
         door = _front_door(settings.front_door) if settings.front_door else None
         host = f"https://{door.host}" if door else f"http://gateway.{settings.namespace}.svc"
         engines = {engine.pool: engine.accelerator for engine in serving.engines.values()}
@@ -137,13 +144,20 @@ class Kubernetes:
                 "cluster": f"context {settings.context}, namespace {settings.namespace}",
                 "front door": f"{door.kind} of class {door.class_name}" if door else "none, inside the cluster only",
                 "nodes": ", ".join(details.nodes),
+                "drain": drain_text(serving.drain),
                 "scaled by": details.autoscaler.replace("_", " "),
             },
             details=details,
         )
 
 
-def _front_door_problems(where: str, door: FrontDoor) -> Iterator[Problem]:
+def _drain(request: SiteRequest) -> DrainRequest:
+    # Who reaches it only from inside has nothing in front that uses connections again.
+    front = OWN_INGRESS if request.settings.front_door else INSIDE
+    return site_drain(request, front, OWN_NODES)
+
+
+def _front_door_problems(where: str, door: FrontDoorSettings) -> Iterator[Problem]:
     for one, other in (("gateway_class", "ingress_class"), ("tls_issuer", "tls_secret")):
         given = [name for name in (one, other) if getattr(door, name) is not None]
         if len(given) != 1:
@@ -155,7 +169,7 @@ def _front_door_problems(where: str, door: FrontDoor) -> Iterator[Problem]:
             )
 
 
-def _front_door(door: FrontDoor) -> FrontDoorPlan:
+def _front_door(door: FrontDoorSettings) -> FrontDoorPlan:
     return FrontDoorPlan(
         kind="Gateway" if door.gateway_class else "Ingress",
         class_name=door.gateway_class or door.ingress_class or "",
