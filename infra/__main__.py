@@ -1,4 +1,4 @@
-"""`python -m infra`: what can be known without a cloud, a network or Pulumi's CLI: plan, schema, reference."""
+"""`python -m infra`: what can be known without a cloud, a network or Pulumi's CLI: plan, sizing, schema, reference."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from infra.problems import Refused
+from infra.sizing.command import add_arguments as add_size_arguments
+from infra.sizing.command import run as run_size
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,8 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     reference = commands.add_parser("reference", help="everything that can be configured, as one page")
     reference.add_argument("--write", action="store_true", help="write docs/configuration.md")
     reference.add_argument("--check", action="store_true", help="fail when docs/configuration.md is stale")
+    size = commands.add_parser("size", help="whether a model fits, how fast it is there and what that costs")
+    add_size_arguments(size)
     options = parser.parse_args(arguments)
     try:
+        if options.command == "size":
+            return run_size(options)
         return _plan(options.stack, options.format) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)

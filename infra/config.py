@@ -7,6 +7,16 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.engines.base import EngineSettings
+from infra.engines.features import (
+    AdapterSettings,
+    KvDtype,
+    Precision,
+    Quantization,
+    Reasoning,
+    SpeculativeSettings,
+    StructuredOutput,
+    ToolCalls,
+)
 from infra.gateway.config import GatewaySettings
 from infra.gateway.privacy import ClientPrivacySettings
 from infra.gateway.quota import PriceSettings, QuotaSettings
@@ -115,6 +125,37 @@ class ModelSettings(ServedModelSettings):
         default=None, description="The GPUs that one replica gets; unset, it runs on processors."
     )
     scaling: ModelScalingSettings = Field(default_factory=ModelScalingSettings, description="How many replicas it has.")
+    precision: Precision | None = Field(
+        default=None, description="Precision of weights and computation; unset, that of the checkpoint."
+    )
+    quantization: Quantization | None = Field(
+        default=None,
+        description="Quantises weights while they are loaded; unset, none. One that the checkpoint has is always used.",
+    )
+    kv_dtype: KvDtype | None = Field(
+        default=None,
+        description="Precision of the KV cache; `fp8` and `int8` halve its memory. Unset, that of the computation.",
+    )
+    prefix_cache: bool = Field(
+        default=True, description="Whether the KV cache of a prompt's beginning is used again by later requests."
+    )
+    structured_output: StructuredOutput | None = Field(
+        default=None, description="What makes answers follow a JSON schema or grammar; unset, the engine's choice."
+    )
+    tool_calls: ToolCalls | None = Field(
+        default=None,
+        description="Family of models whose way to call tools this one speaks; unset, calls stay text.",
+    )
+    reasoning: Reasoning | None = Field(
+        default=None,
+        description="Family of models whose way to mark reasoning this one speaks; unset, it stays in the answer.",
+    )
+    adapters: dict[Name, AdapterSettings] = Field(
+        default_factory=dict, max_length=64, description="LoRA adapters served beside the model, by name."
+    )
+    speculative: SpeculativeSettings | None = Field(
+        default=None, description="Speculative decoding: answers come sooner while the engine is not busy."
+    )
     queue: QueueSettings | None = Field(
         default=None,
         description="Lets more requests wait in the gateway, where `priority` and a deadline count; unset, they wait "

@@ -75,6 +75,8 @@ def data_classes_at(boundary: str, config: StackConfig, served: Mapping[str, Any
     found = {
         name: [place for place in places if place in reached] for name, places in config.gateway.data_classes.items()
     }
+    if boundary != config.gateway.boundary:
+        found.pop(RESTRICTED, None)
     return {name: places for name, places in found.items() if places}
 
 
@@ -82,9 +84,9 @@ def _may_be_at(
     boundary: str, config: StackConfig, client: ClientSettings, data_classes: Mapping[str, list[str]]
 ) -> bool:
     """Whether a gateway knows a client at all: restricted data is nowhere but at the deployment's own boundary."""
-    if client.data_class is None or client.data_class in data_classes:
-        return client.data_class != RESTRICTED or boundary == config.gateway.boundary
-    return client.data_class == RESTRICTED and boundary == config.gateway.boundary
+    if client.data_class == RESTRICTED:
+        return boundary == config.gateway.boundary
+    return client.data_class is None or client.data_class in data_classes
 
 
 def queue_of(model: AnyModel) -> QueueSettings | None:

@@ -120,18 +120,15 @@ def links_of(config: StackConfig, sites: Mapping[str, Site], layout: Layout) -> 
     """The layout's links, each with the clients whose data may take it."""
     own = config.gateway.boundary
     boundaries = {name: site.boundary or own for name, site in sites.items()}
-    between = {(boundaries[link.source], boundaries[link.target]) for link in layout.links}
-    allowed = {ways: tuple(_may_cross(config, *ways)) for ways in between}
-    return tuple(
-        replace(link, clients=allowed[boundaries[link.source], boundaries[link.target]]) for link in layout.links
-    )
+    allowed = {target: tuple(_may_be_at(config, target)) for target in {*boundaries.values()}}
+    return tuple(replace(link, clients=allowed[boundaries[link.target]]) for link in layout.links)
 
 
-def _may_cross(config: StackConfig, source: str, target: str) -> Iterator[str]:
-    """As the gateway decides it: restricted data stays, data without a class may go anywhere."""
+def _may_be_at(config: StackConfig, boundary: str) -> Iterator[str]:
+    """As the gateway decides it: restricted data is at the own boundary only, data without a class may be anywhere."""
+    classes = {**config.gateway.data_classes, RESTRICTED: [config.gateway.boundary]}
     for name, client in config.clients.items():
-        data_class, classes = client.data_class, config.gateway.data_classes
-        if data_class is None or target in ([source] if data_class == RESTRICTED else classes.get(data_class, ())):
+        if client.data_class is None or boundary in classes[client.data_class]:
             yield name
 
 

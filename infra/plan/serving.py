@@ -26,6 +26,8 @@ IN_A_CONTAINER = EngineAddress(
     key_file="/run/secrets/engine/key",
     # Filled by the launcher, which is in the container too and knows how many processors it has.
     threads="{threads}",
+    containers=True,
+    further_weights_path="/weights",
 )
 
 

@@ -19,23 +19,80 @@ class Weights:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Image:
+    """A container image. Without a digest it is what its tag names today."""
+
+    repository: str
+    tag: str | None
+    digest: str | None
+
+    @property
+    def reference(self) -> str:
+        """As a container runtime takes it."""
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.repository}{tag}{f'@{self.digest}' if self.digest else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """How often something is asked, how long an answer may take, and how many failures count. `failures` is None for
+    the start: how long a model may load is the plan's to say."""
+
+    period_seconds: int
+    timeout_seconds: int
+    failures: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """Start and readiness ask `readiness_path`, liveness asks `liveness_path`."""
+
+    startup: Probe
+    readiness: Probe
+    liveness: Probe
+
+
+@dataclass(frozen=True, kw_only=True)
 class ContainerSpec:
     """How one engine replica is run and watched, the same in a process, a pod or a service.
 
     `running_metric` and `queued_metric` are series of `metrics_path`; their sum is zero exactly when the engine is
-    idle. `drains_on_sigterm` says whether the engine finishes its streams by itself when told to stop.
+    idle. `drains_on_sigterm` says whether the engine finishes its streams by itself when told to stop;
+    `stop_margin_seconds` is what it needs on top of its longest answer.
+
+    The engine's key is in the file at `key_file`, as `key_file_content` with `{key}` for it, or in the variable
+    `key_environment`. All None: the engine knows no keys.
+
+    `files` are to be there with that content, `further_weights` with those weights, by path. `adapter_names` says what
+    the engine calls each adapter in a request's `model`. `writable_paths` are folders that it must be able to write
+    as `user`, which no image has an account for.
     """
 
+    image: Image
     command: tuple[str, ...]
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
+    ports: Mapping[str, str]
     endpoints: tuple[str, ...]
     readiness_path: str
     liveness_path: str
+    probes: Probes
     metrics_path: str
     running_metric: str
     queued_metric: str
+    kv_usage_metric: str | None
+    latency_metric: str | None
     drains_on_sigterm: bool
+    stop_margin_seconds: int
+    key_file: str | None
+    key_file_content: str | None
+    key_environment: str | None
+    files: Mapping[str, str]
+    further_weights: Mapping[str, Weights]
+    adapter_names: Mapping[str, str]
+    writable_paths: tuple[str, ...]
+    shared_memory_gib: int
+    user: int
 
 
 @dataclass(frozen=True, kw_only=True)

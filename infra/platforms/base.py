@@ -20,13 +20,22 @@ class PlatformSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineAddress:
-    """What an engine process is given on a platform: fixed values, or placeholders filled when it starts."""
+    """What an engine process is given on a platform: fixed values, or placeholders filled when it starts.
+
+    `containers` says whether engines run from their images here. In paths, `{model}` is the model's name; a platform
+    with containers ends `weights_path` with it, since TensorRT-LLM calls a model by its folder. Adapters and drafts
+    are put below `further_weights_path`; None: this platform brings one set of weights for each model. `threads` is a
+    placeholder wherever only whoever starts the process knows how many processors it gets.
+    """
 
     host: str
     port: str
     weights_path: str
     key_file: str
-    threads: str
+    threads: str = "{threads}"
+    containers: bool = False
+    further_weights_path: str | None = None
+    cache_path: str = "/cache"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Price book: what one unit of a thing costs somewhere, who says so and when; what nobody says has no price.
 
-GPU machines come from `catalog/gpu_catalog.csv`, everything else from `catalog/prices.csv`. A user's own prices come
+GPU machines come from `catalog/instances.csv`, everything else from `catalog/prices.csv`. A user's own prices come
 before both, discounts after the list. Other regions are never scaled from these.
 """
 

@@ -3,44 +3,42 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, cast
 
+from infra.catalog.instances import instances
 from infra.price.types import Price
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @cache
 def list_prices() -> Mapping[tuple[str, str, str, str], Price]:
     """Every listed price by cloud, region, item and purchase. A row without a price is not there."""
-    prices = [*_machines(_rows("gpu_catalog.csv")), *_others(_rows("prices.csv"))]
+    prices = [*_machines(), *_others(_rows("prices.csv"))]
     return {(price.cloud, price.region, price.item, price.purchase): price for price in prices}
 
 
-def _machines(rows: Sequence[Mapping[str, str]]) -> Iterator[Price]:
-    # A list price that is another region's is as old as that region's.
-    dated = {(row["cloud"], row["instance_type"]): date for row in rows if (date := _date(row["price_basis"]))}
-    for row in rows:
-        common: Any = {"cloud": row["cloud"], "region": row["region"], "item": row["instance_type"], "unit": "hour"}
-        if row["price"]:
-            reused = "reused" in row["price_basis"]
-            as_of = dated.get((row["cloud"], row["instance_type"])) if reused else _date(row["price_basis"])
+def _machines() -> Iterator[Price]:
+    for row in instances():
+        common: Any = {"cloud": row.cloud, "region": row.region, "item": row.instance_type, "unit": "hour"}
+        if row.price_per_hour is not None:
             yield Price(
-                **common, purchase="on_demand", dollars=float(row["price"]), source=row["price_basis"], as_of=as_of
+                **common,
+                purchase="on_demand",
+                dollars=row.price_per_hour,
+                source=row.price_source,
+                as_of=row.price_as_of,
             )
-        if row["spot_price"]:
+        if row.spot_price_per_hour is not None:
             yield Price(
                 **common,
                 purchase="spot",
-                dollars=float(row["spot_price"]),
-                source=row["spot_basis"],
-                as_of=_date(row["spot_basis"]),
+                dollars=row.spot_price_per_hour,
+                source=row.spot_source,
+                as_of=row.spot_as_of,
                 note="an estimate: spot prices move",
-                interruption_band=row["spot_interruption_band"] or None,
+                interruption_band=row.spot_interruption_band,
             )
 
 
@@ -57,12 +55,6 @@ def _others(rows: Sequence[Mapping[str, str]]) -> Iterator[Price]:
             as_of=row["as_of"] or None,
             note=row["note"],
         )
-
-
-def _date(basis: str) -> str | None:
-    """The date that a basis states, if any."""
-    found = _DATE.search(basis)
-    return found[0] if found else None
 
 
 def _rows(name: str) -> list[dict[str, str]]:

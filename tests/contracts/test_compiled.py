@@ -46,3 +46,25 @@ def test_nothing_in_it_goes_wrong_when_compiled(path: Path) -> None:
             if isinstance(field, ast.AnnAssign) and isinstance(field.value, ast.Constant) and field.value.value is None:
                 others = [part for part in ast.unparse(field.annotation).split(" | ") if part != "None"]
                 assert len(others) == 1, f"{owner.name}.{ast.unparse(field.target)}"
+
+
+def _awaits(nodes: list[ast.stmt]) -> bool:
+    return any(isinstance(inner, ast.Await) for node in nodes for inner in ast.walk(node))
+
+
+@pytest.mark.parametrize("path", COMPILED, ids=lambda path: str(path.relative_to(GATEWAY)))
+def test_nothing_is_raised_again_after_waiting(path: Path) -> None:
+    """Compiled coroutines share one place for the exception being handled. While one of them waits inside `except`,
+    another may put its own there: a bare `raise` then raises whatever is left. A name keeps the exception."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Try):
+            assert not _awaits(node.finalbody), f"line {node.lineno}: waits in `finally`, which raises again"
+            for handler in node.handlers:
+                inside = list(ast.walk(handler))
+                waits = [inner.lineno for inner in inside if isinstance(inner, ast.Await)]
+                again = [inner.lineno for inner in inside if isinstance(inner, ast.Raise) and inner.exc is None]
+                assert not (waits and again and max(again) > min(waits)), f"line {handler.lineno}: a bare `raise`"
+        if isinstance(node, ast.AsyncWith):
+            # Its end does not wait; that of anything else might.
+            names = {ast.unparse(item.context_expr).partition("(")[0] for item in node.items}
+            assert names == {"asyncio.timeout"}, f"line {node.lineno}: {names}"

@@ -21,7 +21,7 @@ from infra.sources import SOURCES
 from infra.sources.base import Source, SourceSettings
 from infra.topologies import TOPOLOGIES
 from infra.topologies.base import Topology, TopologySettings
-from tests.config.corpus import HAPPY
+from tests.config.corpus import HAPPY, UNPLACED
 
 REGISTRIES: dict[str, tuple[Registry[Any], type, type[Settings]]] = {
     "engines": (ENGINES, Engine, EngineSettings),
@@ -138,8 +138,9 @@ UNITS = {"seconds", "milliseconds", "minute", "tokens", "requests", "bytes", "me
     "gateways",
     "failures",
     "attempts",
-    # A rank and a ratio have no unit.
+    # Ranks, of a queue and of a LoRA's matrices, and ratios have no unit.
     "priority",
+    "rank",
     "weight",
     "factor",
 }
@@ -171,7 +172,7 @@ def test_the_corpus_has_every_kind_and_sets_every_field() -> None:
             for inner in value:
                 note(inner)
 
-    for path in HAPPY:
+    for path in (*HAPPY, *UNPLACED):
         note(load_file(path))
     missing = {cls.__name__: set(cls.model_fields) - written[cls] for cls in SETTINGS}
     assert {name: fields for name, fields in missing.items() if fields} == {}

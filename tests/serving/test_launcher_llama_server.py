@@ -15,7 +15,15 @@ from serving.launcher.llama_server import parameters, parse
 from serving.launcher.refusal import Refusal
 from tests.serving.running import free_port, launchers, planned
 
-ALL = {"kind": "llama_cpp", "threads": 3, "gpu_layers": 7, "kv_cache_type": "q8_0", "host_prompt_cache_mebibytes": 64}
+ALL = {"kind": "llama_cpp", "threads": 3, "gpu_layers": 7, "host_prompt_cache_mebibytes": 64}
+# What every engine shares and llama.cpp has, for a model that generates.
+SHARED = {
+    "kv_dtype": "int8",
+    "prefix_cache": False,
+    "tool_calls": "hermes",
+    "reasoning": "qwen3",
+    "speculative": {"method": "ngram", "draft_tokens": 5},
+}
 
 
 def rendered(**model: Any) -> list[str]:
@@ -40,17 +48,52 @@ def test_every_rendered_option_is_taken(task: str, engine: dict[str, Any], tmp_p
     assert params.endpoint_slots is False
     assert params.n_gpu_layers == (7 if engine is ALL else 0)
     assert params.cache_ram_mib == (64 if engine is ALL else 0)
-    assert ("Q8_0" if engine is ALL else "F16") in params.cache_type_k.name
+    assert "F16" in params.cache_type_k.name
+    assert params.cache_prompt is True
     assert params.cpuparams.n_threads == (3 if engine is ALL else 2)
     # Each stream holds one of its HTTP threads: with too few, probes would wait behind streams.
     assert params.n_threads_http > params.n_parallel
 
 
-def test_both_tasks_and_all_settings_were_covered() -> None:
-    """A new option of the engine must be taken by the stand-in too: this is where it would be forgotten."""
-    from infra.engines.llama_cpp import LlamaCppSettings
+@pytest.mark.parametrize(
+    ("speculative", "kind", "draft"),
+    [
+        ({"method": "ngram", "draft_tokens": 5}, "NGRAM_SIMPLE", 5),
+        ({"method": "mtp", "draft_tokens": 2}, "DRAFT_MTP", 2),
+    ],
+)
+def test_what_every_engine_shares_is_taken(speculative: dict[str, Any], kind: str, draft: int, tmp_path: Path) -> None:
+    options = parse(rendered(**{**SHARED, "speculative": speculative}))
+    options.api_key_file = tmp_path / "key"
+    options.api_key_file.write_text("one\n")
+    params = parameters(options)
+    assert "Q8_0" in params.cache_type_k.name
+    assert "Q8_0" in params.cache_type_v.name
+    assert params.cache_prompt is False
+    assert params.use_jinja is True
+    assert params.reasoning_format == 1  # auto
+    assert [each.name.endswith(kind) for each in params.speculative.types] == [True]
+    assert draft == (params.speculative.ngram_simple.size_m if "NGRAM" in kind else params.speculative.draft.n_max)
 
-    assert set(ALL) == set(LlamaCppSettings.model_fields)
+
+@pytest.mark.parametrize(("kv_dtype", "own"), [("float16", "F16"), ("bfloat16", "BF16"), ("int8", "Q8_0")])
+def test_every_precision_of_the_cache_is_taken(kv_dtype: str, own: str, tmp_path: Path) -> None:
+    options = parse(rendered(kv_dtype=kv_dtype))
+    options.api_key_file = tmp_path / "key"
+    options.api_key_file.write_text("one\n")
+    assert parameters(options).cache_type_k.name.endswith(f"_{own}")
+
+
+def test_both_tasks_and_all_settings_were_covered() -> None:
+    """A new option of the engine must be taken by the stand-in too: this is where it would be forgotten.
+
+    An image is not for a process, and extra arguments are for the binary: the stand-in takes what slipway renders.
+    """
+    from infra.engines.llama_cpp import ENGINE, LlamaCppSettings
+
+    assert set(ALL) == set(LlamaCppSettings.model_fields) - {"image", "extra_arguments"}
+    able = {name for name in SHARED if getattr(ENGINE.capabilities, name, True)}
+    assert able == set(SHARED)
 
 
 @pytest.mark.parametrize("arguments", [["--no-such-option"], ["--ctx", "5"], ["--cache-type-k", "q2_0"], ["extra"]])

@@ -26,6 +26,7 @@ VALID: list[Any] = [read_stack_file(path).values for path in sorted(CORPUS.glob(
 
 WORDS = (
     *("kind", "local", "llama_cpp", "package", "huggingface", "file", "monolithic", "chat", "dev", "models", "secure"),
+    *("vllm", "sglang", "tensorrt_llm", "ngram", "eagle3", "fp8", "hermes", "--enforce-eager", "embed"),
     *("", "..", "[key]", "0", "1.30", "a/b", "main", "hf_AbCdEfGhIjKlMnOpQrStUvWxYz", "sk-AbCdEfGhIjKlMnOpQrStUv"),
 )
 words = st.sampled_from(WORDS)

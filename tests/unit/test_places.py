@@ -115,6 +115,68 @@ def test_only_clients_whose_data_may_leave_overflow() -> None:
     assert gateways["cloud"]["data_classes"] == {"internal": ["gcp"]}
 
 
+def test_restricted_data_goes_to_a_standby_at_its_own_boundary_and_to_no_other() -> None:
+    deployment = document("prod")
+    deployment["clients"]["web"]["data_class"] = "restricted"
+    deployment["clients"]["open"] = {"models": ["chat"], "requests_per_minute": 6}
+    deployment["gateway"]["data_classes"]["restricted"] = ["aws"]
+    (link,) = planned(deployment).links
+    assert link.clients == ("web", "open")
+    deployment["sites"]["west"]["boundary"] = "far"
+    plan = planned(deployment)
+    assert plan.links[0].clients == ("open",)
+    gateways = {name: site.details.gateway_config for name, site in plan.sites.items()}
+    assert gateways["main"]["data_classes"]["restricted"] == ["aws"]
+    assert set(gateways["west"]["clients"]) == {"open"}
+    assert "restricted" not in gateways["west"].get("data_classes", {})
+
+
+def warnings(name: str) -> list[str]:
+    """Those of a happy file, each to its first full stop or colon."""
+    return [warning.split(" (")[0] for warning in of_places(load_and_plan(CORPUS / f"{name}.happy.yaml"))]
+
+
+def of_places(plan: DeploymentPlan) -> list[str]:
+    """All but those about models."""
+    return [warning for warning in plan.warnings if not warning.startswith("model ")]
+
+
+def test_what_is_weaker_than_it_could_be_is_said_by_name() -> None:
+    site = "site `main`:"
+    assert warnings("platform-aws") == [
+        f"{site} one wrong command deletes it",
+        f"{site} the gateway closes idle connections after 75 s",
+    ]
+    assert warnings("platform-aws-auto-mode") == [
+        f"{site} no web application firewall is in front",
+        f"{site} when the zone `us-east-1a` is gone, no node reaches the internet",
+        f"{site} the gateway closes idle connections after 75 s",
+    ]
+    assert warnings("platform-gcp") == [
+        f"{site} one wrong command deletes it",
+        f"{site} the cluster runs any image",
+        f"{site} answers may be cut when a machine of `flex_start` ends after its time",
+        f"{site} the gateway closes idle connections after 75 s",
+    ]
+    assert warnings("platform-gcp-new-network") == [f"{site} no firewall for the web is in front"]
+    assert warnings("platform-kubernetes-inside") == [
+        "site `datacentre`: without KEDA",
+    ]
+    cut = f"{site} slipway:deployment.models.chat: not guaranteed here:"
+    assert [warning for warning in warnings("platform-cloud-run") if warning.startswith(cut)] == [
+        f"{cut} pod grace needs 150 s, Cloud Run gives 10 s; a longer answer is cut when an instance ends",
+        f"{cut} gateway grace needs 270 s, Cloud Run gives 10 s; a longer answer is cut when an instance ends",
+    ]
+
+
+def test_limits_that_each_gateway_counts_for_itself_are_said() -> None:
+    deployment = document("prod")
+    assert not of_places(planned(deployment))
+    del deployment["gateway"]["limits_store"]
+    (warning,) = of_places(planned(deployment))
+    assert warning.startswith("each gateway of `main` counts for itself")
+
+
 def test_a_cold_standby_runs_no_engine_and_a_warm_one_as_many_as_the_first() -> None:
     deployment = document("prod")
     cold = planned(deployment).sites
@@ -139,7 +201,7 @@ def test_small_sites_share_what_is_planned_for_them() -> None:
     hamburg, munich, vienna = (sites[f"store-{town}"] for town in ("hamburg", "munich", "vienna"))
     assert hamburg.details.gateway_config is munich.details.gateway_config
     assert hamburg.models == ("small",)
-    assert vienna.models == ("small", "chat")
+    assert vienna.details.gateway_config["boundary"] == "vienna"
 
 
 def test_an_engine_gets_the_address_of_the_platform_that_it_is_on() -> None:

@@ -68,7 +68,6 @@ class Settings(EngineSettings):
     kind: Literal["acme"] = Field(description="Acme's engine.")
     threads: int | None = None
     gpu_layers: int = 0
-    kv_cache_type: str = "f16"
     host_prompt_cache_mebibytes: int = 0
     boost_percent: int = Field(default=0, ge=0, le=10, description="How much faster.")
 

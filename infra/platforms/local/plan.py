@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.engines import ENGINES
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import Abilities, EngineAddress, SiteRequest
@@ -141,7 +142,7 @@ def _certificate_file(tls: Mapping[str, Any] | None, name: str) -> str | None:
 def _engine(model: ModelPlan) -> dict[str, Any]:
     container = model.container
     return {
-        "command": list(container.command),
+        "command": [ENGINES[model.engine].capabilities.program],
         "arguments": list(container.arguments),
         "environment": dict(container.environment),
         "weights": {**vars(model.weights)},

@@ -13,7 +13,10 @@ import xllamacpp  # pyright: ignore[reportMissingTypeStubs]
 # The wheel carries no type information.
 llama = cast(Any, xllamacpp)
 
-CACHE_TYPES = {"f16": "GGML_TYPE_F16", "q8_0": "GGML_TYPE_Q8_0"}
+CACHE_TYPES = {"f16": "GGML_TYPE_F16", "bf16": "GGML_TYPE_BF16", "q8_0": "GGML_TYPE_Q8_0"}
+REASONING_FORMATS = {"auto": "COMMON_REASONING_FORMAT_AUTO"}
+# Only what needs no weights of its own: a generation has one set for each engine.
+DRAFTS = {"ngram-simple": "COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE", "draft-mtp": "COMMON_SPECULATIVE_TYPE_DRAFT_MTP"}
 POOLING_TYPES = {"mean": "LLAMA_POOLING_TYPE_MEAN"}
 
 
@@ -34,7 +37,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--cache-ram", type=int, required=True)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--pooling", choices=POOLING_TYPES)
-    for flag in ("--offline", "--metrics", "--no-ui", "--no-slots", "--embeddings"):
+    parser.add_argument("--reasoning-format", choices=REASONING_FORMATS)
+    parser.add_argument("--spec-type", choices=DRAFTS)
+    parser.add_argument("--spec-ngram-simple-size-m", type=int)
+    parser.add_argument("--spec-draft-n-max", type=int)
+    for flag in ("--offline", "--metrics", "--no-ui", "--no-slots", "--embeddings", "--jinja", "--no-cache-prompt"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args(arguments)
 
@@ -61,6 +68,17 @@ def parameters(options: argparse.Namespace) -> Any:
     params.embedding = options.embeddings
     if options.pooling:
         params.pooling_type = getattr(llama.llama_pooling_type, POOLING_TYPES[options.pooling])
+    params.cache_prompt = not options.no_cache_prompt
+    if options.jinja:
+        params.use_jinja = True
+    if options.reasoning_format:
+        params.reasoning_format = getattr(llama.common_reasoning_format, REASONING_FORMATS[options.reasoning_format])
+    if options.spec_type:
+        params.speculative.types = [getattr(llama.common_speculative_type, DRAFTS[options.spec_type])]
+    if options.spec_ngram_simple_size_m:
+        params.speculative.ngram_simple.size_m = options.spec_ngram_simple_size_m
+    if options.spec_draft_n_max:
+        params.speculative.draft.n_max = options.spec_draft_n_max
     if options.threads:
         params.cpuparams.n_threads = options.threads
         params.cpuparams_batch.n_threads = options.threads

@@ -97,12 +97,16 @@ class Ledger:
             self._changed.clear()
             running = asyncio.create_task(self.store.run())
             changed = asyncio.create_task(self._changed.wait())
+            stopped: asyncio.CancelledError | None = None
             try:
                 await asyncio.wait((running, changed), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                running.cancel()
-                changed.cancel()
-                await asyncio.gather(running, changed, return_exceptions=True)
+            except asyncio.CancelledError as error:
+                stopped = error
+            running.cancel()
+            changed.cancel()
+            await asyncio.gather(running, changed, return_exceptions=True)
+            if stopped is not None:
+                raise stopped
             while self._left:
                 await self._left.pop().close(tell=False)
 

@@ -141,10 +141,10 @@ class RedisStore:
                 rest = sorted(asking.difference(clients))
                 if rest:
                     await self._tell(rest, every_second=False)
-        except AWAY:
+        except AWAY as error:
             # Before anybody is answered: who waited must find the breaker open.
             await self._lose()
-            raise
+            raise error  # by name: see test_compiled
         finally:
             for answered in waiting:
                 if not answered.done():
