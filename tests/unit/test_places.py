@@ -129,6 +129,10 @@ def test_restricted_data_goes_to_a_standby_at_its_own_boundary_and_to_no_other()
     assert gateways["main"]["data_classes"]["restricted"] == ["aws"]
     assert set(gateways["west"]["clients"]) == {"open"}
     assert "restricted" not in gateways["west"].get("data_classes", {})
+    # Nor by a way around: the gateway there would refuse its own file.
+    mirror = {"kind": "openai", "url": "https://llm.example.net", "boundary": "aws"}
+    deployment["models"]["chat"]["upstreams"] = {"mirror": mirror}
+    assert planned(deployment).sites["west"].details.gateway_config["data_classes"] == {"internal": ["aws"]}
 
 
 def warnings(name: str) -> list[str]:
@@ -212,6 +216,26 @@ def test_an_engine_gets_the_address_of_the_platform_that_it_is_on() -> None:
     assert "{port}" in small
     assert "{port}" not in central
     assert "/weights/small" in central
+
+
+def test_an_engine_that_needs_its_image_is_refused_on_the_small_site_alone() -> None:
+    deployment = document("edge")
+    deployment["topology"]["sites"]["store-vienna"]["models"] = ["small", "chat"]
+    said = refused(deployment)
+    assert said.startswith("1 problem ")
+    assert "found    `vllm`, which runs from its container image only, on the site `store-vienna`" in said
+
+
+def test_cards_of_a_replica_are_asked_for_and_used_together() -> None:
+    deployment = document("onprem")
+    deployment["models"]["chat"]["accelerator"]["count"] = 2
+    details = planned(deployment).sites["datacentre"].details
+    nodes = details.nodes["l40s-2"]
+    assert nodes.resources == {"nvidia.com/gpu": 2}
+    assert nodes.labels == {"nvidia.com/gpu.product": "NVIDIA-L40S"}
+    assert nodes.tolerates == "nvidia.com/gpu"
+    arguments = details.serving.engines["chat"].container.arguments
+    assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
 
 
 @pytest.mark.parametrize("stack", ["onprem", "prod", "staging", "hybrid", "serverless"])
