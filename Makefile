@@ -7,7 +7,7 @@ ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults check plan schema lock clean python cli bench-gateway bench-sizing
+.PHONY: help up down test test-compiled test-faults check plan schema lock clean python cli bench-gateway bench-sizing bench-plan
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -42,6 +42,9 @@ check: python ## run everything that needs no deployment: lint, format, types, s
 
 bench-gateway: python ## measure the gateway beside nginx, to .bench/gateway.json (SECONDS=4 ROUNDS=5 PLOT=file.svg)
 	@$(PYTHON) -m bench.gateway --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))
+
+bench-plan: python ## measure a plan of 200 models over 1,000 sites, to .bench/plan.json (ROUNDS=5 PLOT=file.svg)
+	@$(PYTHON) -m bench.plan --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))
 
 bench-sizing: python ## score the sizing on measured points, to .bench/sizing.json (PLOT=docs/sizing.svg)
 	@$(PYTHON) -m bench.sizing $(if $(PLOT),--plot $(PLOT))

@@ -29,14 +29,15 @@ from infra.gateway.routing import (
     UpstreamSettings,
 )
 from infra.gateway.tls import CertificateName
+from infra.naming import DEPLOYMENT_KEY as DEPLOYMENT_KEY
+from infra.naming import PROJECT as PROJECT
+from infra.objective import AcceleratorSettings, ModelScalingSettings, ObjectiveSettings
 from infra.platforms.base import PlatformSettings
 from infra.settings import Name, OneOf, PointInTime, Settings
 from infra.sources.base import SourceSettings
 from infra.topologies.base import TopologySettings
 from infra.topologies.monolithic import MonolithicSettings
 
-PROJECT = "slipway"
-DEPLOYMENT_KEY = f"{PROJECT}:deployment"
 # Secrets live beside the deployment, never in it: Pulumi returns secrets nested in an object as plain text.
 CLIENT_KEYS_KEY = f"{PROJECT}:client_keys"
 HUGGINGFACE_TOKEN_KEY = f"{PROJECT}:huggingface_token"
@@ -48,6 +49,12 @@ class SiteSettings(Settings):
 
     platform: Annotated[PlatformSettings, OneOf("infra.platforms:PLATFORMS")] = Field(
         description="What kind of place this is."
+    )
+    models: list[str] | None = Field(
+        default=None, min_length=1, description="The models that may run here; unset, as the topology places them."
+    )
+    boundary: Name | None = Field(
+        default=None, description="What `gateway.data_classes` calls this place; unset, `gateway.boundary`."
     )
 
 
@@ -111,6 +118,13 @@ class ModelSettings(ServedModelSettings):
     concurrent_requests: int = Field(
         default=4, ge=1, le=4096, description="Requests that one engine answers at the same time; more wait."
     )
+    objective: ObjectiveSettings | None = Field(
+        default=None, description="What it must reach; unset, nothing is promised about load and speed."
+    )
+    accelerator: AcceleratorSettings | None = Field(
+        default=None, description="The GPUs that one replica gets; unset, it runs on processors."
+    )
+    scaling: ModelScalingSettings = Field(default_factory=ModelScalingSettings, description="How many replicas it has.")
     precision: Precision | None = Field(
         default=None, description="Precision of weights and computation; unset, that of the checkpoint."
     )
@@ -210,11 +224,11 @@ class ClientSettings(QuotaSettings):
 class StackConfig(Settings):
     """One deployment: how, where, which models, for whom."""
 
+    sites: dict[Name, SiteSettings] = Field(min_length=1, description="The places where serving runs, by name.")
     topology: Annotated[TopologySettings, OneOf("infra.topologies:TOPOLOGIES")] = Field(
         default_factory=lambda: MonolithicSettings(kind="monolithic"),
         description="How models spread over sites.",
     )
-    sites: dict[Name, SiteSettings] = Field(min_length=1, description="The places where serving runs, by name.")
     models: dict[Name, ModelSettings] = Field(
         min_length=1, description="The models that are served, by the name that clients send."
     )

@@ -236,7 +236,8 @@ def allowed_text(schema: Schema) -> str:
     elif kind == "object" or "discriminator" in schema:
         parts.append("a map with at least one entry" if schema.get("minProperties") else "a map")
     elif kind == "array":
-        parts.append("a list with at least one item" if schema.get("minItems") else "a list")
+        least = schema.get("minItems")
+        parts.append(f"a list with at least {'one item' if least == 1 else f'{least} items'}" if least else "a list")
     elif kind == "string":
         parts.append("text")
     elif kind == "boolean":

@@ -1,8 +1,11 @@
-"""Names: what becomes of a user's name where only letters, digits and dashes are allowed."""
+"""Names: the project's own, and what becomes of a user's name where only letters, digits and dashes are allowed."""
 
 from __future__ import annotations
 
 import re
+
+PROJECT = "slipway"
+DEPLOYMENT_KEY = f"{PROJECT}:deployment"
 
 
 def normalised(name: str) -> str:

@@ -13,6 +13,7 @@ from infra.gateway.secret import secret_names
 from infra.load import load_pulumi, load_secrets
 from infra.outputs import export
 from infra.plan.build import build_plan
+from infra.plan.deployable import refuse_undeployable
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteSecrets
 from infra.problems import Refused
@@ -27,6 +28,7 @@ def deploy() -> None:
     try:
         config = load_pulumi()
         plan = build_plan(config, pulumi.get_stack())
+        refuse_undeployable(plan)
         secrets = load_secrets(plan.clients, tuple(secret_names(config)))
     except Refused as refused:
         pulumi.log.error(str(refused))
@@ -41,7 +43,7 @@ def deploy() -> None:
         gateway_secrets=pulumi.Output.secret(json.dumps(secrets.gateway_secrets, sort_keys=True)),
     )
     sites = {
-        name: load_object(PLATFORMS[site.platform].component)(name, site, for_sites)
+        name: load_object(PLATFORMS[site.platform].component or "")(name, site, for_sites)
         for name, site in plan.sites.items()
     }
     export(plan, {name: site.endpoint for name, site in sites.items()}, keys)

@@ -50,13 +50,18 @@ def own_kinds(raw: Any) -> list[tuple[KeyPath, str]]:
 
 def colliding_names(raw: Any) -> Found:
     """Names that are taken, and names that are different here and the same where only lower case and dashes exist."""
-    for parts in (("sites",), ("models", "remote_models"), ("clients",)):
-        groups: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-        for kind, name in ((part, name) for part in parts for name in section(raw, part)):
-            groups[normalised(name)].append((kind, name))
+    groups_of: tuple[tuple[tuple[str, ...], ...], ...] = (
+        (("sites",), ("topology", "sites")),
+        (("models",), ("remote_models",)),
+        (("clients",),),
+    )
+    for parts in groups_of:
+        groups: defaultdict[str, list[tuple[KeyPath, str]]] = defaultdict(list)
+        for path, name in [((*part, name), name) for part in parts for name in section(raw, *part)]:
+            groups[normalised(name)].append((path, name))
             if name in RESERVED_NAMES:
                 yield (
-                    (kind, name),
+                    path,
                     Problem(
                         where="",
                         found=f"the name `{name}`, which metrics use for what has no name of its own",
@@ -68,7 +73,7 @@ def colliding_names(raw: Any) -> Found:
             if len(found) > 1:
                 names = listing(name for _, name in found)
                 yield (
-                    found[-1],
+                    found[-1][0],
                     Problem(
                         where="",
                         found=f"{names}, which all become `{label}` in resource and host names",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from infra.plan.types import DeploymentPlan, ModelPlan, Weights
+from infra.plan.types import DeploymentPlan, ModelPlan, Replicas, SitePlan, Weights
+
+ONE = Replicas(min=1, max=1)
+MOST_NAMED = 8
 
 
 def to_data(plan: DeploymentPlan) -> dict[str, Any]:
@@ -34,12 +37,30 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
     yield "SITES"
     yield from _table(
         ("site", "platform", "endpoint", "models"),
-        [(name, site.platform, site.endpoint, ", ".join(site.models)) for name, site in plan.sites.items()],
+        [
+            (name, site.platform, site.endpoint, _some(_placed(model, site) for model in site.models))
+            for name, site in plan.sites.items()
+        ],
     )
     yield ""
+    for name, site in plan.sites.items():
+        if site.summary:
+            yield f"SITE {name}"
+            yield from _table(("what", "planned"), [*site.summary.items(), ("gateways", str(site.gateways))])
+            yield ""
+    if plan.links:
+        yield "BETWEEN SITES"
+        yield from _table(
+            ("from", "to", "why", "models", "clients whose data may go there"),
+            [
+                (link.source, link.target, link.reason, _some(link.models), _some(link.clients) or "none")
+                for link in plan.links
+            ],
+        )
+        yield ""
     yield "MODELS"
     yield from _table(
-        ("model", "engine", "task", "context", "longest answer", "at once", "replicas", "weights"),
+        ("model", "engine", "task", "context", "longest answer", "at once", "replicas", "each on", "weights"),
         [_model_row(name, model) for name, model in plan.models.items()],
     )
     yield ""
@@ -90,7 +111,6 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
 
 
 def _model_row(name: str, model: ModelPlan) -> tuple[str, ...]:
-    replicas = model.replicas
     return (
         name,
         model.engine,
@@ -98,9 +118,26 @@ def _model_row(name: str, model: ModelPlan) -> tuple[str, ...]:
         f"{model.context_tokens} tokens",
         f"{model.max_output_tokens} tokens",
         str(model.concurrent_requests),
-        str(replicas.min) if replicas.min == replicas.max else f"{replicas.min} to {replicas.max}",
+        _range(model.replicas),
+        f"{model.accelerator.count} × {model.accelerator.type}" if model.accelerator else "processors",
         _weights(model.weights),
     )
+
+
+def _placed(model: str, site: SitePlan) -> str:
+    replicas = site.replicas[model]
+    return model if replicas == ONE else f"{model} × {_range(replicas)}"
+
+
+def _range(replicas: Replicas) -> str:
+    return str(replicas.min) if replicas.min == replicas.max else f"{replicas.min} to {replicas.max}"
+
+
+def _some(names: Iterable[str]) -> str:
+    """All of a few; of many, the first and how many more. JSON has them all."""
+    listed = list(names)
+    left = len(listed) - MOST_NAMED
+    return ", ".join(listed) if left <= 0 else f"{', '.join(listed[:MOST_NAMED])} and {left} more"
 
 
 def _weights(weights: Weights) -> str:

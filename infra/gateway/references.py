@@ -76,9 +76,13 @@ def _boundaries(raw: Any) -> Found:
     gateway = section(raw, "gateway")
     own = gateway.get("boundary", OWN_BOUNDARY)
     upstreams = [section(upstream) for _, _, model in _places(raw) for upstream in section(model, "upstreams").values()]
-    known = [place for place in (own, *(upstream.get("boundary") for upstream in upstreams)) if isinstance(place, str)]
+    edge = section(raw, "topology")
+    sites = [section(site) for site in (*section(raw, "sites").values(), *section(edge, "sites").values())]
+    sites.append(section(edge, "defaults"))
+    named = (own, *(place.get("boundary") for place in (*upstreams, *sites)))
+    known = [place for place in named if isinstance(place, str)]
     known = list(dict.fromkeys(known))
-    remedy = "a boundary of this deployment or of one of its upstreams"
+    remedy = "a boundary of this deployment, of one of its sites or of one of its upstreams"
     for name in section(gateway, "data_classes"):
         path = ("gateway", "data_classes", name)
         places = items(section(gateway, "data_classes"), name)

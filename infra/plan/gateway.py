@@ -12,7 +12,7 @@ from typing import Any
 from infra.config import ClientSettings, ModelSettings, RemoteModelSettings, StackConfig
 from infra.gateway.audit import AuditSettings
 from infra.gateway.cache import RedisCacheSettings
-from infra.gateway.config import GatewaySettings, rendered
+from infra.gateway.config import RESTRICTED, GatewaySettings, rendered
 from infra.gateway.guardrails import AnyHook, GuardrailSettings, ModerationHookSettings
 from infra.gateway.privacy import PrivacySettings
 from infra.gateway.quota import LimitsStoreSettings, RedisStoreSettings
@@ -29,13 +29,17 @@ KEY_HASH = "{key_sha256}"
 ENDPOINTS = {"generate": ("chat_completions", "completions"), "embed": ("embeddings",)}
 
 
+AnyModel = ModelSettings | RemoteModelSettings
+
+
 def gateway_config(
-    config: StackConfig, models: Mapping[str, ModelPlan], clients: Mapping[str, ClientPlan]
+    config: StackConfig, models: Mapping[str, ModelPlan], clients: Mapping[str, ClientPlan], boundary: str
 ) -> dict[str, Any]:
-    """The file's content for a site with these models. Launcher and deployment fill the placeholders."""
-    served: dict[str, ModelSettings | RemoteModelSettings] = {name: config.models[name] for name in models}
+    """The file's content for a site with these models, at that boundary. Whoever starts it fills the placeholders."""
+    served: dict[str, AnyModel] = {name: config.models[name] for name in models}
     served |= config.remote_models
     gateway = config.gateway
+    data_classes = data_classes_at(boundary, config, served)
     optional = {
         "identity": {"issuers": {name: rendered(issuer) for name, issuer in gateway.issuers.items()}}
         if gateway.issuers
@@ -46,29 +50,52 @@ def gateway_config(
         "audit": None if gateway.audit is None else _audit(gateway.audit),
         "telemetry": _telemetry(gateway),
         "tls": None if gateway.tls is None else _tls(gateway.tls),
-        "boundary": gateway.boundary,
-        "data_classes": gateway.data_classes or None,
+        "boundary": boundary,
+        "data_classes": data_classes or None,
         "limits_store": _limits_store(gateway.limits_store),
         "scaling": {"key_file": gateway.scaling.key.path} if gateway.scaling.key else None,
     }
     return {
         "version": 1,
         "models": {name: _model(model, models.get(name), served) for name, model in served.items()},
-        "clients": {name: _client(config.clients[name], client, served) for name, client in clients.items()},
+        "clients": {
+            name: _client(config.clients[name], client, served)
+            for name, client in clients.items()
+            if _may_be_at(boundary, config, config.clients[name], data_classes)
+        },
         "limits": rendered(gateway.limits),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
 
-def queue_of(model: ModelSettings | RemoteModelSettings) -> QueueSettings | None:
+def data_classes_at(boundary: str, config: StackConfig, served: Mapping[str, AnyModel]) -> dict[str, list[str]]:
+    """Where each class may go from a gateway at that boundary: of all places, those that it reaches. Classes that may
+    be nowhere there are left out."""
+    reached = {boundary} | {upstream.boundary for model in served.values() for upstream in model.upstreams.values()}
+    found = {
+        name: [place for place in places if place in reached] for name, places in config.gateway.data_classes.items()
+    }
+    if boundary != config.gateway.boundary:
+        found.pop(RESTRICTED, None)
+    return {name: places for name, places in found.items() if places}
+
+
+def _may_be_at(
+    boundary: str, config: StackConfig, client: ClientSettings, data_classes: Mapping[str, list[str]]
+) -> bool:
+    """Whether a gateway knows a client at all: restricted data is nowhere but at the deployment's own boundary."""
+    if client.data_class == RESTRICTED:
+        return boundary == config.gateway.boundary
+    return client.data_class is None or client.data_class in data_classes
+
+
+def queue_of(model: AnyModel) -> QueueSettings | None:
     """What lets requests wait for a free replica; None when no replica is ever full."""
     limited = any(upstream.concurrent_requests for upstream in model.upstreams.values())
     return model.queue or (QueueSettings() if limited else None)
 
 
-def _model(
-    model: ModelSettings | RemoteModelSettings, plan: ModelPlan | None, served: Mapping[str, Any]
-) -> dict[str, Any]:
+def _model(model: AnyModel, plan: ModelPlan | None, served: Mapping[str, Any]) -> dict[str, Any]:
     queue = queue_of(model)
     routes, shadow = model.routes, model.shadow
     own: dict[str, Any] = {**ENGINE}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -115,8 +115,17 @@ class Replicas:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Accelerator:
+    """The GPUs of one replica, all in one machine."""
+
+    type: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
-    """One model deployment, decided."""
+    """One model deployment, decided. `replicas` are those of all sites together; `accelerator` is None where it runs on
+    processors. `container` is how it is run on the first of its sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -125,6 +134,7 @@ class ModelPlan:
     concurrent_requests: int
     max_output_tokens: int
     weights: Weights
+    accelerator: Accelerator | None
     replicas: Replicas
     sites: tuple[str, ...]
     drain: DrainPlan
@@ -156,21 +166,37 @@ class Placement:
 
     model: str
     site: str
-    replicas: int
+    replicas: Replicas
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteLink:
+    """A way that requests take from one site to another, and why: `overflow` when the first is full, `standby` when it
+    is gone, `fallback` for what it cannot serve. `clients` are those whose data may take it."""
+
+    source: str
+    target: str
+    reason: str
+    models: tuple[str, ...]
+    clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SitePlan:
     """One place where serving runs. `status_page` is where its operator's page is, None where there is none.
     `certificate_file` is what clients are given to trust an endpoint that nobody else vouches for, or that the user
-    gave; relative to the checkout, None without TLS. `details` is the platform's own frozen dataclass; only that
-    platform reads it."""
+    gave; relative to the checkout, None without TLS. `summary` is what a reader of the plan wants to know of the
+    place: node pools, network, front door. `details` is the platform's own frozen dataclass with the gateway's
+    file as `gateway_config`; only that platform reads more of it."""
 
     platform: str
     endpoint: str
     status_page: str | None = None
     certificate_file: str | None = None
     models: tuple[str, ...]
+    replicas: Mapping[str, Replicas]
+    gateways: int
+    summary: Mapping[str, str] = field(default_factory=dict[str, str])
     details: Any
 
 
@@ -182,6 +208,7 @@ class DeploymentPlan:
     stack: str
     topology: str
     sites: Mapping[str, SitePlan]
+    links: tuple[SiteLink, ...]
     models: Mapping[str, ModelPlan]
     remote_models: Mapping[str, RemoteModelPlan]
     clients: Mapping[str, ClientPlan]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from infra.config import StackConfig
 from infra.gateway.address import crosses_readable
@@ -40,6 +40,16 @@ def gateway_warnings(config: StackConfig) -> Iterator[str]:
     yield from guardrail_warnings(gateway.guardrails)
     yield from _of_clients(config)
     yield from _readable(config)
+
+
+def counting_warnings(config: StackConfig, gateways: Mapping[str, int]) -> Iterator[str]:
+    """Limits that several gateways count, each for itself."""
+    several = [name for name, count in gateways.items() if count > 1]
+    if several and not isinstance(config.gateway.limits_store, RedisStoreSettings):
+        yield (
+            f"each gateway of {listing(several)} counts for itself (`gateway.limits_store`): clients may use their "
+            "limits several times; `{kind: redis}` counts together"
+        )
 
 
 def _of_clients(config: StackConfig) -> Iterator[str]:

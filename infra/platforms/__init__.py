@@ -5,5 +5,11 @@ from infra.registry import Registry
 
 PLATFORMS: Registry[Platform] = Registry(
     name="platforms",
-    builtin={"local": "infra.platforms.local.plan:PLATFORM"},
+    builtin={
+        "local": "infra.platforms.local.plan:PLATFORM",
+        "kubernetes": "infra.platforms.kubernetes.plan:PLATFORM",
+        "aws": "infra.platforms.aws.plan:PLATFORM",
+        "gcp": "infra.platforms.gcp.plan:PLATFORM",
+        "cloud_run": "infra.platforms.cloud_run.plan:PLATFORM",
+    },
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infra.plan.types import DrainPlan, ModelPlan, SitePlan
+from infra.plan.types import DrainPlan, ModelPlan, Replicas, SitePlan
 from infra.problems import Problem
 from infra.settings import Settings
 
@@ -39,15 +39,40 @@ class EngineAddress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Range:
+    """A range of addresses that a site takes, and the field below `platform` that says so."""
+
+    field: str
+    cidr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abilities:
+    """What a site can do, as far as anybody but its platform asks.
+
+    `most_replicas` of one model: None where only machines limit it. `ranges` must not overlap those of other sites.
+    """
+
+    zones: int = 1
+    most_replicas: int | None = None
+    scales_to_zero: bool = False
+    ranges: tuple[Range, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
-    the content of the gateway's file, without what only a running site knows."""
+    the content of the gateway's file, without what only a running site knows. Sites with the same models share
+    `models`, `replicas` and `gateway`."""
 
     where: str
     stack: str
     site: str
     settings: Any
+    # What they have on other sites too, so that `sites` and `replicas` of these are not for one site's plan.
     models: Mapping[str, ModelPlan]
+    replicas: Mapping[str, Replicas]
+    gateways: int
     gateway: Mapping[str, Any]
     drain: DrainPlan
 
@@ -71,8 +96,18 @@ class Platform(Protocol):
     def engine_address(self) -> EngineAddress: ...
 
     @property
-    def component(self) -> str:
-        """`module:Class` of the Pulumi component, made with `(name, SitePlan, SiteSecrets, opts)`; has `endpoint`."""
+    def is_this_machine(self) -> bool:
+        """Whether a site is always the machine that deploys it, so that a stack has one at most."""
+        ...
+
+    @property
+    def component(self) -> str | None:
+        """`module:Class` of the Pulumi component, made with `(name, SitePlan, SiteSecrets, opts)`; has `endpoint`.
+        None: this version plans such sites and does not deploy them."""
+        ...
+
+    def abilities(self, settings: Any) -> Abilities:
+        """What a site with these settings can do."""
         ...
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:

@@ -5,5 +5,12 @@ from infra.topologies.base import Topology
 
 TOPOLOGIES: Registry[Topology] = Registry(
     name="topologies",
-    builtin={"monolithic": "infra.topologies.monolithic:TOPOLOGY"},
+    builtin={
+        "monolithic": "infra.topologies.monolithic:TOPOLOGY",
+        "microservice": "infra.topologies.microservice:TOPOLOGY",
+        "ha": "infra.topologies.ha:TOPOLOGY",
+        "hybrid": "infra.topologies.hybrid:TOPOLOGY",
+        "edge": "infra.topologies.edge:TOPOLOGY",
+        "serverless": "infra.topologies.serverless:TOPOLOGY",
+    },
 )

@@ -1,12 +1,17 @@
-"""What a topology is: settings a user writes, and a pure `place` from models and sites to placements."""
+"""What a topology is: settings a user writes, and a pure `place` from models and sites to who runs where and how often.
+
+A topology never asks what platform a site is of: it sees what the platform says a place is able to do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infra.plan.types import Placement
-from infra.problems import Problem
+from infra.explain import dotted
+from infra.plan.types import Placement, Replicas, SiteLink
+from infra.problems import Problem, listing
 from infra.settings import Settings
 
 
@@ -17,16 +22,116 @@ class TopologySettings(Settings):
     kind: Any
 
 
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """One site as it is written: `where` its `platform` stands, and the models it may run (None: as placed)."""
+
+    where: str
+    platform: Any
+    models: tuple[str, ...] | None
+    boundary: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One site as a topology sees it. `most_replicas` is None where replicas are only limited by machines."""
+
+    where: str
+    zones: int
+    most_replicas: int | None
+    scales_to_zero: bool
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """One model as a topology sees it. `holds` says whether requests wait while nothing is ready."""
+
+    min_replicas: int | None
+    max_replicas: int | None
+    holds: bool
+
+    def replicas(self, least: int) -> Replicas:
+        """What the user says, else as few as possible."""
+        low = least if self.min_replicas is None else self.min_replicas
+        return Replicas(min=low, max=max(low, 1) if self.max_replicas is None else max(low, self.max_replicas))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacementRequest:
+    """What is to be placed. `where` is the deployment's path in the configuration, for problems."""
+
+    where: str
+    settings: Any
+    places: Mapping[str, Place]
+    models: Mapping[str, Wanted]
+
+    def scaling(self, model: str, field: str) -> str:
+        """The path of a model's scaling, for problems."""
+        return dotted(self.where, ("models", model, "scaling", field))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Who runs where and how often, how many gateways each site has, and where requests go from one to another."""
+
+    placements: tuple[Placement, ...]
+    gateways: Mapping[str, int]
+    links: tuple[SiteLink, ...] = ()
+
+
 class Topology(Protocol):
     """One way to spread models over sites. Pure."""
 
     @property
     def settings(self) -> type[TopologySettings]: ...
 
-    def problems(self, where: str, settings: Any, sites: Sequence[str], models: Sequence[str]) -> Iterator[Problem]:
+    def sites(self, where: str, settings: Any, written: Mapping[str, Site]) -> Mapping[str, Site]:
+        """Every site: those that are written below `sites`, and those that the topology makes itself."""
+        ...
+
+    def problems(self, request: PlacementRequest) -> Iterator[Problem]:
         """Why these sites and models cannot be this topology, each with what is missing."""
         ...
 
-    def place(self, settings: Any, sites: Sequence[str], models: Sequence[str]) -> tuple[Placement, ...]:
-        """Which model runs where and how often. Called only when there is no problem."""
+    def place(self, request: PlacementRequest) -> Layout:
+        """Who runs where. Called only when there is no problem."""
         ...
+
+
+class WrittenSites:
+    """For topologies that make no sites of their own."""
+
+    def sites(self, where: str, settings: Any, written: Mapping[str, Site]) -> Mapping[str, Site]:
+        return written
+
+
+def only_one_site(request: PlacementRequest, topology: str, instead: str) -> Iterator[Problem]:
+    """A topology of one place."""
+    if len(request.places) > 1:
+        yield Problem(
+            where=f"{request.where}.sites",
+            found=f"{len(request.places)} sites: {listing(request.places)}",
+            allowed=f"exactly one site in the topology `{topology}`",
+            remedy=instead,
+        )
+
+
+def everywhere(request: PlacementRequest, site: str, least: int) -> Iterator[Placement]:
+    """Every model of a site, at its own scale."""
+    for model in request.places[site].models:
+        yield Placement(model=model, site=site, replicas=request.models[model].replicas(least))
+
+
+def too_many_replicas(request: PlacementRequest, sites: Mapping[str, Place]) -> Iterator[Problem]:
+    """Sites that run fewer replicas of a model than it may have."""
+    for name, place in sites.items():
+        for model in place.models:
+            high = request.models[model].replicas(0).max
+            if place.most_replicas is not None and high > place.most_replicas:
+                yield Problem(
+                    where=request.scaling(model, "max_replicas"),
+                    found=f"{high}, on the site `{name}`, which runs at most {place.most_replicas}",
+                    allowed=f"up to {place.most_replicas} there",
+                    remedy="lower it, or choose a platform with more machines for this site",
+                )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from infra.plan.types import Placement
-from infra.problems import Problem, listing
-from infra.topologies.base import TopologySettings
+from infra.plan.types import Placement, Replicas
+from infra.problems import Problem
+from infra.topologies.base import Layout, PlacementRequest, TopologySettings, WrittenSites, only_one_site
 
 
 class MonolithicSettings(TopologySettings):
@@ -18,25 +18,32 @@ class MonolithicSettings(TopologySettings):
     kind: Literal["monolithic"] = Field(description="One site, one replica of each model, everything side by side.")
 
 
-class Monolithic:
+class Monolithic(WrittenSites):
     """Implements the topology `monolithic`."""
 
     settings = MonolithicSettings
 
-    def problems(
-        self, where: str, settings: MonolithicSettings, sites: Sequence[str], models: Sequence[str]
-    ) -> Iterator[Problem]:
-        if len(sites) > 1:
-            yield Problem(
-                where=f"{where}.sites",
-                found=f"{len(sites)} sites: {listing(sites)}",
-                allowed="exactly one site in the topology `monolithic`",
-                remedy="keep one site here and give each other site a stack of its own",
-            )
+    def problems(self, request: PlacementRequest) -> Iterator[Problem]:
+        yield from only_one_site(
+            request, "monolithic", "keep one site here and give each other site a stack of its own"
+        )
+        for name, model in request.models.items():
+            for field, value in (("min_replicas", model.min_replicas), ("max_replicas", model.max_replicas)):
+                if value not in (None, 1):
+                    yield Problem(
+                        where=request.scaling(name, field),
+                        found=f"{value}, in the topology `monolithic`",
+                        allowed="1: one replica of each model",
+                        remedy="remove it, or choose the topology `microservice`, where each model has its own scale",
+                    )
 
-    def place(self, settings: MonolithicSettings, sites: Sequence[str], models: Sequence[str]) -> tuple[Placement, ...]:
-        (site,) = sites
-        return tuple(Placement(model=model, site=site, replicas=1) for model in models)
+    def place(self, request: PlacementRequest) -> Layout:
+        ((site, place),) = request.places.items()
+        one = Replicas(min=1, max=1)
+        return Layout(
+            placements=tuple(Placement(model=model, site=site, replicas=one) for model in place.models),
+            gateways={site: 1},
+        )
 
 
 TOPOLOGY = Monolithic()

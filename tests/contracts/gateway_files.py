@@ -4,6 +4,7 @@ hold what their field asks for."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,16 @@ class GatewayFiles:
 
     def completed(self, config: StackConfig) -> dict[str, Any]:
         """The gateway's file for the only site."""
-        (site,) = build_plan(config, "dev").sites.values()
-        content = json.loads(json.dumps(site.details.specification["gateway"]["config"]))
+        (content,) = self.of_every_site(config).values()
+        return content
+
+    def of_every_site(self, config: StackConfig) -> dict[str, dict[str, Any]]:
+        """The gateway's file for each site."""
+        sites = build_plan(config, "dev").sites
+        return {name: self._completed(site.details.gateway_config) for name, site in sites.items()}
+
+    def _completed(self, planned: Mapping[str, Any]) -> dict[str, Any]:
+        content = json.loads(json.dumps(planned))
         for name, client in content["clients"].items():
             _give_keys(client, [sha(name)])
         return self._filled(content, "")

@@ -18,14 +18,15 @@ from infra.engines.catalogue import flags as known_flags
 from infra.engines.catalogue import image
 from infra.engines.sglang import Sglang
 from infra.load import config_schema
-from infra.plan.build import engine_request, model_plan
 from infra.plan.capabilities import WEIGHTS, capability_problems, model_warnings, placement_problems
-from infra.plan.types import ContainerSpec, Placement
+from infra.plan.models import Placed, engine_request, model_plan
+from infra.plan.types import ContainerSpec, Replicas
 from infra.platforms import PLATFORMS
 from tests.unit.documents import examples
 from tests.unit.engine_requests import CONTAINERS, GGUF, REPOSITORY, flags, model_settings, rendered, requested
 
 KINDS = tuple(ENGINES.builtin)
+NOWHERE = Placed(sites=(), replicas=Replicas(min=0, max=0))
 CONTAINER_KINDS = tuple(kind for kind in KINDS if ENGINES[kind].capabilities.program is None)
 WORDS = ("precision", "quantization", "kv_dtype", "structured_output", "tool_calls", "reasoning")
 OF_GENERATION = ("structured_output", "tool_calls", "reasoning", "speculative")
@@ -278,13 +279,13 @@ def test_another_engine_is_one_line() -> None:
         "reasoning": "qwen3",
         "longest_generation_seconds": 300,
     }
-    placement = (Placement(model="chat", site="here", replicas=2),)
+    placed = Placed(sites=("here",), replicas=Replicas(min=2, max=2))
     plans: dict[str, dict[str, Any]] = {}
     for kind in CONTAINER_KINDS:
         settings = model_settings(kind, **fields_of)
         request = engine_request("chat", settings, CONTAINERS)
         assert not list(capability_problems(kind, request))
-        plans[kind] = asdict(model_plan(settings, request, placement, 0))
+        plans[kind] = asdict(model_plan(settings, request, placed, 0))
         assert plans[kind]["engine"] == kind
     rest = [
         {k: v for k, v in p.items() if k not in ("engine", "engine_arguments", "container")} for p in plans.values()
@@ -309,7 +310,7 @@ def test_a_tag_without_a_digest_is_said(kind: str) -> None:
     for engine, said in (({"kind": kind}, True), (pinned, False)):
         settings = model_settings(engine)
         request = engine_request("chat", settings, CONTAINERS)
-        plan = model_plan(settings, request, (), 0)
+        plan = model_plan(settings, request, NOWHERE, 0)
         unresolved = plan.container.image.digest is None
         assert unresolved in (said, False)
         warned = [w for w in model_warnings(plan, request, CONTAINERS) if "no known digest" in w]
@@ -348,7 +349,9 @@ def test_further_weights_need_a_place(wanted: dict[str, Any]) -> None:
 def test_an_engine_s_own_warnings_are_given() -> None:
     settings = model_settings("tensorrt_llm")
     request = engine_request("chat", settings, CONTAINERS)
-    assert any("experimental" in w for w in model_warnings(model_plan(settings, request, (), 0), request, CONTAINERS))
+    assert any(
+        "experimental" in w for w in model_warnings(model_plan(settings, request, NOWHERE, 0), request, CONTAINERS)
+    )
 
 
 def test_an_adapter_is_not_called_as_its_model() -> None:

@@ -8,7 +8,7 @@ from infra.config import ModelSettings
 from infra.engines import ENGINES
 from infra.engines.base import EngineRequest
 from infra.load import validate
-from infra.plan.build import engine_request
+from infra.plan.models import engine_request
 from infra.plan.types import ContainerSpec
 from infra.platforms.base import EngineAddress
 

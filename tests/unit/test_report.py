@@ -63,8 +63,8 @@ def test_text_says_what_will_be_there() -> None:
         "  desk  local     http://[::1]:9000  chat",
         "",
         "MODELS",
-        "  model  engine     task      context      longest answer  at once  replicas  weights",
-        "  chat   llama_cpp  generate  8192 tokens  2048 tokens     8        1         "
+        "  model  engine     task      context      longest answer  at once  replicas  each on     weights",
+        "  chat   llama_cpp  generate  8192 tokens  2048 tokens     8        1         processors  "
         "bartowski/SmolLM2-1.7B-Instruct-GGUF/weights/SmolLM2-1.7B-Instruct-Q4_K_M.gguf @ 9217f5db79a2",
         "",
         "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from infra.config import DEPLOYMENT_KEY
 from infra.engines import ENGINES
+from infra.naming import DEPLOYMENT_KEY
 from infra.plan.types import ModelPlan, SitePlan
-from infra.platforms.base import EngineAddress, SiteRequest
+from infra.platforms.base import Abilities, EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
 from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.problems import Problem
@@ -27,16 +27,26 @@ class LocalSitePlan:
     engine_start_seconds: int
     grace_seconds: int
 
+    @property
+    def gateway_config(self) -> Mapping[str, Any]:
+        """The content of the gateway's file."""
+        return self.specification["gateway"]["config"]
+
 
 class Local:
     """Implements the platform `local`."""
 
     settings = LocalSettings
+    is_this_machine = True
     component = "infra.platforms.local.component:LocalSite"
     # Filled by the launcher, which chooses a free port, makes a key and looks at the processor at each start.
     engine_address = EngineAddress(
         host="127.0.0.1", port="{port}", weights_path="{weights}", key_file="{key_file}", threads="{threads}"
     )
+
+    def abilities(self, settings: LocalSettings) -> Abilities:
+        # The launcher runs one engine of each model.
+        return Abilities(most_replicas=1)
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: LocalSettings = request.settings
@@ -96,6 +106,8 @@ class Local:
             platform="local",
             endpoint=f"{'https' if 'tls' in request.gateway else 'http'}://{host}:{listen.port}",
             models=tuple(request.models),
+            replicas=request.replicas,
+            gateways=request.gateways,
             status_page=None if listen.admin_port is None else f"http://127.0.0.1:{listen.admin_port}/",
             certificate_file=_certificate_file(request.gateway.get("tls"), name),
             details=LocalSitePlan(
@@ -133,7 +145,7 @@ def _engine(model: ModelPlan) -> dict[str, Any]:
         "command": [ENGINES[model.engine].capabilities.program],
         "arguments": list(container.arguments),
         "environment": dict(container.environment),
-        "weights": asdict(model.weights),
+        "weights": {**vars(model.weights)},
         "readiness_path": container.readiness_path,
         "metrics_path": container.metrics_path,
         "running_metric": container.running_metric,

@@ -1,0 +1,89 @@
+"""What a model must reach, how many replicas it may have, and what one of them runs on."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from infra.settings import Settings
+
+# What the platforms of this version can be asked for.
+AcceleratorName = Literal[
+    "T4", "L4", "A10G", "A100-40GB", "A100-80GB", "L40S", "H100", "H200", "B200", "GB200", "RTX-PRO-6000"
+]
+ACCELERATORS: tuple[str, ...] = get_args(AcceleratorName)
+
+
+class AcceleratorSettings(Settings):
+    """The GPUs of one replica."""
+
+    type: AcceleratorName = Field(description="Name of the GPU, such as `L4`.")
+    count: int = Field(default=1, ge=1, le=8, description="How many of them one replica gets, all on one machine.")
+
+
+class ModelScalingSettings(Settings):
+    """How many replicas of a model there are."""
+
+    min_replicas: int | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="Replicas that always run; unset, as few as the topology allows.",
+    )
+    max_replicas: int | None = Field(
+        default=None, ge=1, le=1000, description="Replicas at most; unset, `min_replicas`, at least one."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ModelScalingSettings:
+        low, high = self.min_replicas, self.max_replicas
+        if low is not None and high is not None and low > high:
+            raise PydanticCustomError(
+                "slipway",
+                "{found}",
+                {
+                    "found": f"`min_replicas` {low} above `max_replicas` {high}",
+                    "allowed": "`min_replicas` up to `max_replicas`",
+                    "remedy": "raise `max_replicas`",
+                },
+            )
+        return self
+
+
+class ObjectiveSettings(Settings):
+    """What a model must reach at once, for requests of this size."""
+
+    requests_per_second: float | None = Field(
+        default=None, ge=0.001, le=100_000, description="Requests that come in a second; or `concurrent_users`."
+    )
+    concurrent_users: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Requests that are open together; or `requests_per_second`."
+    )
+    input_tokens: int = Field(default=1000, ge=1, le=10_000_000, description="Tokens of a usual prompt.")
+    output_tokens: int = Field(default=250, ge=1, le=10_000_000, description="Tokens of a usual answer.")
+    time_to_first_token_seconds: float | None = Field(
+        default=None, ge=0.01, le=3600, description="Longest wait for an answer's first token, in seconds; unset, any."
+    )
+    time_per_output_token_milliseconds: float | None = Field(
+        default=None, ge=0.1, le=60_000, description="Longest time between two tokens, in milliseconds; unset, any."
+    )
+    availability_percent: float | None = Field(
+        default=None, ge=90, le=99.999, description="Share of time in which it must answer, in percent; unset, any."
+    )
+
+    @model_validator(mode="after")
+    def _one_load(self) -> ObjectiveSettings:
+        if (self.requests_per_second is None) == (self.concurrent_users is None):
+            both = self.requests_per_second is not None
+            raise PydanticCustomError(
+                "slipway",
+                "{found}",
+                {
+                    "found": f"{'both' if both else 'none'} of `requests_per_second` and `concurrent_users`",
+                    "allowed": "one of them: what comes in a second, or what is open together",
+                    "remedy": "remove one of them" if both else "add the one that you know",
+                },
+            )
+        return self

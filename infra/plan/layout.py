@@ -1,0 +1,152 @@
+"""Who runs where: from the configuration's sites to what a topology places, and what is wrong between sites."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+
+from infra.config import StackConfig
+from infra.explain import dotted
+from infra.gateway.config import RESTRICTED
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.types import SiteLink
+from infra.platforms import PLATFORMS
+from infra.platforms.base import Abilities
+from infra.problems import Problem, did_you_mean, listing
+from infra.topologies import TOPOLOGIES
+from infra.topologies.base import Layout, Place, PlacementRequest, Site, Wanted
+
+
+def every_site(config: StackConfig) -> dict[str, Site]:
+    """Those that are written, and those that the topology makes of them, by name."""
+    written = {
+        name: Site(
+            where=dotted(DEPLOYMENT_KEY, ("sites", name)),
+            platform=site.platform,
+            models=None if site.models is None else tuple(site.models),
+            boundary=site.boundary,
+        )
+        for name, site in config.sites.items()
+    }
+    return {**TOPOLOGIES[config.topology.kind].sites(DEPLOYMENT_KEY, config.topology, written)}
+
+
+def no_platform(sites: Mapping[str, Site]) -> Iterator[Problem]:
+    """Sites of which nobody said what they are."""
+    for name, site in sites.items():
+        if site.platform is None:
+            yield Problem(
+                where=f"{site.where}.platform",
+                found=f"nothing, and the site `{name}` has none of its own",
+                allowed="a platform for every site",
+                remedy="add `platform: {kind: KIND}` here, or to each site",
+            )
+
+
+def placement_request(
+    config: StackConfig, sites: Mapping[str, Site], abilities: Mapping[str, Abilities]
+) -> PlacementRequest:
+    """What a topology is asked."""
+    every = tuple(config.models)
+    return PlacementRequest(
+        where=DEPLOYMENT_KEY,
+        settings=config.topology,
+        places={
+            name: Place(
+                where=site.where,
+                zones=abilities[name].zones,
+                most_replicas=abilities[name].most_replicas,
+                scales_to_zero=abilities[name].scales_to_zero,
+                models=every if site.models is None else tuple(m for m in site.models if m in config.models),
+            )
+            for name, site in sites.items()
+        },
+        models={
+            name: Wanted(
+                min_replicas=model.scaling.min_replicas,
+                max_replicas=model.scaling.max_replicas,
+                holds=model.hold is not None,
+            )
+            for name, model in config.models.items()
+        },
+    )
+
+
+def abilities_of(sites: Mapping[str, Site]) -> dict[str, Abilities]:
+    """What each site can do."""
+    return {name: PLATFORMS[site.platform.kind].abilities(site.platform) for name, site in sites.items()}
+
+
+def site_problems(
+    config: StackConfig, sites: Mapping[str, Site], abilities: Mapping[str, Abilities]
+) -> Iterator[Problem]:
+    """What no site alone can know: models that are nowhere, ranges of addresses that two sites take."""
+    for site in sites.values():
+        for index, model in enumerate(site.models or ()):
+            if model not in config.models:
+                yield Problem(
+                    where=f"{site.where}.models[{index}]",
+                    found=f"`{model}`, which is not among the models",
+                    allowed=listing(config.models),
+                    remedy=did_you_mean(model, config.models, "name a model that runs on an engine of ours"),
+                )
+    if sites and all(site.models is not None for site in sites.values()):
+        placed = {model for site in sites.values() for model in site.models or ()}
+        for model in config.models:
+            if model not in placed:
+                yield Problem(
+                    where=dotted(DEPLOYMENT_KEY, ("models", model)),
+                    found="no site that runs it",
+                    allowed="a model among the `models` of one site at least",
+                    remedy="add it to a site's `models`, or remove it",
+                )
+    yield from _overlaps(sites, abilities)
+
+
+def nobody_there(sites: Mapping[str, Site], clients: Mapping[str, Collection[str]]) -> Iterator[Problem]:
+    """Sites that no client's data may be at."""
+    for name, site in sites.items():
+        if not clients[name]:
+            yield Problem(
+                where=f"{site.where}.boundary",
+                found=f"`{site.boundary}`, where no client's data may be",
+                allowed="a boundary among the `gateway.data_classes` of one client at least",
+                remedy="add it to a data class, or remove the site",
+            )
+
+
+def links_of(config: StackConfig, sites: Mapping[str, Site], layout: Layout) -> tuple[SiteLink, ...]:
+    """The layout's links, each with the clients whose data may take it."""
+    own = config.gateway.boundary
+    boundaries = {name: site.boundary or own for name, site in sites.items()}
+    allowed = {target: tuple(_may_be_at(config, target)) for target in {*boundaries.values()}}
+    return tuple(replace(link, clients=allowed[boundaries[link.target]]) for link in layout.links)
+
+
+def _may_be_at(config: StackConfig, boundary: str) -> Iterator[str]:
+    """As the gateway decides it: restricted data is at the own boundary only, data without a class may be anywhere."""
+    classes = {**config.gateway.data_classes, RESTRICTED: [config.gateway.boundary]}
+    for name, client in config.clients.items():
+        if client.data_class is None or boundary in classes[client.data_class]:
+            yield name
+
+
+def _overlaps(sites: Mapping[str, Site], abilities: Mapping[str, Abilities]) -> Iterator[Problem]:
+    """Sorted by where they begin, a range can only overlap what began before and has not ended."""
+    ranges = [
+        (ipaddress.IPv4Network(one.cidr, strict=False), name, f"{sites[name].where}.platform.{one.field}")
+        for name, able in abilities.items()
+        for one in able.ranges
+    ]
+    last = None
+    for network, name, where in sorted(ranges, key=lambda item: (int(item[0].network_address), -item[0].num_addresses)):
+        if last is not None and network.network_address <= last[0].broadcast_address:
+            yield Problem(
+                where=where,
+                found=f"`{network}`, which overlaps `{last[0]}` of the site `{last[1]}`",
+                allowed="ranges of addresses that no other site takes",
+                remedy="give one of the two another range, else they can never be connected",
+            )
+        if last is None or network.broadcast_address > last[0].broadcast_address:
+            last = (network, name)

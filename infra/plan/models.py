@@ -1,0 +1,103 @@
+"""Models: from a model's settings and the place where it runs to what its engine is asked, and what it will be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infra.config import ModelSettings
+from infra.engines import ENGINES
+from infra.engines.base import Adapter, EngineRequest, Parallel, Speculative
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.capabilities import capability_problems
+from infra.plan.drain import drain_plan
+from infra.plan.gateway_checks import output_problems
+from infra.plan.types import Accelerator, ModelPlan, Replicas, Weights
+from infra.platforms.base import EngineAddress
+from infra.problems import Problem
+from infra.sources import SOURCES
+from infra.sources.base import SourceSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """Where the replicas of one model are."""
+
+    sites: tuple[str, ...]
+    replicas: Replicas
+
+
+def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -> EngineRequest:
+    """What a model wants of its engine, with what the platform gives the process."""
+    further = f"{(address.further_weights_path or '').replace('{model}', name)}/{name}"
+    speculative = settings.speculative
+    draft = speculative.draft if speculative else None
+    gpus = settings.accelerator.count if settings.accelerator else 1
+    return EngineRequest(
+        where=dotted(DEPLOYMENT_KEY, ("models", name)),
+        model=name,
+        settings=settings.engine,
+        task=settings.task,
+        context_tokens=settings.context_tokens,
+        concurrent_requests=settings.concurrent_requests,
+        longest_generation_seconds=settings.longest_generation_seconds,
+        weights=_weights(settings.source),
+        host=address.host,
+        port=address.port,
+        weights_path=address.weights_path.replace("{model}", name),
+        key_file=address.key_file,
+        threads=address.threads,
+        cache_path=address.cache_path,
+        precision=settings.precision,
+        quantization=settings.quantization,
+        kv_dtype=settings.kv_dtype,
+        prefix_cache=settings.prefix_cache,
+        structured_output=settings.structured_output,
+        tool_calls=settings.tool_calls,
+        reasoning=settings.reasoning,
+        adapters={
+            adapter: Adapter(weights=_weights(wanted.source), rank=wanted.rank, path=f"{further}-adapters/{adapter}")
+            for adapter, wanted in settings.adapters.items()
+        },
+        speculative=speculative
+        and Speculative(
+            method=speculative.method,
+            draft_tokens=speculative.draft_tokens,
+            draft=draft and _weights(draft),
+            draft_path=draft and f"{further}-draft",
+        ),
+        # Who cannot split each layer over GPUs, as llama.cpp, spreads whole layers by itself.
+        parallel=Parallel(tensor=gpus if "tensor" in ENGINES[settings.engine.kind].capabilities.parallel else 1),
+    )
+
+
+def _weights(source: SourceSettings) -> Weights:
+    return SOURCES[source.kind].weights(source)
+
+
+def model_problems(settings: ModelSettings, request: EngineRequest) -> Iterator[Problem]:
+    """What its engine cannot do of what is wanted."""
+    yield from capability_problems(settings.engine.kind, request)
+    yield from ENGINES[settings.engine.kind].problems(request)
+    yield from output_problems(request.where, settings)
+
+
+def model_plan(settings: ModelSettings, request: EngineRequest, placed: Placed, longest_wait_seconds: int) -> ModelPlan:
+    """One model, decided. Called only for requests without problems."""
+    container = ENGINES[settings.engine.kind].render(request)
+    wanted = settings.accelerator
+    return ModelPlan(
+        engine=settings.engine.kind,
+        engine_arguments=container.arguments,
+        task=settings.task,
+        context_tokens=settings.context_tokens,
+        concurrent_requests=settings.concurrent_requests,
+        max_output_tokens=settings.longest_answer_tokens,
+        weights=request.weights,
+        accelerator=None if wanted is None else Accelerator(type=wanted.type, count=wanted.count),
+        replicas=placed.replicas,
+        sites=placed.sites,
+        drain=drain_plan(settings.longest_generation_seconds, longest_wait_seconds),
+        container=container,
+    )

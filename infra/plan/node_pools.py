@@ -1,0 +1,112 @@
+"""Node pools: machines of one shape for models of one accelerator, and a pool for gateways, from tables of shapes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.serving import pool_name
+from infra.plan.types import Accelerator
+from infra.platforms.base import SiteRequest
+from infra.problems import Problem, listing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """One kind of machine with GPUs."""
+
+    name: str
+    gpus: int
+
+
+# By accelerator, machines with fewer GPUs first.
+Shapes = Mapping[str, Sequence[Shape]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodePool:
+    """Machines of one shape. `purchase` is in the order in which they are asked for; `zones` are where they may be."""
+
+    name: str
+    shape: str
+    accelerator: Accelerator | None
+    purchase: tuple[str, ...]
+    zones: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    models: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """For a reader of the plan."""
+        count = str(self.min_nodes) if self.min_nodes == self.max_nodes else f"{self.min_nodes} to {self.max_nodes}"
+        gpus = f" ({self.accelerator.count} × {self.accelerator.type} each)" if self.accelerator else ""
+        return f"{count} × {self.shape}{gpus}, {' then '.join(self.purchase)}"
+
+
+def shape_for(accelerator: Accelerator, shapes: Shapes) -> Shape | None:
+    """The smallest machine that holds one replica."""
+    return next((shape for shape in shapes.get(accelerator.type, ()) if shape.gpus >= accelerator.count), None)
+
+
+def shape_problems(request: SiteRequest, shapes: Shapes, platform: str) -> Iterator[Problem]:
+    """Accelerators that no machine of a platform has."""
+    for name, model in request.models.items():
+        accelerator = model.accelerator
+        if accelerator is None or shape_for(accelerator, shapes):
+            continue
+        most = max((shape.gpus for shape in shapes.get(accelerator.type, ())), default=0)
+        yield Problem(
+            where=dotted(DEPLOYMENT_KEY, ("models", name, "accelerator")),
+            found=f"{accelerator.count} × {accelerator.type}, on the site `{request.site}`",
+            allowed=f"up to {most} × {accelerator.type} on one machine"
+            if most
+            else f"on {platform}: {listing(shapes)}",
+            remedy="choose fewer GPUs" if most else "choose one of these, or another site",
+        )
+
+
+def node_pools(
+    request: SiteRequest,
+    *,
+    shapes: Shapes,
+    zones: tuple[str, ...],
+    purchase: tuple[str, ...],
+    gateway_shape: str,
+    processor_shape: str,
+) -> dict[str, NodePool]:
+    """The pools of a site, by name: one for gateways, and one for each accelerator that its models need."""
+    by_pool: defaultdict[str, list[str]] = defaultdict(list)
+    for name, model in request.models.items():
+        by_pool[pool_name(model)].append(name)
+    pools = {
+        "gateway": NodePool(
+            name="gateway",
+            shape=gateway_shape,
+            accelerator=None,
+            # What stands in front of everything is never on a machine that can be taken away.
+            purchase=("on_demand",),
+            zones=zones,
+            min_nodes=request.gateways,
+            max_nodes=request.gateways * 2,
+            models=(),
+        )
+    }
+    for pool, models in by_pool.items():
+        accelerator = request.models[models[0]].accelerator
+        shape = shape_for(accelerator, shapes) if accelerator else None
+        together = shape.gpus // accelerator.count if shape and accelerator else 1
+        pools[pool] = NodePool(
+            name=pool,
+            shape=shape.name if shape else processor_shape,
+            accelerator=accelerator,
+            purchase=purchase,
+            zones=zones,
+            min_nodes=-(-sum(request.replicas[model].min for model in models) // together),
+            max_nodes=-(-sum(request.replicas[model].max for model in models) // together),
+            models=tuple(models),
+        )
+    return pools

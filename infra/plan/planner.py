@@ -1,0 +1,126 @@
+"""One planning: every model on every platform where it runs, and what each site is planned from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infra.config import StackConfig
+from infra.plan.capabilities import model_warnings, placement_problems
+from infra.plan.drain import drain_plan
+from infra.plan.gateway import gateway_config
+from infra.plan.gateway_checks import longest_wait
+from infra.plan.models import Placed, engine_request, model_plan, model_problems
+from infra.plan.types import ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
+from infra.platforms import PLATFORMS
+from infra.platforms.base import EngineAddress, SiteRequest
+from infra.problems import Problem
+from infra.topologies.base import Layout, Site
+
+
+class Planner:
+    """One planning. Keeps what sites share, so that a thousand of them cost little more than one."""
+
+    def __init__(self, config: StackConfig, stack: str, sites: Mapping[str, Site], layout: Layout) -> None:
+        self._config, self._stack, self._sites, self._layout = config, stack, sites, layout
+        self._addresses = {name: PLATFORMS[site.platform.kind].engine_address for name, site in sites.items()}
+        self._placed = _placed(layout.placements)
+        self._here: defaultdict[str, dict[str, Replicas]] = defaultdict(dict)
+        for placement in layout.placements:
+            self._here[placement.site][placement.model] = placement.replicas
+        self._addressed: dict[str, dict[EngineAddress, str]] = {}
+        self._planned: dict[tuple[str, EngineAddress], ModelPlan] = {}
+        self._refused: set[str] = set()
+        self._shared: dict[Any, tuple[Mapping[str, ModelPlan], Mapping[str, Replicas], Mapping[str, Any]]] = {}
+        self.clients = {
+            name: ClientPlan(models=tuple(client.models), requests_per_minute=client.requests_per_minute)
+            for name, client in config.clients.items()
+        }
+
+    def model_problems(self) -> Iterator[Problem]:
+        """What engines cannot do of what is wanted, on any of the platforms where they would."""
+        for name, settings in self._config.models.items():
+            for address, site in self._where(name).items():
+                request = engine_request(name, settings, address)
+                found = [*placement_problems(settings.engine.kind, request, site, address)]
+                found += model_problems(settings, request)
+                if found:
+                    self._refused.add(name)
+                yield from found
+
+    def model_warnings(self) -> Iterator[str]:
+        """Named weakenings of engines. Called only when there is no problem."""
+        for name, settings in self._config.models.items():
+            for address in self._where(name):
+                yield from model_warnings(self._model(name, address), engine_request(name, settings, address), address)
+
+    def models(self) -> dict[str, ModelPlan]:
+        """Every model, as it is on the first of its sites."""
+        return {name: self._model(name, next(iter(self._where(name)))) for name in self._config.models}
+
+    def requests(self) -> dict[str, SiteRequest]:
+        """What each platform plans its sites from."""
+        config = self._config
+        # A site ends only when its longest generation, after the longest wait for it, may have ended.
+        drain = drain_plan(
+            max(model.longest_generation_seconds for model in config.every_model.values()),
+            max(longest_wait(name, config) for name in config.every_model),
+        )
+        return {name: self._request(name, site, drain) for name, site in self._sites.items()}
+
+    def _request(self, name: str, site: Site, drain: DrainPlan) -> SiteRequest:
+        here = {model: replicas for model, replicas in self._here[name].items() if model not in self._refused}
+        boundary = site.boundary or self._config.gateway.boundary
+        address = self._addresses[name]
+        key = (address, boundary, tuple(here.items()))
+        if key not in self._shared:
+            models = {model: self._model(model, address) for model in self._config.models if model in here}
+            content = gateway_config(self._config, models, self.clients, boundary)
+            self._shared[key] = (models, here, content)
+        models, replicas, content = self._shared[key]
+        return SiteRequest(
+            where=site.where,
+            stack=self._stack,
+            site=name,
+            settings=site.platform,
+            models=models,
+            replicas=replicas,
+            gateways=self._layout.gateways.get(name, 1),
+            gateway=content,
+            drain=drain,
+        )
+
+    def _where(self, name: str) -> Mapping[EngineAddress, str]:
+        """How engines of a model are addressed, each with the first site where it is so; without a placement any site
+        will do."""
+        if name not in self._addressed:
+            found = self._addressed.setdefault(name, {})
+            for site in self._placed[name].sites if name in self._placed else tuple(self._sites)[:1]:
+                found.setdefault(self._addresses[site], site)
+        return self._addressed[name]
+
+    def _model(self, name: str, address: EngineAddress) -> ModelPlan:
+        key = (name, address)
+        if key not in self._planned:
+            settings = self._config.models[name]
+            self._planned[key] = model_plan(
+                settings,
+                engine_request(name, settings, address),
+                self._placed[name],
+                longest_wait(name, self._config),
+            )
+        return self._planned[key]
+
+
+def _placed(placements: tuple[Placement, ...]) -> dict[str, Placed]:
+    by_model: defaultdict[str, list[Placement]] = defaultdict(list)
+    for placement in placements:
+        by_model[placement.model].append(placement)
+    return {
+        model: Placed(
+            sites=tuple(p.site for p in found),
+            replicas=Replicas(min=sum(p.replicas.min for p in found), max=sum(p.replicas.max for p in found)),
+        )
+        for model, found in by_model.items()
+    }

@@ -1,0 +1,88 @@
+"""What runs inside a cluster, whoever made the cluster: engines, gateways, and how long each layer may take to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.naming import normalised
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
+from infra.plan.types import (
+    Accelerator,
+    ContainerSpec,
+    DrainPlan,
+    ModelPlan,
+    Replicas,
+    Weights,
+)
+from infra.platforms.base import EngineAddress, SiteRequest
+
+# Fixed in a container: it has its own network, and what it reads and writes is mounted there.
+IN_A_CONTAINER = EngineAddress(
+    host="0.0.0.0",  # noqa: S104 - only the gateway reaches a pod's port, by network policy
+    port="8000",
+    weights_path="/weights/{model}",
+    key_file="/run/secrets/engine/key",
+    # Filled by the launcher, which is in the container too and knows how many processors it has.
+    threads="{threads}",
+    containers=True,
+    further_weights_path="/weights",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnginePlan:
+    """The replicas of one model on one site, and nothing of other sites. `name` is its object's name, `pool` the node
+    pool or kind of node."""
+
+    name: str
+    pool: str
+    replicas: Replicas
+    accelerator: Accelerator | None
+    concurrent_requests: int
+    weights: Weights
+    container: ContainerSpec
+    drain: DrainPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingPlan:
+    """All that runs inside. `gateway` is the content of the gateway's file."""
+
+    namespace: str
+    zones: tuple[str, ...]
+    engines: Mapping[str, EnginePlan]
+    gateways: int
+    gateway: Mapping[str, Any]
+    drain: DrainLadder
+
+
+def serving_plan(request: SiteRequest, namespace: str, drain: DrainRequest, zones: tuple[str, ...] = ()) -> ServingPlan:
+    """What a site's cluster runs."""
+    return ServingPlan(
+        namespace=namespace,
+        zones=zones,
+        engines={
+            name: EnginePlan(
+                name=f"engine-{normalised(name)}",
+                pool=pool_name(model),
+                replicas=request.replicas[name],
+                accelerator=model.accelerator,
+                concurrent_requests=model.concurrent_requests,
+                weights=model.weights,
+                container=model.container,
+                drain=model.drain,
+            )
+            for name, model in request.models.items()
+        },
+        gateways=request.gateways,
+        gateway=request.gateway,
+        drain=drain_ladder(drain),
+    )
+
+
+def pool_name(model: ModelPlan) -> str:
+    """The kind of node that a model runs on: `l4-1`, `h100-8`, or `processors`."""
+    accelerator = model.accelerator
+    return "processors" if accelerator is None else f"{accelerator.type.lower()}-{accelerator.count}"

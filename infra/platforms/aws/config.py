@@ -1,0 +1,148 @@
+"""What a user writes about a site on AWS."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from infra.addresses import Cidr, Domain
+from infra.platforms.base import PlatformSettings
+from infra.platforms.clusters import ApiEndpointSettings
+from infra.settings import Settings
+
+Zone = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-f]$"),
+    Field(json_schema_extra={"x-remedy": "write the region and one letter, like `us-east-1a`"}),
+]
+SubnetId = Annotated[
+    str,
+    StringConstraints(pattern=r"^subnet-[0-9a-f]{8,17}$"),
+    Field(json_schema_extra={"x-remedy": "write it like `subnet-0123456789abcdef0`"}),
+]
+InstanceType = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"),
+    Field(json_schema_extra={"x-remedy": "write it like `m6i.xlarge`"}),
+]
+# In the order in which machines are asked for; the first that is to be had serves.
+Purchase = Annotated[list[Literal["reservation", "on_demand", "spot"]], Field(min_length=1, max_length=3)]
+
+
+class ExistingVpc(Settings):
+    """A network that exists."""
+
+    vpc_id: str = Field(
+        pattern=r"^vpc-[0-9a-f]{8,17}$",
+        description="Its id, such as `vpc-0123456789abcdef0`.",
+    )
+    private_subnets: dict[Zone, SubnetId] = Field(min_length=1, description="Subnets of nodes, by zone.")
+    public_subnets: dict[Zone, SubnetId] = Field(
+        default_factory=dict, description="Subnets of the load balancer, by zone; unset, it is internal."
+    )
+
+
+class AwsNetworkSettings(Settings):
+    """The network: a new one of that range, or one that exists."""
+
+    cidr: Cidr | None = Field(default=None, description="Range of a new network, /16 to /20; or `existing`.")
+    existing: ExistingVpc | None = Field(default=None, description="A network that exists; or `cidr`.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> AwsNetworkSettings:
+        if (self.cidr is None) == (self.existing is None):
+            both = self.cidr is not None
+            raise PydanticCustomError(
+                "slipway",
+                "{found}",
+                {
+                    "found": f"{'both' if both else 'none'} of `cidr` and `existing`",
+                    "allowed": "one of them: a new network, or one that exists",
+                    "remedy": "remove one of them" if both else "add `cidr`, such as `10.40.0.0/16`",
+                },
+            )
+        return self
+
+
+class AutoModeNodes(Settings):
+    """Nodes that EKS chooses, starts, patches and ends."""
+
+    kind: Literal["auto_mode"] = Field(description="EKS Auto Mode; a node lives 21 days at most.")
+    purchase: Purchase = Field(default=["on_demand"], description="How machines with GPUs are bought, in this order.")
+
+
+class ManagedNodes(Settings):
+    """Node groups of ours."""
+
+    kind: Literal["managed"] = Field(description="Managed node groups: one for each accelerator, in each zone.")
+    purchase: Purchase = Field(default=["on_demand"], description="How machines with GPUs are bought, in this order.")
+    image: Literal["bottlerocket", "amazon_linux_2023"] = Field(
+        default="bottlerocket", description="Operating system of nodes."
+    )
+    root_volume_gibibytes: int = Field(
+        default=300, ge=50, le=16_384, description="Disk of a node with GPUs, which holds images, in GiB."
+    )
+
+
+class WafSettings(Settings):
+    """Amazon's web application firewall in front. Rules about bodies count only: prompts look like attacks."""
+
+    requests_per_five_minutes: int = Field(
+        default=10_000, ge=10, le=2_000_000_000, description="Requests of one address in five minutes; more is refused."
+    )
+
+
+class AwsSettings(PlatformSettings):
+    """A region of AWS."""
+
+    kind: Literal["aws"] = Field(description="An EKS cluster of its own in one region of AWS.")
+    region: str = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$", description="The region, such as `us-east-1`.")
+    zones: list[Zone] = Field(
+        min_length=2, max_length=6, description="The zones to use, two or more, such as `us-east-1a`; they are pinned."
+    )
+    domain: Domain = Field(description="Name that clients use, in a zone of Route 53.")
+    hosted_zone_id: str | None = Field(
+        default=None,
+        pattern=r"^Z[A-Z0-9]{5,31}$",
+        description="Id of that zone of Route 53; unset, it is looked up by the domain.",
+    )
+    network: AwsNetworkSettings = Field(description="The network: a new one, or one that exists.")
+    nat: Literal["per_zone", "single", "none"] = Field(
+        default="per_zone",
+        description="How nodes of a new network reach the internet: `single` is cheaper and ends with its zone, `none` "
+        "leaves them the endpoints of AWS only.",
+    )
+    api_endpoint: ApiEndpointSettings = Field(
+        default_factory=ApiEndpointSettings, description="Who reaches the cluster's API."
+    )
+    kubernetes_version: Literal["1.34", "1.35"] = Field(default="1.35", description="Version of Kubernetes.")
+    nodes: Annotated[AutoModeNodes | ManagedNodes, Field(discriminator="kind")] = Field(
+        default_factory=lambda: AutoModeNodes(kind="auto_mode"),
+        description="Who runs the nodes, and how they are bought.",
+    )
+    reservation_id: str | None = Field(
+        default=None,
+        pattern=r"^cr-[0-9a-f]{8,17}$",
+        description="The capacity reservation or capacity block that `reservation` in `purchase` means.",
+    )
+    gateway_instance_type: InstanceType = Field(
+        default="m6i.xlarge", description="Machines of gateways and of what the cluster itself needs."
+    )
+    processor_instance_type: InstanceType = Field(
+        default="m6i.4xlarge", description="Machines of models without an accelerator."
+    )
+    waf: WafSettings | None = Field(
+        default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
+    )
+    deletion_protection: bool = Field(
+        default=True, description="Whether cluster, load balancer and keys refuse to be deleted."
+    )
+    log_retention_days: int = Field(
+        default=365,
+        ge=1,
+        le=3653,
+        description="How long logs of the cluster are kept at least, in days; CloudWatch's next longer time is taken.",
+    )
+    tags: dict[str, str] = Field(default_factory=dict, max_length=40, description="Tags of everything that is made.")

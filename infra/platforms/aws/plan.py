@@ -1,0 +1,223 @@
+"""The plan of a site on AWS: network, cluster, node pools, front door, and what runs inside the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.naming import normalised
+from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES
+from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.node_pools import NodePool, node_pools, shape_problems
+from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
+from infra.plan.types import SitePlan
+from infra.platforms.aws.config import AwsSettings, ManagedNodes
+from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems
+from infra.platforms.aws.shapes import SHAPES
+from infra.platforms.base import Abilities, Range, SiteRequest
+from infra.platforms.clusters import endpoint_problems
+from infra.problems import Problem, listing
+
+# What CloudWatch keeps logs for.
+LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+# Rules about bodies that prompts set off: counted, never refused.
+COUNTED_RULES = (
+    *("SizeRestrictions_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY", "CrossSiteScripting_BODY"),
+    *("Log4JRCE_BODY", "JavaDeserializationRCE_BODY", "NoUserAgent_HEADER"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """The EKS cluster. `public_cidrs` is empty for a private one."""
+
+    name: str
+    kubernetes_version: str
+    public_cidrs: tuple[str, ...]
+    nodes: str
+    node_image: str | None
+    root_volume_gibibytes: int | None
+    log_retention_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontDoorPlan:
+    """The load balancer and its name. `internal` when there is no public subnet. Without a firewall, the last two are
+    None and empty."""
+
+    host: str
+    site_host: str
+    hosted_zone_id: str | None
+    internal: bool
+    deregistration_seconds: int
+    idle_seconds: int
+    requests_per_five_minutes: int | None
+    counted_rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsSitePlan:
+    """All of a site on AWS."""
+
+    region: str
+    zones: tuple[str, ...]
+    network: NetworkPlan
+    cluster: ClusterPlan
+    pools: Mapping[str, NodePool]
+    reservation_id: str | None
+    front_door: FrontDoorPlan
+    serving: ServingPlan
+    deletion_protection: bool
+    tags: Mapping[str, str]
+
+    @property
+    def gateway_config(self) -> Mapping[str, Any]:
+        """The content of the gateway's file."""
+        return self.serving.gateway
+
+
+class Aws:
+    """Implements the platform `aws`."""
+
+    settings = AwsSettings
+    is_this_machine = False
+    component = None
+    engine_address = IN_A_CONTAINER
+
+    def abilities(self, settings: AwsSettings) -> Abilities:
+        cidr = settings.network.cidr
+        return Abilities(
+            zones=len(set(settings.zones)),
+            scales_to_zero=True,
+            ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
+        )
+
+    def problems(self, request: SiteRequest) -> Iterator[Problem]:
+        settings: AwsSettings = request.settings
+        where = f"{request.where}.platform"
+        for index, zone in enumerate(settings.zones):
+            if not zone.startswith(settings.region) or zone in settings.zones[:index]:
+                yield Problem(
+                    where=f"{where}.zones[{index}]",
+                    found=f"`{zone}`" + (" a second time" if zone in settings.zones[:index] else ""),
+                    allowed=f"different zones of `{settings.region}`, such as `{settings.region}a`",
+                    remedy="correct the zone or the region",
+                )
+        yield from network_problems(where, settings)
+        yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
+        yield from shape_problems(request, SHAPES, "AWS")
+        yield from _purchase_problems(where, request)
+        yield from drain_problems(_drain(request))
+
+    def warnings(self, request: SiteRequest) -> Iterator[str]:
+        settings: AwsSettings = request.settings
+        site = f"site `{request.site}`"
+        if settings.waf is None:
+            yield f"{site}: no web application firewall is in front (`waf: null`)"
+        if not settings.deletion_protection:
+            yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
+        if settings.nat == "single" and settings.network.cidr:
+            yield f"{site}: when the zone `{settings.zones[0]}` is gone, no node reaches the internet (`nat: single`)"
+        yield from site_drain_warnings(request, _drain(request))
+
+    def plan(self, request: SiteRequest) -> SitePlan:
+        settings: AwsSettings = request.settings
+        name = normalised(f"{request.stack}-{request.site}")
+        zones = tuple(settings.zones)
+        serving = serving_plan(request, "slipway", _drain(request), zones)
+        network = network_plan(settings)
+        nodes = settings.nodes
+        managed = nodes if isinstance(nodes, ManagedNodes) else None
+        pools = node_pools(
+            request,
+            shapes=SHAPES,
+            zones=zones,
+            purchase=tuple(nodes.purchase),
+            gateway_shape=settings.gateway_instance_type,
+            processor_shape=settings.processor_instance_type,
+        )
+        waf = settings.waf
+        details = AwsSitePlan(
+            region=settings.region,
+            zones=zones,
+            network=network,
+            cluster=ClusterPlan(
+                name=f"slipway-{name}",
+                kubernetes_version=settings.kubernetes_version,
+                public_cidrs=tuple(settings.api_endpoint.cidrs),
+                nodes=str(nodes.kind),
+                node_image=managed.image if managed else None,
+                root_volume_gibibytes=managed.root_volume_gibibytes if managed else None,
+                log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
+            ),
+            pools=pools,
+            reservation_id=settings.reservation_id,
+            front_door=FrontDoorPlan(
+                host=settings.domain,
+                site_host=f"{normalised(request.site)}.{settings.domain}",
+                hosted_zone_id=settings.hosted_zone_id,
+                internal=not any(subnet.role == "public" for subnet in network.subnets.values()),
+                deregistration_seconds=serving.drain.load_balancer_deregistration_seconds,
+                idle_seconds=serving.drain.load_balancer_idle_seconds,
+                requests_per_five_minutes=waf.requests_per_five_minutes if waf else None,
+                counted_rules=COUNTED_RULES if waf else (),
+            ),
+            serving=serving,
+            deletion_protection=settings.deletion_protection,
+            tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
+        )
+        return SitePlan(
+            platform="aws",
+            endpoint=f"https://{settings.domain}",
+            models=tuple(request.models),
+            replicas=request.replicas,
+            gateways=request.gateways,
+            summary=_summary(details),
+            details=details,
+        )
+
+
+def _summary(details: AwsSitePlan) -> dict[str, str]:
+    access = ", ".join(details.cluster.public_cidrs) or "from inside its network only"
+    door = details.front_door
+    return {
+        "region": f"{details.region}, zones {', '.join(details.zones)}",
+        "network": f"{details.network.cidr or details.network.vpc_id}, NAT {details.network.nat}",
+        "cluster": f"{details.cluster.name}, EKS {details.cluster.kubernetes_version}, {details.cluster.nodes}; "
+        f"API {access}",
+        "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
+        f"{'with' if door.counted_rules else 'without'} a firewall",
+        "drain": drain_text(details.serving.drain),
+        **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
+    }
+
+
+def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
+    settings: AwsSettings = request.settings
+    purchase = settings.nodes.purchase
+    if len({*purchase}) != len(purchase):
+        yield Problem(
+            where=f"{where}.nodes.purchase",
+            found=listing(purchase),
+            allowed="each once, in the order in which they are asked for",
+            remedy="remove what is there twice",
+        )
+    if ("reservation" in purchase) != (settings.reservation_id is not None):
+        named = settings.reservation_id is not None
+        yield Problem(
+            where=f"{where}.reservation_id",
+            found="a reservation that `nodes.purchase` does not use" if named else "nothing, with `reservation`",
+            allowed="the id of a reservation, exactly when `reservation` is in `nodes.purchase`",
+            remedy="add `reservation` to `nodes.purchase`" if named else "add `reservation_id: cr-…`",
+        )
+
+
+def _drain(request: SiteRequest) -> DrainRequest:
+    nodes = request.settings.nodes
+    ended_by = EKS_MANAGED_NODES if isinstance(nodes, ManagedNodes) else EKS_AUTO_MODE_NODES
+    return site_drain(request, APPLICATION_LOAD_BALANCER, ended_by, spot="spot" in nodes.purchase)
+
+
+PLATFORM = Aws()

@@ -1,0 +1,1 @@
+"""Platform `cloud_run`: services with GPUs that start when they are asked, without a cluster."""

@@ -1,0 +1,236 @@
+"""The plan of a site on Cloud Run: one service for the gateway, and one with a GPU for each model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY, normalised
+from infra.plan.drain_caps import CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder, drain_problems
+from infra.plan.serving import IN_A_CONTAINER
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
+from infra.plan.types import ContainerSpec, ModelPlan, SitePlan, Weights
+from infra.platforms.base import Abilities, SiteRequest
+from infra.platforms.cloud_run.config import CloudRunSettings
+from infra.problems import Problem, listing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A GPU of Cloud Run: what Google calls it, the least that an instance with it has, and where there is one."""
+
+    name: str
+    processors: int
+    memory_gibibytes: int
+    regions: tuple[str, ...]
+
+
+# Google's documentation, looked up 2026-11; regions by invitation are left out.
+CARDS: Mapping[str, Card] = {
+    "L4": Card(
+        name="nvidia-l4",
+        processors=4,
+        memory_gibibytes=16,
+        regions=("asia-southeast1", "europe-west1", "europe-west4", "us-central1", "us-east4"),
+    ),
+    "RTX-PRO-6000": Card(
+        name="nvidia-rtx-pro-6000",
+        processors=20,
+        memory_gibibytes=80,
+        regions=("asia-southeast1", "europe-west4", "us-central1"),
+    ),
+}
+# What a service without a card gets.
+PLAIN_PROCESSORS, PLAIN_MEMORY_GIBIBYTES = 8, 32
+GATEWAY_PROCESSORS, GATEWAY_MEMORY_GIBIBYTES = 1, 1
+# Cloud Run kills an instance that has not started by then.
+LONGEST_START_SECONDS = 240
+# What one instance may answer at the same time.
+MOST_CONCURRENT = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One service. `card` is None without a GPU; `concurrent_requests` is what one instance answers at once. Weights
+    and container are None for the gateway."""
+
+    name: str
+    card: str | None
+    processors: int
+    memory_gibibytes: int
+    min_instances: int
+    max_instances: int
+    concurrent_requests: int
+    timeout_seconds: int
+    start_seconds: int
+    weights: Weights | None
+    container: ContainerSpec | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloudRunSitePlan:
+    """All of a site on Cloud Run. Only the gateway may call the services of models; `ingress` says who reaches the
+    gateway's."""
+
+    project: str
+    region: str
+    domain: str | None
+    ingress: str
+    zonal_redundancy: bool
+    gateway: Service
+    gateway_config: Mapping[str, Any]
+    engines: Mapping[str, Service]
+    drain: DrainLadder
+
+
+class CloudRun:
+    """Implements the platform `cloud_run`."""
+
+    settings = CloudRunSettings
+    is_this_machine = False
+    component = None
+    engine_address = IN_A_CONTAINER
+
+    def abilities(self, settings: CloudRunSettings) -> Abilities:
+        return Abilities(zones=2 if settings.zonal_redundancy else 1, scales_to_zero=True)
+
+    def problems(self, request: SiteRequest) -> Iterator[Problem]:
+        settings: CloudRunSettings = request.settings
+        where = f"{request.where}.platform"
+        for name, model in request.models.items():
+            at = dotted(DEPLOYMENT_KEY, ("models", name))
+            yield from _card_problems(f"{at}.accelerator", where, request, model)
+            if request.replicas[name].max > settings.max_instances:
+                yield Problem(
+                    where=f"{at}.scaling.max_replicas",
+                    found=f"{request.replicas[name].max}, on the site `{request.site}`",
+                    allowed=f"up to its `max_instances`, {settings.max_instances}",
+                    remedy="lower it, or raise `max_instances` as far as the project's quota goes",
+                )
+            if model.concurrent_requests > MOST_CONCURRENT:
+                yield Problem(
+                    where=f"{at}.concurrent_requests",
+                    found=f"{model.concurrent_requests}, on the site `{request.site}`",
+                    allowed=f"up to {MOST_CONCURRENT}, what Cloud Run gives one instance",
+                    remedy="lower it",
+                )
+        needed = request.drain.gateway_grace_seconds
+        if needed > settings.request_timeout_seconds:
+            yield Problem(
+                where=f"{where}.request_timeout_seconds",
+                found=f"{settings.request_timeout_seconds}, where a request may wait and be answered for {needed} s",
+                allowed=f"{needed} to 3600",
+                remedy="raise it, or lower `longest_generation_seconds` or how long requests wait",
+            )
+        yield from drain_problems(_drain(request))
+        audit = request.gateway.get("audit")
+        if audit is not None and "object_store" not in audit:
+            yield Problem(
+                where=f"{DEPLOYMENT_KEY}.gateway.audit.object_store",
+                found=f"nothing, and the site `{request.site}` has no disk that outlives an instance",
+                allowed="an object store that audit files are copied to, or no audit (`gateway.audit: null`)",
+                remedy="add `object_store`, such as a bucket of Google's at `https://storage.googleapis.com`",
+            )
+
+    def warnings(self, request: SiteRequest) -> Iterator[str]:
+        yield from site_drain_warnings(request, _drain(request))
+
+    def plan(self, request: SiteRequest) -> SitePlan:
+        settings: CloudRunSettings = request.settings
+        name = normalised(f"{request.stack}-{request.site}")
+        engines = {model: _engine(name, model, plan, request) for model, plan in request.models.items()}
+        gateway = Service(
+            name=f"slipway-{name}",
+            card=None,
+            processors=GATEWAY_PROCESSORS,
+            memory_gibibytes=GATEWAY_MEMORY_GIBIBYTES,
+            min_instances=settings.gateway_min_instances,
+            max_instances=max(settings.max_instances, settings.gateway_min_instances),
+            concurrent_requests=MOST_CONCURRENT,
+            timeout_seconds=settings.request_timeout_seconds,
+            start_seconds=LONGEST_START_SECONDS,
+            weights=None,
+            container=None,
+        )
+        details = CloudRunSitePlan(
+            project=settings.project,
+            region=settings.region,
+            domain=settings.domain,
+            ingress="all" if settings.domain is None else "internal-and-cloud-load-balancing",
+            zonal_redundancy=settings.zonal_redundancy,
+            gateway=gateway,
+            gateway_config=request.gateway,
+            engines=engines,
+            drain=drain_ladder(_drain(request)),
+        )
+        # A part of its own address is Google's to choose.
+        own = "known when it is deployed"
+        return SitePlan(
+            platform="cloud_run",
+            endpoint=own if settings.domain is None else f"https://{settings.domain}",
+            models=tuple(request.models),
+            replicas=request.replicas,
+            gateways=gateway.min_instances,
+            summary={
+                "region": f"{settings.region}, project {settings.project}",
+                "drain": drain_text(details.drain),
+                **{f"service {service.name}": _text(service) for service in (gateway, *engines.values())},
+            },
+            details=details,
+        )
+
+
+def _drain(request: SiteRequest) -> DrainRequest:
+    return site_drain(request, CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES)
+
+
+def _engine(site: str, name: str, model: ModelPlan, request: SiteRequest) -> Service:
+    card = CARDS.get(model.accelerator.type) if model.accelerator else None
+    return Service(
+        name=f"slipway-{site}-{normalised(name)}",
+        card=card.name if card else None,
+        processors=card.processors if card else PLAIN_PROCESSORS,
+        memory_gibibytes=card.memory_gibibytes if card else PLAIN_MEMORY_GIBIBYTES,
+        min_instances=request.replicas[name].min,
+        max_instances=request.replicas[name].max,
+        concurrent_requests=model.concurrent_requests,
+        timeout_seconds=request.settings.request_timeout_seconds,
+        start_seconds=LONGEST_START_SECONDS,
+        weights=model.weights,
+        container=model.container,
+    )
+
+
+def _text(service: Service) -> str:
+    card = f", one {service.card}" if service.card else ""
+    return (
+        f"{service.min_instances} to {service.max_instances} instances, {service.processors} vCPU, "
+        f"{service.memory_gibibytes} GiB{card}"
+    )
+
+
+def _card_problems(at: str, where: str, request: SiteRequest, model: ModelPlan) -> Iterator[Problem]:
+    wanted = model.accelerator
+    if wanted is None:
+        return
+    card = CARDS.get(wanted.type)
+    if card is None or wanted.count > 1:
+        yield Problem(
+            where=at,
+            found=f"{wanted.count} × {wanted.type}, on the site `{request.site}`",
+            allowed=f"one GPU on Cloud Run: {listing(CARDS)}",
+            remedy="choose one of these, or another platform for this model",
+        )
+    elif request.settings.region not in card.regions:
+        yield Problem(
+            where=f"{where}.region",
+            found=f"`{request.settings.region}`, where Cloud Run has no {wanted.type}",
+            allowed=listing(card.regions),
+            remedy="choose one of these regions, or another GPU",
+        )
+
+
+PLATFORM = CloudRun()

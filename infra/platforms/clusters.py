@@ -1,0 +1,52 @@
+"""What a user writes about any cluster that slipway makes: where its API is reached, and what network it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from infra.addresses import Cidr
+from infra.problems import Problem
+from infra.settings import Settings
+
+
+class ApiEndpointSettings(Settings):
+    """Who reaches the cluster's API."""
+
+    access: Literal["private", "public"] = Field(
+        default="private",
+        description="`private` is reached from inside its network only, so deployments run there; `public` also from "
+        "`cidrs`.",
+    )
+    cidrs: list[Cidr] = Field(
+        default_factory=list, max_length=40, description="Ranges that reach it from outside, with `access: public`."
+    )
+
+
+def endpoint_problems(where: str, endpoint: ApiEndpointSettings) -> Iterator[Problem]:
+    """An API that everybody reaches, and ranges that say nothing."""
+    if endpoint.access == "private" and endpoint.cidrs:
+        yield Problem(
+            where=f"{where}.cidrs",
+            found="ranges, with `access: private`",
+            allowed="ranges with `access: public` only: nobody outside reaches a private one",
+            remedy="remove them, or write `access: public`",
+        )
+    if endpoint.access == "public" and not endpoint.cidrs:
+        yield Problem(
+            where=f"{where}.cidrs",
+            found="nothing, with `access: public`",
+            allowed="the ranges that may reach the cluster's API",
+            remedy="name those of your offices and runners, or write `access: private`",
+        )
+    for index, cidr in enumerate(endpoint.cidrs):
+        # An eighth of the internet is no range of anybody's.
+        if int(cidr.rpartition("/")[2]) < 8:
+            yield Problem(
+                where=f"{where}.cidrs[{index}]",
+                found=f"`{cidr}`, which is nearly everybody",
+                allowed="ranges of your own, of /8 or smaller",
+                remedy="name those of your offices and runners, or write `access: private`",
+            )

@@ -1,0 +1,124 @@
+"""What a user writes about a site on Google Cloud."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from infra.addresses import Cidr, Domain, KubernetesName
+from infra.platforms.base import PlatformSettings
+from infra.platforms.clusters import ApiEndpointSettings
+from infra.platforms.gcp.names import ProjectId, Region, Zone
+from infra.settings import Settings
+
+MachineType = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9]*-[a-z0-9]+(-[a-z0-9]+)*$"),
+    Field(json_schema_extra={"x-remedy": "write it like `n2-standard-4`"}),
+]
+
+
+class ExistingGcpNetwork(Settings):
+    """A network that exists."""
+
+    network: KubernetesName = Field(description="Name of the network.")
+    subnetwork: KubernetesName = Field(description="The subnetwork of nodes, in the site's region.")
+    pods_range: KubernetesName = Field(description="Name of its secondary range for pods.")
+    services_range: KubernetesName = Field(description="Name of its secondary range for services.")
+
+
+class GcpNetworkSettings(Settings):
+    """The network: a new one of that range, or one that exists."""
+
+    cidr: Cidr | None = Field(default=None, description="Range of a new network, /14 to /18; or `existing`.")
+    existing: ExistingGcpNetwork | None = Field(default=None, description="A network that exists; or `cidr`.")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> GcpNetworkSettings:
+        if (self.cidr is None) == (self.existing is None):
+            both = self.cidr is not None
+            raise PydanticCustomError(
+                "slipway",
+                "{found}",
+                {
+                    "found": f"{'both' if both else 'none'} of `cidr` and `existing`",
+                    "allowed": "one of them: a new network, or one that exists",
+                    "remedy": "remove one of them" if both else "add `cidr`, such as `10.60.0.0/16`",
+                },
+            )
+        return self
+
+
+class NodeSettings(Settings):
+    """How machines with GPUs are bought."""
+
+    purchase: Annotated[
+        list[Literal["reservation", "on_demand", "flex_start", "spot"]], Field(min_length=1, max_length=4)
+    ] = Field(default=["on_demand"], description="In this order; the first that is to be had serves.")
+    reservation: KubernetesName | None = Field(
+        default=None, description="The reservation that `reservation` in `purchase` means, by name."
+    )
+    flex_start_seconds: int = Field(
+        default=604_800,
+        ge=600,
+        le=604_800,
+        description="How long a machine of `flex_start` is kept, in seconds; then it ends, whatever runs on it.",
+    )
+    image_streaming: bool = Field(
+        default=True, description="Whether containers start while their image is still being read."
+    )
+
+
+class ArmorSettings(Settings):
+    """Cloud Armor, Google's firewall for the web, in front of everything. It never judges bodies: prompts look like
+    attacks."""
+
+    requests_per_minute: int = Field(
+        default=2000, ge=10, le=1_000_000_000, description="Requests of one address in a minute; more is refused."
+    )
+
+
+class GcpSettings(PlatformSettings):
+    """A region of Google Cloud."""
+
+    kind: Literal["gcp"] = Field(description="A GKE cluster of its own in one region of Google Cloud.")
+    project: ProjectId = Field(description="Id of the project that everything is in.")
+    region: Region = Field(description="The region, such as `us-central1`.")
+    zones: list[Zone] = Field(
+        min_length=1,
+        max_length=4,
+        description="The zones of nodes, such as `us-central1-a`; they are pinned, since not every one has every GPU.",
+    )
+    domain: Domain = Field(description="Name that clients use.")
+    dns_zone: KubernetesName | None = Field(
+        default=None, description="Managed zone of Cloud DNS that the name is in; unset, it is looked up by the domain."
+    )
+    network: GcpNetworkSettings = Field(description="The network: a new one, or one that exists.")
+    nat: bool = Field(
+        default=True, description="Whether nodes of a new network reach the internet; else only services of Google."
+    )
+    api_endpoint: ApiEndpointSettings = Field(
+        default_factory=ApiEndpointSettings, description="Who reaches the cluster's API."
+    )
+    release_channel: Literal["rapid", "regular", "stable", "extended"] = Field(
+        default="regular", description="How soon the cluster gets new versions of Kubernetes."
+    )
+    nodes: NodeSettings = Field(default_factory=NodeSettings, description="How machines with GPUs are bought.")
+    gateway_machine_type: MachineType = Field(
+        default="n2-standard-4", description="Machines of gateways and of what the cluster itself needs."
+    )
+    processor_machine_type: MachineType = Field(
+        default="n2-standard-16", description="Machines of models without an accelerator."
+    )
+    armor: ArmorSettings | None = Field(
+        default_factory=ArmorSettings, description="Cloud Armor in front; null: none, which the plan warns of."
+    )
+    binary_authorization: bool = Field(
+        default=True, description="Whether the cluster only runs images that are allowed by name or signed."
+    )
+    deletion_protection: bool = Field(default=True, description="Whether the cluster refuses to be deleted.")
+    labels: dict[str, str] = Field(
+        default_factory=dict, max_length=40, description="Labels of everything that is made."
+    )

@@ -1,0 +1,259 @@
+"""The plan of a site on Google Cloud: network, cluster, node pools, front door, and what runs inside the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.naming import normalised
+from infra.plan.blocks import block
+from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
+from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.node_pools import NodePool, node_pools, shape_problems
+from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
+from infra.plan.types import SitePlan
+from infra.platforms.base import Abilities, Range, SiteRequest
+from infra.platforms.clusters import endpoint_problems
+from infra.platforms.gcp.config import GcpSettings
+from infra.platforms.gcp.shapes import SHAPES
+from infra.problems import Problem, listing
+
+LARGEST_BITS, SMALLEST_BITS = 14, 18
+# A proxy-only subnetwork as Google recommends it, and exactly what the API's block must be.
+PROXY_BITS, API_BITS = 23, 28
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlan:
+    """Ranges of a new network, or the names of one that exists. Its blocks are fixed parts of its range: half for pods,
+    an eighth each for nodes and services, small ones for proxies and the cluster's API."""
+
+    network: str
+    subnetwork: str
+    nodes: str | None
+    pods: str
+    services: str
+    proxies: str | None
+    api: str | None
+    nat: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """The GKE cluster. `public_cidrs` is empty for a private one."""
+
+    name: str
+    release_channel: str
+    public_cidrs: tuple[str, ...]
+    binary_authorization: bool
+    image_streaming: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontDoorPlan:
+    """The load balancer and its name."""
+
+    host: str
+    site_host: str
+    dns_zone: str | None
+    deregistration_seconds: int
+    idle_seconds: int
+    requests_per_minute: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GcpSitePlan:
+    """All of a site on Google Cloud."""
+
+    project: str
+    region: str
+    zones: tuple[str, ...]
+    network: NetworkPlan
+    cluster: ClusterPlan
+    pools: Mapping[str, NodePool]
+    reservation: str | None
+    flex_start_seconds: int | None
+    front_door: FrontDoorPlan
+    serving: ServingPlan
+    deletion_protection: bool
+    labels: Mapping[str, str]
+
+    @property
+    def gateway_config(self) -> Mapping[str, Any]:
+        """The content of the gateway's file."""
+        return self.serving.gateway
+
+
+class Gcp:
+    """Implements the platform `gcp`."""
+
+    settings = GcpSettings
+    is_this_machine = False
+    component = None
+    engine_address = IN_A_CONTAINER
+
+    def abilities(self, settings: GcpSettings) -> Abilities:
+        cidr = settings.network.cidr
+        return Abilities(
+            zones=len(set(settings.zones)),
+            scales_to_zero=True,
+            ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
+        )
+
+    def problems(self, request: SiteRequest) -> Iterator[Problem]:
+        settings: GcpSettings = request.settings
+        where = f"{request.where}.platform"
+        for index, zone in enumerate(settings.zones):
+            if zone.rpartition("-")[0] != settings.region or zone in settings.zones[:index]:
+                yield Problem(
+                    where=f"{where}.zones[{index}]",
+                    found=f"`{zone}`" + (" a second time" if zone in settings.zones[:index] else ""),
+                    allowed=f"different zones of `{settings.region}`, such as `{settings.region}-a`",
+                    remedy="correct the zone or the region",
+                )
+        cidr = settings.network.cidr
+        if cidr is not None and not LARGEST_BITS <= int(cidr.rpartition("/")[2]) <= SMALLEST_BITS:
+            yield Problem(
+                where=f"{where}.network.cidr",
+                found=f"`{cidr}`",
+                allowed=f"a range of /{LARGEST_BITS} to /{SMALLEST_BITS}: half of it is for pods",
+                remedy="choose another one, such as `10.60.0.0/16`",
+            )
+        yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
+        yield from shape_problems(request, SHAPES, "Google Cloud")
+        yield from _purchase_problems(where, request)
+        yield from drain_problems(_drain(request))
+
+    def warnings(self, request: SiteRequest) -> Iterator[str]:
+        settings: GcpSettings = request.settings
+        site = f"site `{request.site}`"
+        if settings.armor is None:
+            yield f"{site}: no firewall for the web is in front (`armor: null`)"
+        if not settings.deletion_protection:
+            yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
+        if not settings.binary_authorization:
+            yield f"{site}: the cluster runs any image (`binary_authorization: false`)"
+        if "flex_start" in settings.nodes.purchase:
+            yield f"{site}: answers may be cut when a machine of `flex_start` ends after its time"
+        yield from site_drain_warnings(request, _drain(request))
+
+    def plan(self, request: SiteRequest) -> SitePlan:
+        settings: GcpSettings = request.settings
+        name = f"slipway-{normalised(f'{request.stack}-{request.site}')}"
+        zones = tuple(settings.zones)
+        serving = serving_plan(request, "slipway", _drain(request), zones)
+        nodes = settings.nodes
+        details = GcpSitePlan(
+            project=settings.project,
+            region=settings.region,
+            zones=zones,
+            network=_network(name, settings),
+            cluster=ClusterPlan(
+                name=name,
+                release_channel=settings.release_channel,
+                public_cidrs=tuple(settings.api_endpoint.cidrs),
+                binary_authorization=settings.binary_authorization,
+                image_streaming=nodes.image_streaming,
+            ),
+            pools=node_pools(
+                request,
+                shapes=SHAPES,
+                zones=zones,
+                purchase=tuple(nodes.purchase),
+                gateway_shape=settings.gateway_machine_type,
+                processor_shape=settings.processor_machine_type,
+            ),
+            reservation=nodes.reservation,
+            flex_start_seconds=nodes.flex_start_seconds if "flex_start" in nodes.purchase else None,
+            front_door=FrontDoorPlan(
+                host=settings.domain,
+                site_host=f"{normalised(request.site)}.{settings.domain}",
+                dns_zone=settings.dns_zone,
+                deregistration_seconds=serving.drain.load_balancer_deregistration_seconds,
+                idle_seconds=serving.drain.load_balancer_idle_seconds,
+                requests_per_minute=settings.armor.requests_per_minute if settings.armor else None,
+            ),
+            serving=serving,
+            deletion_protection=settings.deletion_protection,
+            labels={"slipway-stack": normalised(request.stack), "slipway-site": normalised(request.site)}
+            | settings.labels,
+        )
+        return SitePlan(
+            platform="gcp",
+            endpoint=f"https://{settings.domain}",
+            models=tuple(request.models),
+            replicas=request.replicas,
+            gateways=request.gateways,
+            summary=_summary(details),
+            details=details,
+        )
+
+
+def _network(name: str, settings: GcpSettings) -> NetworkPlan:
+    existing = settings.network.existing
+    if existing is not None:
+        return NetworkPlan(
+            network=existing.network,
+            subnetwork=existing.subnetwork,
+            nodes=None,
+            pods=existing.pods_range,
+            services=existing.services_range,
+            proxies=None,
+            api=None,
+            nat=False,
+        )
+    cidr = settings.network.cidr or ""
+    small = block(cidr, 3, 6)
+    bits = int(small.rpartition("/")[2])
+    return NetworkPlan(
+        network=name,
+        subnetwork=name,
+        nodes=block(cidr, 3, 4),
+        services=block(cidr, 3, 5),
+        pods=block(cidr, 1, 0),
+        proxies=block(small, PROXY_BITS - bits, 0),
+        api=block(small, API_BITS - bits, 2 ** (API_BITS - bits) - 1),
+        nat=settings.nat,
+    )
+
+
+def _summary(details: GcpSitePlan) -> dict[str, str]:
+    access = ", ".join(details.cluster.public_cidrs) or "from inside its network only"
+    door, network = details.front_door, details.network
+    return {
+        "region": f"{details.region}, zones {', '.join(details.zones)}, project {details.project}",
+        "network": f"{network.network}, nodes {network.nodes or 'as they are'}, pods {network.pods}",
+        "cluster": f"{details.cluster.name}, GKE channel {details.cluster.release_channel}; API {access}",
+        "front door": f"load balancer for {door.host} and {door.site_host}, "
+        f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor",
+        "drain": drain_text(details.serving.drain),
+        **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
+    }
+
+
+def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
+    nodes = request.settings.nodes
+    if len({*nodes.purchase}) != len(nodes.purchase):
+        yield Problem(
+            where=f"{where}.nodes.purchase",
+            found=listing(nodes.purchase),
+            allowed="each once, in the order in which they are asked for",
+            remedy="remove what is there twice",
+        )
+    if ("reservation" in nodes.purchase) != (nodes.reservation is not None):
+        named = nodes.reservation is not None
+        yield Problem(
+            where=f"{where}.nodes.reservation",
+            found="a reservation that `purchase` does not use" if named else "nothing, with `reservation`",
+            allowed="the name of a reservation, exactly when `reservation` is in `purchase`",
+            remedy="add `reservation` to `purchase`" if named else "add its name",
+        )
+
+
+def _drain(request: SiteRequest) -> DrainRequest:
+    return site_drain(request, GOOGLE_LOAD_BALANCER, GKE_NODES, spot="spot" in request.settings.nodes.purchase)
+
+
+PLATFORM = Gcp()

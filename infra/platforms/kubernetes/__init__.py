@@ -1,0 +1,1 @@
+"""Platform `kubernetes`: a cluster that exists, whoever made it."""

@@ -1,0 +1,95 @@
+"""What a user writes about a site on a Kubernetes cluster that exists."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from infra.addresses import Cidr, Domain, KubernetesClass, KubernetesName
+from infra.platforms.base import PlatformSettings
+from infra.settings import Name, Settings
+
+LabelKey = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
+
+
+class GpuNodes(Settings):
+    """How this cluster's nodes say which GPUs they have."""
+
+    resource: LabelKey = Field(default="nvidia.com/gpu", description="What pods ask for, one for each GPU.")
+    label: LabelKey = Field(default="nvidia.com/gpu.product", description="Label of nodes that names the GPU.")
+    products: dict[Name, LabelValue] = Field(
+        default_factory=dict,
+        description="That label's value, by accelerator, such as `L4: NVIDIA-L4`; unset, nodes are chosen by the "
+        "number of GPUs alone.",
+    )
+    taint: LabelKey | None = Field(
+        default="nvidia.com/gpu", description="Taint of nodes with GPUs, which engines tolerate; null, none."
+    )
+
+
+class FrontDoorSettings(Settings):
+    """How requests come in from outside, and whose certificate they meet."""
+
+    domain: Domain = Field(description="Name that clients use.")
+    gateway_class: KubernetesClass | None = Field(
+        default=None, description="Class of a Gateway API implementation; or `ingress_class`."
+    )
+    ingress_class: KubernetesClass | None = Field(
+        default=None, description="Class of an ingress controller; or `gateway_class`."
+    )
+    tls_issuer: KubernetesClass | None = Field(
+        default=None, description="A ClusterIssuer of cert-manager that makes the certificate; or `tls_secret`."
+    )
+    tls_secret: KubernetesName | None = Field(
+        default=None, description="A Secret in the namespace that holds the certificate; or `tls_issuer`."
+    )
+
+
+class StorageClasses(Settings):
+    """Classes of volumes; unset, the cluster's default."""
+
+    weights: KubernetesClass | None = Field(
+        default=None, description="For weights, read by many pods; unset, the cluster's default."
+    )
+    audit: KubernetesClass | None = Field(
+        default=None, description="For the audit, one volume for each gateway; unset, the cluster's default."
+    )
+
+
+class KubernetesSettings(PlatformSettings):
+    """A cluster that exists."""
+
+    kind: Literal["kubernetes"] = Field(description="A Kubernetes cluster that exists; nodes are its owner's.")
+    context: str = Field(
+        min_length=1, max_length=253, description="The context of the kubeconfig that is this cluster."
+    )
+    kubeconfig_path: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Path of the kubeconfig, `~` is the user's home; unset, `KUBECONFIG` or `~/.kube/config`.",
+    )
+    namespace: KubernetesName = Field(default="slipway", description="Namespace that everything is put into.")
+    zones: list[LabelValue] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Zones of its nodes, values of the label `topology.kubernetes.io/zone`; unset, it counts as one.",
+    )
+    front_door: FrontDoorSettings | None = Field(
+        default=None, description="How requests come in from outside; unset, only from inside the cluster."
+    )
+    storage: StorageClasses = Field(default_factory=StorageClasses, description="Classes of volumes.")
+    gpu: GpuNodes = Field(default_factory=GpuNodes, description="How its nodes say which GPUs they have.")
+    network_cidr: Cidr | None = Field(
+        default=None,
+        description="Range of its nodes and pods, where sites' networks are connected; unset, it overlaps with none.",
+    )
+    prometheus: bool = Field(
+        default=False, description="Whether the Prometheus operator is there: monitors and rules are made for it."
+    )
+    keda: bool = Field(
+        default=False,
+        description="Whether KEDA 2.20.2 or newer is there: it scales by requests, and to zero. Without it, by "
+        "processor load.",
+    )

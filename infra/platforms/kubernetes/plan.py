@@ -1,0 +1,191 @@
+"""The plan of a site on a cluster that exists: what runs inside it, on which nodes, and how requests come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.objective import ACCELERATORS
+from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
+from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
+from infra.plan.types import SitePlan
+from infra.platforms.base import Abilities, Range, SiteRequest
+from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
+from infra.problems import Problem, did_you_mean, listing
+
+INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeChoice:
+    """Which nodes a kind of engine runs on: labels they must have, what it asks of them, and what it tolerates."""
+
+    labels: Mapping[str, str]
+    resources: Mapping[str, int]
+    tolerates: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontDoorPlan:
+    """How requests come in. `kind` is the object that is made for it, `class_name` whose it is."""
+
+    kind: str
+    class_name: str
+    host: str
+    tls_issuer: str | None
+    tls_secret: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KubernetesSitePlan:
+    """`nodes` are by the `pool` of an engine. `autoscaler` says what changes the number of replicas."""
+
+    context: str
+    kubeconfig_path: str | None
+    serving: ServingPlan
+    nodes: Mapping[str, NodeChoice]
+    front_door: FrontDoorPlan | None
+    weights_storage_class: str | None
+    audit_storage_class: str | None
+    autoscaler: str
+    prometheus: bool
+
+    @property
+    def gateway_config(self) -> Mapping[str, Any]:
+        """The content of the gateway's file."""
+        return self.serving.gateway
+
+
+class Kubernetes:
+    """Implements the platform `kubernetes`."""
+
+    settings = KubernetesSettings
+    is_this_machine = False
+    component = None
+    engine_address = IN_A_CONTAINER
+
+    def abilities(self, settings: KubernetesSettings) -> Abilities:
+        ranges = (Range(field="network_cidr", cidr=settings.network_cidr),) if settings.network_cidr else ()
+        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, ranges=ranges)
+
+    def problems(self, request: SiteRequest) -> Iterator[Problem]:
+        settings: KubernetesSettings = request.settings
+        where = f"{request.where}.platform"
+        if settings.namespace in ("default", "kube-system", "kube-public", "kube-node-lease"):
+            yield Problem(
+                where=f"{where}.namespace",
+                found=f"`{settings.namespace}`",
+                allowed="a namespace of its own: what is put there has rules for all of it",
+                remedy="choose another name, or leave it out: the default is `slipway`",
+            )
+        if settings.front_door is not None:
+            yield from _front_door_problems(f"{where}.front_door", settings.front_door)
+        for name in settings.gpu.products:
+            if name not in ACCELERATORS:
+                yield Problem(
+                    where=f"{where}.gpu.products.{name}",
+                    found=f"`{name}`, which is no accelerator",
+                    allowed=listing(ACCELERATORS),
+                    remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
+                )
+        yield from drain_problems(_drain(request))
+        wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
+        if settings.gpu.products:
+            for accelerator in sorted(wanted - {*settings.gpu.products}):
+                yield Problem(
+                    where=f"{where}.gpu.products",
+                    found=f"nothing for `{accelerator}`, which a model needs",
+                    allowed=f"the value of `{settings.gpu.label}` for every accelerator",
+                    remedy=f"add what `kubectl get nodes -L {settings.gpu.label}` shows",
+                )
+
+    def warnings(self, request: SiteRequest) -> Iterator[str]:
+        settings: KubernetesSettings = request.settings
+        yield from site_drain_warnings(request, _drain(request))
+        scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
+        if scaled and not settings.keda:
+            yield (
+                f"site `{request.site}`: without KEDA (`keda: true`) replicas follow processor load, which says little "
+                "about engines on GPUs"
+            )
+
+    def plan(self, request: SiteRequest) -> SitePlan:
+        settings: KubernetesSettings = request.settings
+        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones))
+        door = _front_door(settings.front_door) if settings.front_door else None
+        host = f"https://{door.host}" if door else f"http://gateway.{settings.namespace}.svc"
+        engines = {engine.pool: engine.accelerator for engine in serving.engines.values()}
+        details = KubernetesSitePlan(
+            context=settings.context,
+            kubeconfig_path=settings.kubeconfig_path,
+            serving=serving,
+            nodes={
+                pool: _nodes(settings.gpu, accelerator.type, accelerator.count)
+                if accelerator
+                else NodeChoice(labels={}, resources={}, tolerates=None)
+                for pool, accelerator in engines.items()
+            },
+            front_door=door,
+            weights_storage_class=settings.storage.weights,
+            audit_storage_class=settings.storage.audit,
+            autoscaler="keda" if settings.keda else "horizontal_pod_autoscaler",
+            prometheus=settings.prometheus,
+        )
+        return SitePlan(
+            platform="kubernetes",
+            endpoint=host,
+            models=tuple(request.models),
+            replicas=request.replicas,
+            gateways=request.gateways,
+            summary={
+                "cluster": f"context {settings.context}, namespace {settings.namespace}",
+                "front door": f"{door.kind} of class {door.class_name}" if door else "none, inside the cluster only",
+                "nodes": ", ".join(details.nodes),
+                "drain": drain_text(serving.drain),
+                "scaled by": details.autoscaler.replace("_", " "),
+            },
+            details=details,
+        )
+
+
+def _drain(request: SiteRequest) -> DrainRequest:
+    # Who reaches it only from inside has nothing in front that uses connections again.
+    front = OWN_INGRESS if request.settings.front_door else INSIDE
+    return site_drain(request, front, OWN_NODES)
+
+
+def _front_door_problems(where: str, door: FrontDoorSettings) -> Iterator[Problem]:
+    for one, other in (("gateway_class", "ingress_class"), ("tls_issuer", "tls_secret")):
+        given = [name for name in (one, other) if getattr(door, name) is not None]
+        if len(given) != 1:
+            yield Problem(
+                where=where,
+                found=f"both `{one}` and `{other}`" if given else f"neither `{one}` nor `{other}`",
+                allowed="one of them",
+                remedy="remove one" if given else "add the one that this cluster has",
+            )
+
+
+def _front_door(door: FrontDoorSettings) -> FrontDoorPlan:
+    return FrontDoorPlan(
+        kind="Gateway" if door.gateway_class else "Ingress",
+        class_name=door.gateway_class or door.ingress_class or "",
+        host=door.domain,
+        tls_issuer=door.tls_issuer,
+        tls_secret=door.tls_secret or "gateway-tls",
+    )
+
+
+def _nodes(gpu: GpuNodes, accelerator: str, count: int) -> NodeChoice:
+    product = gpu.products.get(accelerator)
+    return NodeChoice(
+        labels={gpu.label: product} if product else {},
+        resources={gpu.resource: count},
+        tolerates=gpu.taint,
+    )
+
+
+PLATFORM = Kubernetes()

@@ -1,0 +1,121 @@
+"""Topology `ha`: a site that outlives the loss of a zone, and, where wanted, a second site that outlives the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from infra.plan.types import Placement, Replicas, SiteLink
+from infra.problems import Problem, did_you_mean, listing
+from infra.settings import Settings
+from infra.topologies.base import (
+    Layout,
+    PlacementRequest,
+    TopologySettings,
+    WrittenSites,
+    everywhere,
+    too_many_replicas,
+)
+
+# What is left when one is lost must be one at least.
+LEAST_REPLICAS = 2
+# A zone that goes takes a third of three.
+LEAST_GATEWAYS = 3
+
+
+class StandbySettings(Settings):
+    """A site that takes over when the first is gone."""
+
+    site: str = Field(min_length=1, description="Its name, one of `sites`.")
+    mode: Literal["warm", "cold"] = Field(
+        default="cold",
+        description="`warm` runs the minimum of replicas all the time and takes over at once; `cold` runs none until "
+        "then, costs next to nothing, and takes over after a cold start.",
+    )
+
+
+class HaSettings(TopologySettings):
+    """No single loss ends the service."""
+
+    kind: Literal["ha"] = Field(description="Replicas over zones, and a second site in the place of the first.")
+    standby: StandbySettings | None = Field(
+        default=None, description="The second site; unset, the zones of the first are all there is."
+    )
+
+
+class Ha(WrittenSites):
+    """Implements the topology `ha`."""
+
+    settings = HaSettings
+
+    def problems(self, request: PlacementRequest) -> Iterator[Problem]:
+        standby: StandbySettings | None = request.settings.standby
+        if standby is not None and standby.site not in request.places:
+            yield Problem(
+                where=f"{request.where}.topology.standby.site",
+                found=f"`{standby.site}`, which is not among the sites",
+                allowed=listing(request.places),
+                remedy=did_you_mean(standby.site, request.places, "name one of these"),
+            )
+            return
+        first = [name for name in request.places if standby is None or name != standby.site]
+        if len(first) != 1:
+            yield _sites(request, first, standby)
+        for name in first:
+            if standby is None and request.places[name].zones < LEAST_REPLICAS:
+                yield Problem(
+                    where=f"{request.places[name].where}.platform",
+                    found=f"{request.places[name].zones} zone on the site `{name}`, and no standby",
+                    allowed="two zones or more, or a standby site: else one loss ends everything",
+                    remedy="add `zones`, or a second site and `topology.standby`",
+                )
+        for name, model in request.models.items():
+            if model.replicas(LEAST_REPLICAS).min < LEAST_REPLICAS and standby is None:
+                yield Problem(
+                    where=request.scaling(name, "min_replicas"),
+                    found=f"{model.min_replicas}, without a standby site",
+                    allowed=f"{LEAST_REPLICAS} or more: one is lost with its zone",
+                    remedy="raise it, or name a `topology.standby`",
+                )
+        yield from too_many_replicas(request, request.places)
+
+    def place(self, request: PlacementRequest) -> Layout:
+        standby: StandbySettings | None = request.settings.standby
+        placements: list[Placement] = []
+        gateways: dict[str, int] = {}
+        for site, place in request.places.items():
+            cold = standby is not None and site == standby.site and standby.mode == "cold"
+            placed = everywhere(request, site, min(LEAST_REPLICAS, place.most_replicas or LEAST_REPLICAS))
+            placements += map(_none_yet, placed) if cold else placed
+            # One gateway answers health checks of a cold site.
+            gateways[site] = 1 if cold else place.most_replicas or max(LEAST_GATEWAYS, place.zones)
+        links = () if standby is None else tuple(_takes_over(request, standby.site))
+        return Layout(placements=tuple(placements), gateways=gateways, links=links)
+
+
+def _sites(request: PlacementRequest, first: list[str], standby: StandbySettings | None) -> Problem:
+    with_it = "" if standby is None else f" beside the standby `{standby.site}`"
+    return Problem(
+        where=f"{request.where}.sites",
+        found=(f"{len(first)} sites: {listing(first)}" if first else "no other site") + with_it,
+        allowed="one site that serves, and at most one standby",
+        remedy="name the second one as `topology.standby.site`" if standby is None else "keep one site that serves",
+    )
+
+
+def _none_yet(placement: Placement) -> Placement:
+    none = Replicas(min=0, max=placement.replicas.max)
+    return Placement(model=placement.model, site=placement.site, replicas=none)
+
+
+def _takes_over(request: PlacementRequest, standby: str) -> Iterator[SiteLink]:
+    there = request.places[standby].models
+    for site, place in request.places.items():
+        if site != standby:
+            both = tuple(model for model in place.models if model in there)
+            yield SiteLink(source=site, target=standby, reason="standby", models=both)
+
+
+TOPOLOGY = Ha()

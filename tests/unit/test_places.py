@@ -1,0 +1,258 @@
+"""Sites and what is between them: ranges that do not overlap, who may go where, and what cannot be deployed."""
+
+from __future__ import annotations
+
+import ipaddress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.load import validate
+from infra.plan.blocks import block
+from infra.plan.build import build_plan
+from infra.plan.deployable import refuse_undeployable
+from infra.plan.types import DeploymentPlan
+from infra.problems import Refused
+from infra.stack_file import read_stack_file
+from tests.config.corpus import load_and_plan
+from tests.unit.documents import CORPUS, deployment_of, examples
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def document(name: str) -> Any:
+    path = ROOT / f"Pulumi.{name}.yaml" if (ROOT / f"Pulumi.{name}.yaml").exists() else CORPUS / f"{name}.happy.yaml"
+    return deployment_of(read_stack_file(path).values)
+
+
+def planned(deployment: Any) -> DeploymentPlan:
+    return build_plan(validate(deployment, "case", {}), "case")
+
+
+def refused(deployment: Any) -> str:
+    with pytest.raises(Refused) as found:
+        planned(deployment)
+    return str(found.value)
+
+
+@examples(200)
+@given(bits=st.integers(8, 20), more=st.integers(1, 8))
+def test_blocks_fill_a_range_and_never_overlap(bits: int, more: int) -> None:
+    whole = ipaddress.IPv4Network((int(ipaddress.IPv4Address("10.0.0.0")), bits))
+    blocks = [ipaddress.IPv4Network(block(str(whole), more, index)) for index in range(2**more)]
+    assert blocks == list(whole.subnets(prefixlen_diff=more))
+    with pytest.raises(IndexError):
+        block(str(whole), more, 2**more)
+
+
+@examples(60)
+@given(zones=st.lists(st.sampled_from("abcdef"), min_size=2, max_size=6, unique=True), bits=st.integers(16, 20))
+def test_subnets_of_aws_do_not_overlap_and_a_zone_more_moves_none(zones: list[str], bits: int) -> None:
+    def subnets(letters: list[str]) -> dict[str, str]:
+        deployment = document("prod")
+        deployment["topology"] = {"kind": "ha"}
+        site = deployment["sites"].pop("west") and deployment["sites"]["main"]["platform"]
+        site["zones"] = [f"us-east-1{letter}" for letter in letters]
+        site["network"] = {"cidr": f"10.16.0.0/{bits}"}
+        return {name: one.cidr for name, one in planned(deployment).sites["main"].details.network.subnets.items()}
+
+    found = subnets(zones)
+    ranges = sorted(map(ipaddress.IPv4Network, found.values()))
+    assert len(ranges) == 3 * len(zones)
+    assert not [one for one, other in pairwise(ranges) if one.overlaps(other)]
+    assert all(one.subnet_of(ipaddress.IPv4Network(f"10.16.0.0/{bits}")) for one in ranges)
+    if len(zones) > 2:
+        fewer = subnets(zones[:-1])
+        assert fewer == {name: found[name] for name in fewer}
+
+
+@pytest.mark.parametrize("bits", [14, 16, 18])
+def test_ranges_of_google_are_parts_of_the_network_and_do_not_overlap(bits: int) -> None:
+    deployment = document("staging")
+    deployment["sites"]["main"]["platform"]["network"] = {"cidr": f"10.64.0.0/{bits}"}
+    network = planned(deployment).sites["main"].details.network
+    ranges = sorted(
+        map(ipaddress.IPv4Network, (network.nodes, network.pods, network.services, network.proxies, network.api))
+    )
+    assert not [one for one, other in pairwise(ranges) if one.overlaps(other)]
+    assert all(one.subnet_of(ipaddress.IPv4Network(f"10.64.0.0/{bits}")) for one in ranges)
+    assert ipaddress.IPv4Network(network.api).prefixlen == 28
+
+
+@examples(300)
+@given(ranges=st.lists(st.tuples(st.integers(0, 63), st.integers(16, 20)), min_size=2, max_size=6))
+def test_overlapping_ranges_are_found_exactly_when_there_are_any(ranges: list[tuple[int, int]]) -> None:
+    networks = [ipaddress.IPv4Network((0x0A000000 + place * 2**14, bits), strict=False) for place, bits in ranges]
+    deployment = document("onprem")
+    deployment["topology"] = {"kind": "hybrid", "order": [f"site-{index}" for index in range(len(networks))]}
+    (site,) = deployment["sites"].values()
+    deployment["sites"] = {
+        f"site-{index}": {"platform": {**site["platform"], "network_cidr": str(network)}}
+        for index, network in enumerate(networks)
+    }
+    pairs = [(a, b) for index, a in enumerate(networks) for b in networks[index + 1 :] if a.overlaps(b)]
+    if pairs:
+        assert "which overlaps" in refused(deployment)
+    else:
+        planned(deployment)
+
+
+def test_only_clients_whose_data_may_leave_overflow() -> None:
+    plan = load_and_plan(CORPUS / "topology-hybrid.happy.yaml")
+    (link,) = plan.links
+    assert (link.source, link.target, link.reason) == ("datacentre", "cloud", "overflow")
+    assert link.models == ("chat",)
+    assert link.clients == ("web",)
+    gateways = {name: site.details.gateway_config for name, site in plan.sites.items()}
+    assert set(gateways["datacentre"]["clients"]) == {"web", "legal", "own"}
+    assert set(gateways["cloud"]["clients"]) == {"web"}
+    # A gateway refuses to know places that it cannot reach.
+    assert gateways["datacentre"]["data_classes"] == {"internal": ["on-prem"], "here": ["on-prem"]}
+    assert gateways["cloud"]["data_classes"] == {"internal": ["gcp"]}
+
+
+def test_restricted_data_goes_to_a_standby_at_its_own_boundary_and_to_no_other() -> None:
+    deployment = document("prod")
+    deployment["clients"]["web"]["data_class"] = "restricted"
+    deployment["clients"]["open"] = {"models": ["chat"], "requests_per_minute": 6}
+    deployment["gateway"]["data_classes"]["restricted"] = ["aws"]
+    (link,) = planned(deployment).links
+    assert link.clients == ("web", "open")
+    deployment["sites"]["west"]["boundary"] = "far"
+    plan = planned(deployment)
+    assert plan.links[0].clients == ("open",)
+    gateways = {name: site.details.gateway_config for name, site in plan.sites.items()}
+    assert gateways["main"]["data_classes"]["restricted"] == ["aws"]
+    assert set(gateways["west"]["clients"]) == {"open"}
+    assert "restricted" not in gateways["west"].get("data_classes", {})
+    # Nor by a way around: the gateway there would refuse its own file.
+    mirror = {"kind": "openai", "url": "https://llm.example.net", "boundary": "aws"}
+    deployment["models"]["chat"]["upstreams"] = {"mirror": mirror}
+    assert planned(deployment).sites["west"].details.gateway_config["data_classes"] == {"internal": ["aws"]}
+
+
+def warnings(name: str) -> list[str]:
+    """Those of a happy file, each to its first full stop or colon."""
+    return [warning.split(" (")[0] for warning in of_places(load_and_plan(CORPUS / f"{name}.happy.yaml"))]
+
+
+def of_places(plan: DeploymentPlan) -> list[str]:
+    """All but those about models."""
+    return [warning for warning in plan.warnings if not warning.startswith("model ")]
+
+
+def test_what_is_weaker_than_it_could_be_is_said_by_name() -> None:
+    site = "site `main`:"
+    assert warnings("platform-aws") == [
+        f"{site} one wrong command deletes it",
+        f"{site} the gateway closes idle connections after 75 s",
+    ]
+    assert warnings("platform-aws-auto-mode") == [
+        f"{site} no web application firewall is in front",
+        f"{site} when the zone `us-east-1a` is gone, no node reaches the internet",
+        f"{site} the gateway closes idle connections after 75 s",
+    ]
+    assert warnings("platform-gcp") == [
+        f"{site} one wrong command deletes it",
+        f"{site} the cluster runs any image",
+        f"{site} answers may be cut when a machine of `flex_start` ends after its time",
+        f"{site} the gateway closes idle connections after 75 s",
+    ]
+    assert warnings("platform-gcp-new-network") == [f"{site} no firewall for the web is in front"]
+    assert warnings("platform-kubernetes-inside") == [
+        "site `datacentre`: without KEDA",
+    ]
+    cut = f"{site} slipway:deployment.models.chat: not guaranteed here:"
+    assert [warning for warning in warnings("platform-cloud-run") if warning.startswith(cut)] == [
+        f"{cut} pod grace needs 150 s, Cloud Run gives 10 s; a longer answer is cut when an instance ends",
+        f"{cut} gateway grace needs 270 s, Cloud Run gives 10 s; a longer answer is cut when an instance ends",
+    ]
+
+
+def test_limits_that_each_gateway_counts_for_itself_are_said() -> None:
+    deployment = document("prod")
+    assert not of_places(planned(deployment))
+    del deployment["gateway"]["limits_store"]
+    (warning,) = of_places(planned(deployment))
+    assert warning.startswith("each gateway of `main` counts for itself")
+
+
+def test_a_cold_standby_runs_no_engine_and_a_warm_one_as_many_as_the_first() -> None:
+    deployment = document("prod")
+    cold = planned(deployment).sites
+    deployment["topology"]["standby"]["mode"] = "warm"
+    warm = planned(deployment).sites
+    assert (cold["west"].replicas["chat"].min, warm["west"].replicas["chat"].min) == (0, 2)
+    assert (cold["west"].gateways, warm["west"].gateways) == (1, 3)
+    assert cold["main"] == warm["main"]
+    assert cold["west"].details.pools["l40s-1"].min_nodes == 0
+
+
+def test_machines_hold_as_many_replicas_as_they_have_cards_for() -> None:
+    deployment = document("prod")
+    deployment["models"]["chat"]["accelerator"] = {"type": "H200", "count": 2}
+    pool = planned(deployment).sites["main"].details.pools["h200-2"]
+    # Eight cards in a p5en.48xlarge: four replicas in one, eight in two.
+    assert (pool.shape, pool.min_nodes, pool.max_nodes) == ("p5en.48xlarge", 1, 2)
+
+
+def test_small_sites_share_what_is_planned_for_them() -> None:
+    sites = planned(document("edge")).sites
+    hamburg, munich, vienna = (sites[f"store-{town}"] for town in ("hamburg", "munich", "vienna"))
+    assert hamburg.details.gateway_config is munich.details.gateway_config
+    assert hamburg.models == ("small",)
+    assert vienna.details.gateway_config["boundary"] == "vienna"
+
+
+def test_an_engine_gets_the_address_of_the_platform_that_it_is_on() -> None:
+    """A model on a small machine and in a cluster: a port that is chosen at start, and a container's own."""
+    sites = planned(document("edge")).sites
+    small = sites["store-hamburg"].details.specification["engines"]["small"]["arguments"]
+    central = sites["datacentre"].details.serving.engines["small"].container.arguments
+    assert "{port}" in small
+    assert "{port}" not in central
+    assert "/weights/small" in central
+
+
+def test_an_engine_that_needs_its_image_is_refused_on_the_small_site_alone() -> None:
+    deployment = document("edge")
+    deployment["topology"]["sites"]["store-vienna"]["models"] = ["small", "chat"]
+    said = refused(deployment)
+    assert said.startswith("1 problem ")
+    assert "found    `vllm`, which runs from its container image only, on the site `store-vienna`" in said
+
+
+def test_cards_of_a_replica_are_asked_for_and_used_together() -> None:
+    deployment = document("onprem")
+    deployment["models"]["chat"]["accelerator"]["count"] = 2
+    details = planned(deployment).sites["datacentre"].details
+    nodes = details.nodes["l40s-2"]
+    assert nodes.resources == {"nvidia.com/gpu": 2}
+    assert nodes.labels == {"nvidia.com/gpu.product": "NVIDIA-L40S"}
+    assert nodes.tolerates == "nvidia.com/gpu"
+    arguments = details.serving.engines["chat"].container.arguments
+    assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
+
+
+@pytest.mark.parametrize("stack", ["onprem", "prod", "staging", "hybrid", "serverless"])
+def test_what_this_version_does_not_deploy_is_said_in_one_sentence(stack: str) -> None:
+    plan = planned(document(stack))
+    with pytest.raises(Refused) as found:
+        refuse_undeployable(plan)
+    said = str(found.value)
+    assert "which can be planned (`make plan STACK=case`) but not deployed by this version" in said
+    assert "platforms that it deploys: `local`\n" in said
+
+
+def test_several_machines_are_not_deployed_as_this_one() -> None:
+    plan = planned(document("edge"))
+    with pytest.raises(Refused, match="3 sites of the platform `local`, which is always the machine that deploys"):
+        refuse_undeployable(plan)
+
+
+def test_this_machine_is_deployed() -> None:
+    refuse_undeployable(planned(document("dev")))
