@@ -35,17 +35,26 @@ def test_commands_work_in_the_order_they_are_shown(checkout: Checkout) -> None:
     assert not checkout.processes()
 
 
+# The stack that an example changes, by a field that only such an example has.
+STACKS = {"topology": "hybrid", "engine": "onprem", "objective": "onprem"}
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_examples_are_accepted_where_they_belong(example: str) -> None:
-    deployment = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]["slipway:deployment"]
     shown = yaml.safe_load(example)
+    stack = next((stack for field, stack in STACKS.items() if field in shown), "dev")
+    deployment = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]["slipway:deployment"]
+    model = next(iter(deployment["models"].values()))
     if "kind" in shown:
-        deployment["models"]["chat"]["source"] = shown
+        model["source"] = shown
+    elif "engine" in shown or "objective" in shown:
+        model.update(shown)
     elif "models" in shown:
         deployment["clients"]["dev"] = shown
     else:
         deployment.update(shown)
-    assert build_plan(validate(deployment, "README.md", {}), "dev").models["chat"].weights
+    plan = build_plan(validate(deployment, "README.md", {}), stack)
+    assert all(planned.weights for planned in plan.models.values())
 
 
 def test_every_make_target_that_is_named_exists() -> None:
