@@ -28,8 +28,8 @@ test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 test-compiled: python ## run the gateway's tests on the compiled gateway, as the container runs it
 	@SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/serving tests/faults -k "not bench" $(ARGS)
 
-test-faults: python ## run the fault experiments at their full size (some 15 min)
-	@FAULTS_FULL=1 $(PYTHON) -m pytest tests/faults $(ARGS)
+test-faults: python ## run the fault experiments at their full size, on the compiled gateway (some 20 min)
+	@FAULTS_FULL=1 SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/faults $(ARGS)
 
 check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts
 	@$(PYTHON) -m ruff check .
