@@ -39,6 +39,7 @@ class GatewayConnection(asyncio.Protocol):
         self.write_paused = False
         self._application: Application = cast("Any", config).loaded_app
         self._traffic = config.traffic
+        self._writes = config.traffic.writes
         self._keep_alive_seconds = config.timeout_keep_alive
         self._connections = cast("set[GatewayConnection]", server_state.connections)
         self._tasks = server_state.tasks
@@ -184,8 +185,7 @@ class GatewayConnection(asyncio.Protocol):
 
     def write(self, piece: bytes) -> None:
         """Send bytes, unless the connection is closing."""
-        if not self._transport.is_closing():
-            self._transport.write(piece)
+        self._writes.add(self._transport, piece)
 
     async def drained(self) -> None:
         """Until the client has caught up, or is gone."""
@@ -205,7 +205,7 @@ class GatewayConnection(asyncio.Protocol):
         if self._running is exchange:
             self._running = None
         if not exchange.keep_alive:
-            self._transport.close()
+            self._writes.close(self._transport)
         elif not self._transport.is_closing():
             self.resume_reading()
             if self._waiting:
@@ -257,7 +257,7 @@ class GatewayConnection(asyncio.Protocol):
         if self._running is not None or self._head_since is not None or self._transport.is_closing():
             return
         if self.loop.time() - self._quiet_since >= grace and not unread_bytes(self._transport):
-            self._transport.close()
+            self._writes.close(self._transport)
 
     def close_if_expired(self) -> None:
         """Close if kept alive for nothing. (One look a second at all of them is cheaper than a timer per answer.)"""
@@ -281,7 +281,7 @@ class GatewayConnection(asyncio.Protocol):
             # The head was good, what follows is not: the request that has begun gets this answer and no other.
             running.disconnect()
         self.write(invalid_http(found))
-        self._transport.close()
+        self._writes.close(self._transport)
 
     def _pause_reading(self) -> None:
         if not self._reading_paused:

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from serving.gateway.config import LimitsConfig
+from serving.gateway.write_batch import WriteBatch
 
 _BACKLOG = 2048
 
@@ -20,6 +21,7 @@ class Traffic:
     def __init__(self, limits: LimitsConfig) -> None:
         self.draining = False
         self.date_line = b""
+        self.writes = WriteBatch()
         self.adopt(limits)
         self.tick()
 

@@ -13,6 +13,7 @@ from typing import cast
 import httptools
 
 from serving.gateway.upstream import UpstreamLost
+from serving.gateway.write_batch import WriteBatch
 
 # Beyond this an answer waits in the kernel and in the engine, not here.
 _READ_BUFFER = 256 * 1024
@@ -120,12 +121,14 @@ class HttpConnection(asyncio.Protocol):
         "_pool",
         "_reusable",
         "_transport",
+        "_writes",
         "idle_since",
     )
 
-    def __init__(self, pool: dict[HttpConnection, None], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, pool: dict[HttpConnection, None], loop: asyncio.AbstractEventLoop, writes: WriteBatch) -> None:
         self._pool = pool
         self._loop = loop
+        self._writes = writes
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._answer: HttpAnswer | None = None
@@ -145,10 +148,10 @@ class HttpConnection(asyncio.Protocol):
         transport = self._transport
         assert transport is not None
         if len(body) <= _COPIED_BODY:
-            transport.write(head + body)
+            self._writes.add(transport, head + body)
         else:
-            transport.write(head)
-            transport.write(body)
+            self._writes.add(transport, head)
+            self._writes.add(transport, body)
         return answer
 
     def finished(self, answer: HttpAnswer) -> None:

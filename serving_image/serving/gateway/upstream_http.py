@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from serving.gateway.upstream import UpstreamAnswer, UpstreamLost, UpstreamUnreachable
 from serving.gateway.upstream_connection import HttpConnection
+from serving.gateway.write_batch import WriteBatch
 
 # Engines on uvicorn close idle connections after 5 s. Letting go earlier makes the race over a dying one rare.
 _IDLE_SECONDS = 4.0
@@ -29,6 +30,7 @@ class HttpUpstream:
         # URL -> where to connect, and the request's head up to its own headers, for POST and for GET.
         self._parsed: dict[str, tuple[_Origin, str]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        self._writes = WriteBatch()
 
     async def open(self, url: str, headers: dict[str, str], body: bytes, connect_seconds: float) -> UpstreamAnswer:
         """See UpstreamClient.open."""
@@ -95,7 +97,7 @@ class HttpUpstream:
         loop = asyncio.get_running_loop()
         if self._sweeper is None:
             self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
-        connection = HttpConnection(self._pools.setdefault(origin, {}), loop)
+        connection = HttpConnection(self._pools.setdefault(origin, {}), loop, self._writes)
         try:
             async with asyncio.timeout(seconds):
                 await loop.create_connection(lambda: connection, *origin)
