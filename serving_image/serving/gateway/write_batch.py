@@ -1,8 +1,8 @@
 """Bytes for many connections, handed to the kernel together at the end of a round of the event loop.
 
-Written one by one, with the work for a whole request in between, each of them wakes a peer that has just fallen asleep:
-up to 5 µs of processor time each where waking another core is an interrupt through a hypervisor (2026-11). Together they
-find most peers awake. What it costs is one round: microseconds when there is little to do.
+Written one by one, with the work for a whole request in between, each of them wakes a peer that has just fallen
+asleep: up to 5 µs of processor time where waking another core is an interrupt through a hypervisor (2026-11). Together
+they find most peers awake. What it costs is one round: microseconds when there is little to do.
 """
 
 from __future__ import annotations
