@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from infra.plan.types import DeploymentPlan, ModelPlan, Replicas, SitePlan, Weights
+from infra.plan.types import DeploymentPlan, ModelMemory, ModelPlan, Replicas, SitePlan, Weights
 
 ONE = Replicas(min=1, max=1)
 MOST_NAMED = 8
@@ -64,6 +64,7 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
         [_model_row(name, model) for name, model in plan.models.items()],
     )
     yield ""
+    yield from _fit_lines(plan.models)
     if plan.remote_models:
         yield "REMOTE MODELS"
         yield from _table(
@@ -108,6 +109,36 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
     for warning in plan.warnings:
         yield ""
         yield f"WARNING  {warning}"
+
+
+def _fit_lines(models: Mapping[str, ModelPlan]) -> Iterator[str]:
+    rows = [_fit_row(name, model, model.memory) for name, model in models.items() if model.memory]
+    if not rows:
+        return
+    yield "FIT AND SPEED, estimated: GiB of each GPU; of one replica, that many usual requests at once"
+    yield from _table(
+        ("model", "weights", "KV cache", "free", "a request", "at once", "requests/s", "ms/token", "first token, ms"),
+        rows,
+    )
+    yield from dict.fromkeys(
+        f"  {speed.estimator}, off by: {speed.error_band}" for model in models.values() if (speed := model.performance)
+    )
+    yield ""
+
+
+def _fit_row(name: str, model: ModelPlan, memory: ModelMemory) -> tuple[str, ...]:
+    held = (name, f"{memory.weights_gib:.2f}", f"{memory.kv_cache_gib:.2f}", f"{memory.free_gib:.2f}")
+    speed = model.performance
+    if speed is None:
+        return (*held, "not known", "", "", "", "")
+    return (
+        *held,
+        f"{speed.input_tokens} in, {speed.output_tokens} out",
+        str(speed.running_requests),
+        f"{speed.requests_per_second:.3g}",
+        f"{speed.time_per_output_token_ms:.1f}",
+        f"{speed.time_to_first_token_ms_low} to {speed.time_to_first_token_ms_high}",
+    )
 
 
 def _model_row(name: str, model: ModelPlan) -> tuple[str, ...]:

@@ -123,9 +123,36 @@ class Accelerator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelMemory:
+    """Where the memory of one GPU goes, estimated."""
+
+    weights_gib: float
+    kv_cache_gib: float
+    free_gib: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPerformance:
+    """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
+    nothing predicts it well. `error_band` says how far the estimator was off on what was measured."""
+
+    input_tokens: int
+    output_tokens: int
+    running_requests: int
+    requests_per_second: float
+    output_tokens_per_second: float
+    time_per_output_token_ms: float
+    time_to_first_token_ms_low: int
+    time_to_first_token_ms_high: int
+    estimator: str
+    error_band: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """One model deployment, decided. `replicas` are those of all sites together; `accelerator` is None where it runs on
-    processors. `container` is how it is run on the first of its sites."""
+    processors. `memory` and `performance` are None where nothing is known. `container` is how it is run on the first of
+    its sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -135,6 +162,8 @@ class ModelPlan:
     max_output_tokens: int
     weights: Weights
     accelerator: Accelerator | None
+    memory: ModelMemory | None = None
+    performance: ModelPerformance | None = None
     replicas: Replicas
     sites: tuple[str, ...]
     drain: DrainPlan

@@ -95,7 +95,13 @@ class CloudRun:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: CloudRunSettings) -> Abilities:
-        return Abilities(zones=2 if settings.zonal_redundancy else 1, scales_to_zero=True)
+        return Abilities(
+            zones=2 if settings.zonal_redundancy else 1,
+            scales_to_zero=True,
+            cloud="gcp",
+            region=settings.region,
+            gpus={name: 1 for name, card in CARDS.items() if settings.region in card.regions},
+        )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: CloudRunSettings = request.settings

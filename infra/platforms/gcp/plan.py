@@ -10,7 +10,7 @@ from infra.naming import normalised
 from infra.plan.blocks import block
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.node_pools import NodePool, node_pools, shape_problems
+from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
@@ -21,6 +21,7 @@ from infra.platforms.gcp.shapes import SHAPES
 from infra.problems import Problem, listing
 
 LARGEST_BITS, SMALLEST_BITS = 14, 18
+MOST_GPUS = most_gpus(SHAPES)
 # A proxy-only subnetwork as Google recommends it, and exactly what the API's block must be.
 PROXY_BITS, API_BITS = 23, 28
 
@@ -100,6 +101,9 @@ class Gcp:
             zones=len(set(settings.zones)),
             scales_to_zero=True,
             ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
+            cloud="gcp",
+            region=settings.region,
+            gpus=MOST_GPUS,
         )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
