@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.plan.types import DrainPlan, ModelPlan, Replicas, SitePlan
+from infra.price.bill import Use
 from infra.problems import Problem
 from infra.settings import Settings
 
@@ -125,4 +126,8 @@ class Platform(Protocol):
 
     def plan(self, request: SiteRequest) -> SitePlan:
         """The site, decided. Called only when there is no problem."""
+        ...
+
+    def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
+        """What somebody charges for such a site; nothing for own machines."""
         ...

@@ -93,6 +93,8 @@ BEYOND_A_SCHEMA = {
     "secret-client-keys-in-plain",
     "secret-gateway-secrets-in-plain",
     "sha256-without-file",
+    "budget-no-price",
+    "budget-over",
     "fit-context",
     "fit-objective",
     "fit-weights",
