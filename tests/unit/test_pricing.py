@@ -146,3 +146,11 @@ def test_old_prices_are_said_only_with_a_date() -> None:
     assert not [text for text in planned().warnings if "older than" in text]
     (late,) = (text for text in planned(today=date(2027, 6, 1)).warnings if "older than" in text)
     assert late.startswith("list prices that are undated or older than 90 days: ")
+
+
+def test_a_card_that_is_added_to_a_machine_is_in_its_price() -> None:
+    deployment = deployment_of(read_stack_file(ROOT / "Pulumi.staging.yaml").values)
+    deployment["models"]["chat"] |= {"accelerator": {"type": "T4", "count": 4}, "precision": "float16"}
+    del deployment["models"]["chat"]["quantization"]
+    line = lines(build_plan(validate(deployment, "x", {}), "x"))["node pool `t4-4`"]
+    assert (line.item, line.dollars_per_month is None) == ("n1-standard-16+T4x4", False)
