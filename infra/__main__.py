@@ -39,11 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _plan(stack: str, form: str) -> int:
+    from datetime import date
+
     from infra.load import load_file
     from infra.plan.build import build_plan
     from infra.report import FORMATS
 
-    print(FORMATS[form](build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack)))
+    print(FORMATS[form](build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack, date.today())))
     return 0
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from infra.cost import BudgetSettings, PricingSettings
 from infra.engines.base import EngineSettings
 from infra.engines.features import (
     AdapterSettings,
@@ -236,6 +237,12 @@ class StackConfig(Settings):
         default_factory=dict, description="Models without an engine of ours, by the name that clients send."
     )
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
+    budget: BudgetSettings | None = Field(
+        default=None, description="What its machines may cost at clouds; unset, anything. Own machines have no price."
+    )
+    pricing: PricingSettings = Field(
+        default_factory=PricingSettings, description="Prices and discounts of your own, before those of lists."
+    )
     gateway: GatewaySettings = Field(
         default_factory=GatewaySettings,
         description="The policy gateway: audit, privacy, guardrails, cache, identity, limits, TLS, traces.",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from infra.plan.types import DeploymentPlan, ModelPlan, Replicas, SitePlan, Weights
+from infra.plan.types import DeploymentPlan, ModelMemory, ModelPlan, PriceLine, PricePlan, Replicas, SitePlan, Weights
 
 ONE = Replicas(min=1, max=1)
 MOST_NAMED = 8
@@ -64,6 +64,7 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
         [_model_row(name, model) for name, model in plan.models.items()],
     )
     yield ""
+    yield from _fit_lines(plan.models)
     if plan.remote_models:
         yield "REMOTE MODELS"
         yield from _table(
@@ -80,6 +81,8 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
             ],
         )
         yield ""
+    if plan.price:
+        yield from _price_lines(plan.price, plan.models)
     yield "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut"
     yield from _table(
         ("model", "longest wait", "longest generation", "engine", "gateway", "process group"),
@@ -108,6 +111,75 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
     for warning in plan.warnings:
         yield ""
         yield f"WARNING  {warning}"
+
+
+def _fit_lines(models: Mapping[str, ModelPlan]) -> Iterator[str]:
+    rows = [_fit_row(name, model, model.memory) for name, model in models.items() if model.memory]
+    if not rows:
+        return
+    yield "FIT AND SPEED, estimated: GiB of each GPU; of one replica, that many usual requests at once"
+    yield from _table(
+        ("model", "weights", "KV cache", "free", "a request", "at once", "requests/s", "ms/token", "first token, ms"),
+        rows,
+    )
+    yield from dict.fromkeys(
+        f"  {speed.estimator}, off by: {speed.error_band}" for model in models.values() if (speed := model.performance)
+    )
+    yield ""
+
+
+def _fit_row(name: str, model: ModelPlan, memory: ModelMemory) -> tuple[str, ...]:
+    held = (name, f"{memory.weights_gib:.2f}", f"{memory.kv_cache_gib:.2f}", f"{memory.free_gib:.2f}")
+    speed = model.performance
+    if speed is None:
+        return (*held, "not known", "", "", "", "")
+    return (
+        *held,
+        f"{speed.input_tokens} in, {speed.output_tokens} out",
+        str(speed.running_requests),
+        f"{speed.requests_per_second:.3g}",
+        f"{speed.time_per_output_token_ms:.1f}",
+        f"{speed.time_to_first_token_ms_low} to {speed.time_to_first_token_ms_high}",
+    )
+
+
+def _price_lines(price: PricePlan, models: Mapping[str, ModelPlan]) -> Iterator[str]:
+    since = f", the oldest price of {price.as_of}" if price.as_of else ""
+    yield f"PRICE, US dollars{since}; without the traffic of answers"
+    month, hour = price.dollars_per_month, price.dollars_per_hour
+    yield from _table(
+        ("site", "what", "item", "amount", "$/month"),
+        [
+            *(
+                (line.site, line.what, line.item, _span(line.amount.min, line.amount.max), _dollars(line))
+                for line in price.lines
+            ),
+            (
+                "all" if all(line.dollars_per_month for line in price.lines) else "all with a price",
+                "",
+                "",
+                "",
+                _span(month.min, month.max),
+            ),
+            ("", "an hour", "", "", _span(hour.min, hour.max)),
+        ],
+    )
+    for name, model in models.items():
+        if model.price:
+            dollars = model.price.dollars_per_million_output_tokens
+            yield f"  model {name}: ${dollars:.2f} in machines for a million tokens of answers, at full load"
+    yield ""
+
+
+def _dollars(line: PriceLine) -> str:
+    return (
+        "no price" if line.dollars_per_month is None else _span(line.dollars_per_month.min, line.dollars_per_month.max)
+    )
+
+
+def _span(least: float, most: float) -> str:
+    low, high = (f"{amount:,.2f}".removesuffix(".00") for amount in (least, most))
+    return low if low == high else f"{low} to {high}"
 
 
 def _model_row(name: str, model: ModelPlan) -> tuple[str, ...]:

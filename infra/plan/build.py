@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from infra.config import StackConfig
 from infra.plan.drain import drain_plan
 from infra.plan.gateway_checks import gateway_problems, longest_wait
@@ -15,6 +17,7 @@ from infra.plan.layout import (
     site_problems,
 )
 from infra.plan.planner import Planner
+from infra.plan.pricing import pricing
 from infra.plan.types import DeploymentPlan, RemoteModelPlan
 from infra.plan.weakenings import counting_warnings, gateway_warnings
 from infra.platforms import PLATFORMS
@@ -25,8 +28,9 @@ from infra.topologies.base import Layout
 NOTHING = Layout(placements=(), gateways={})
 
 
-def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
-    """Decides everything. Raises Refused with every problem that can be known without a cloud."""
+def build_plan(config: StackConfig, stack: str, today: date | None = None) -> DeploymentPlan:
+    """Decides everything. Raises Refused with every problem that can be known without a cloud; with a date, old prices
+    are warned of."""
     sites = every_site(config)
     problems = list(no_platform(sites))
     sites = {name: site for name, site in sites.items() if site.platform is not None}
@@ -49,12 +53,18 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
     if problems:
         raise Refused(f"the stack `{stack}`", problems)
 
+    planned = {name: platforms[name].plan(request) for name, request in requests.items()}
+    costs = pricing(config.pricing, requests, planned)
+    # Only what can be planned has a price.
+    if problems := [*costs.problems(config.budget)]:
+        raise Refused(f"the stack `{stack}`", problems)
+
     return DeploymentPlan(
         stack=stack,
         topology=config.topology.kind,
-        sites={name: platforms[name].plan(request) for name, request in requests.items()},
+        sites=planned,
         links=links_of(config, sites, layout),
-        models=planner.models(),
+        models=costs.of_models(planner.models(), planned),
         remote_models={
             name: RemoteModelPlan(
                 task=settings.task,
@@ -67,10 +77,12 @@ def build_plan(config: StackConfig, stack: str) -> DeploymentPlan:
         },
         clients=planner.clients,
         gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
+        price=costs.plan,
         warnings=(
             *gateway_warnings(config),
             *counting_warnings(config, layout.gateways),
             *planner.model_warnings(),
             *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
+            *costs.warnings(config.budget, today),
         ),
     )

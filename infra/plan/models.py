@@ -12,6 +12,7 @@ from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.capabilities import capability_problems
 from infra.plan.drain import drain_plan
+from infra.plan.fit import Fit, fit
 from infra.plan.gateway_checks import output_problems
 from infra.plan.types import Accelerator, ModelPlan, Replicas, Weights
 from infra.platforms.base import EngineAddress
@@ -85,6 +86,8 @@ def model_problems(settings: ModelSettings, request: EngineRequest) -> Iterator[
 
 def model_plan(settings: ModelSettings, request: EngineRequest, placed: Placed, longest_wait_seconds: int) -> ModelPlan:
     """One model, decided. Called only for requests without problems."""
+    sized = fit(settings)
+    figures = sized if isinstance(sized, Fit) else None
     container = ENGINES[settings.engine.kind].render(request)
     wanted = settings.accelerator
     return ModelPlan(
@@ -96,6 +99,8 @@ def model_plan(settings: ModelSettings, request: EngineRequest, placed: Placed, 
         max_output_tokens=settings.longest_answer_tokens,
         weights=request.weights,
         accelerator=None if wanted is None else Accelerator(type=wanted.type, count=wanted.count),
+        memory=figures and figures.memory,
+        performance=figures and figures.performance,
         replicas=placed.replicas,
         sites=placed.sites,
         drain=drain_plan(settings.longest_generation_seconds, longest_wait_seconds),

@@ -47,6 +47,11 @@ class NodePool:
         return f"{count} × {self.shape}{gpus}, {' then '.join(self.purchase)}"
 
 
+def most_gpus(shapes: Shapes) -> Mapping[str, int]:
+    """How many of each accelerator one machine has at most."""
+    return {name: max(machine.gpus for machine in machines) for name, machines in shapes.items()}
+
+
 def shape_for(accelerator: Accelerator, shapes: Shapes) -> Shape | None:
     """The smallest machine that holds one replica."""
     return next((shape for shape in shapes.get(accelerator.type, ()) if shape.gpus >= accelerator.count), None)

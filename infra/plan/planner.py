@@ -6,9 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.config import StackConfig
+from infra.config import ModelSettings, StackConfig
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
 from infra.plan.capabilities import model_warnings, placement_problems
 from infra.plan.drain import drain_plan
+from infra.plan.fit import Fit, fit
+from infra.plan.fit_checks import Serving, fit_problems, fit_warnings, market
 from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import longest_wait
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
@@ -32,6 +36,8 @@ class Planner:
         self._addressed: dict[str, dict[EngineAddress, str]] = {}
         self._planned: dict[tuple[str, EngineAddress], ModelPlan] = {}
         self._refused: set[str] = set()
+        # Where nothing is served while all is well.
+        self._standing_by = {link.target for link in layout.links if link.reason == "standby"}
         self._shared: dict[Any, tuple[Mapping[str, ModelPlan], Mapping[str, Replicas], Mapping[str, Any]]] = {}
         self.clients = {
             name: ClientPlan(models=tuple(client.models), requests_per_minute=client.requests_per_minute)
@@ -48,12 +54,33 @@ class Planner:
                 if found:
                     self._refused.add(name)
                 yield from found
+            yield from self._fit_problems(name, settings)
+
+    def _fit_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
+        """Once for each model, and not where something worse is wrong with it or with places."""
+        sized = fit(settings)
+        if name in self._refused or name not in self._placed or not isinstance(sized, Fit):
+            return
+        placed = self._placed[name]
+        at = market([PLATFORMS[p.kind].abilities(p) for p in (self._sites[site].platform for site in placed.sites)])
+        where = dotted(DEPLOYMENT_KEY, ("models", name))
+        yield from fit_problems(where, settings, sized, self._serving(name), at)
+
+    def _serving(self, name: str) -> Serving:
+        """The replicas that share a model's load, and over how many sites."""
+        found = [self._here[site][name] for site in self._placed[name].sites if site not in self._standing_by]
+        return Serving(min=sum(r.min for r in found), max=sum(r.max for r in found), sites=len(found))
 
     def model_warnings(self) -> Iterator[str]:
         """Named weakenings of engines. Called only when there is no problem."""
         for name, settings in self._config.models.items():
             for address in self._where(name):
                 yield from model_warnings(self._model(name, address), engine_request(name, settings, address), address)
+            sized = fit(settings)
+            if isinstance(sized, str):
+                yield f"model `{name}`: not sized, so nobody knows whether it fits and how fast it is: {sized}"
+            elif sized is not None:
+                yield from fit_warnings(name, settings, sized, self._serving(name))
 
     def models(self) -> dict[str, ModelPlan]:
         """Every model, as it is on the first of its sites."""

@@ -123,9 +123,43 @@ class Accelerator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModelMemory:
+    """Where the memory of one GPU goes, estimated."""
+
+    weights_gib: float
+    kv_cache_gib: float
+    free_gib: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPerformance:
+    """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
+    nothing predicts it well. `error_band` says how far the estimator was off on what was measured."""
+
+    input_tokens: int
+    output_tokens: int
+    running_requests: int
+    requests_per_second: float
+    output_tokens_per_second: float
+    time_per_output_token_ms: float
+    time_to_first_token_ms_low: int
+    time_to_first_token_ms_high: int
+    estimator: str
+    error_band: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPrice:
+    """What a million tokens of answers cost in machines of its own at that performance: at full load, all replicas."""
+
+    dollars_per_million_output_tokens: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """One model deployment, decided. `replicas` are those of all sites together; `accelerator` is None where it runs on
-    processors. `container` is how it is run on the first of its sites."""
+    processors. `memory`, `performance` and `price` are None where nothing is known. `container` is how it is run on the
+    first of its sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -135,6 +169,9 @@ class ModelPlan:
     max_output_tokens: int
     weights: Weights
     accelerator: Accelerator | None
+    memory: ModelMemory | None = None
+    performance: ModelPerformance | None = None
+    price: ModelPrice | None = None
     replicas: Replicas
     sites: tuple[str, ...]
     drain: DrainPlan
@@ -201,9 +238,49 @@ class SitePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dollars:
+    """At the fewest and at the most replicas."""
+
+    min: float
+    max: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """Machines, GB kept or GB moved in a month, at the fewest and at the most replicas."""
+
+    min: float
+    max: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceLine:
+    """One thing that is paid for. Dollars are None, never 0, where nobody says a price."""
+
+    site: str
+    what: str
+    item: str
+    amount: Amount
+    dollars_per_month: Dollars | None
+    source: str | None
+    as_of: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricePlan:
+    """What the clouds of all sites charge, without what leaves them. `as_of` is the oldest date of a price; `lines`
+    without a price are in no sum."""
+
+    dollars_per_hour: Dollars
+    dollars_per_month: Dollars
+    as_of: str | None
+    lines: tuple[PriceLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
     """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
-    connection: what stands in front must be the first to close one."""
+    connection: what stands in front must be the first to close one. `price` is None where all is on own machines."""
 
     stack: str
     topology: str
@@ -213,4 +290,5 @@ class DeploymentPlan:
     remote_models: Mapping[str, RemoteModelPlan]
     clients: Mapping[str, ClientPlan]
     gateway_keep_alive_seconds: int
+    price: PricePlan | None = None
     warnings: tuple[str, ...]

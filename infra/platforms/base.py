@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.plan.types import DrainPlan, ModelPlan, Replicas, SitePlan
+from infra.price.bill import Use
 from infra.problems import Problem
 from infra.settings import Settings
 
@@ -51,12 +52,17 @@ class Abilities:
     """What a site can do, as far as anybody but its platform asks.
 
     `most_replicas` of one model: None where only machines limit it. `ranges` must not overlap those of other sites.
+    `cloud` and `region` are as in the catalogue, None for own machines; `gpus` is how many of each one machine can
+    have, None where nobody knows.
     """
 
     zones: int = 1
     most_replicas: int | None = None
     scales_to_zero: bool = False
     ranges: tuple[Range, ...] = ()
+    cloud: str | None = None
+    region: str | None = None
+    gpus: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,4 +126,8 @@ class Platform(Protocol):
 
     def plan(self, request: SiteRequest) -> SitePlan:
         """The site, decided. Called only when there is no problem."""
+        ...
+
+    def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
+        """What somebody charges for such a site; nothing for own machines."""
         ...

@@ -18,7 +18,7 @@ _BY_THE_HOUR = ("hour", "share")
 @dataclass(frozen=True, kw_only=True)
 class Use:
     """So much of something, at the fewest and at the most replicas: machines that run, GB kept, or GB moved in a month.
-    `share_of` names the machine whose on-demand price a fee is a share of."""
+    `share_of` names the machine whose on-demand price a fee is a share of; `models` are those that it is only for."""
 
     what: str
     cloud: str
@@ -28,6 +28,8 @@ class Use:
     maximum: float
     purchase: Purchase = "on_demand"
     share_of: str | None = None
+    site: str = ""
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,8 @@ class Line:
     price: Price | None
     dollars_per_month_minimum: float | None
     dollars_per_month_maximum: float | None
+    site: str = ""
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,4 +142,6 @@ def _line(use: Use, price: Price | None) -> Line:
         price=price,
         dollars_per_month_minimum=None if month is None else month * use.minimum,
         dollars_per_month_maximum=None if month is None else month * use.maximum,
+        site=use.site,
+        models=use.models,
     )

@@ -74,15 +74,25 @@ def price_book(own: Sequence[OwnPrice] = (), discounts: Sequence[Discount] = ())
     return PriceBook(list_prices(), own, discounts)
 
 
+def age_in_days(as_of: str | None, today: date) -> int | None:
+    """How old a price of that date is; None where it has none."""
+    return None if as_of is None else (today - date.fromisoformat(as_of)).days
+
+
 def price_warnings(prices: Iterable[Price], today: date, *, old_after_days: int = OLD_AFTER_DAYS) -> Iterator[str]:
     """Which of these prices are old or undated, one sentence for each source, and which machines may be taken away."""
     by_source: dict[tuple[str, str | None], set[str]] = {}
     for price in prices:
         by_source.setdefault((price.source, price.as_of), set()).add(price.name)
     for (source, as_of), names in sorted(by_source.items(), key=lambda group: (group[0][0], group[0][1] or "")):
-        age = None if as_of is None else (today - date.fromisoformat(as_of)).days
+        age = age_in_days(as_of, today)
         if age is None or age > old_after_days:
             since = "undated" if age is None else f"{age} days old ({as_of})"
             yield f"prices are {since}: {', '.join(sorted(names))}; from {source}"
+    yield from interruption_warnings(prices)
+
+
+def interruption_warnings(prices: Iterable[Price]) -> Iterator[str]:
+    """Which machines may be taken away."""
     for name in sorted({price.name for price in prices if price.interruption_band == HIGH_INTERRUPTION}):
         yield f"{name}: more than 20 % of these machines were taken away in a month"

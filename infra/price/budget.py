@@ -60,7 +60,7 @@ def budget_problems(
             where=where,
             found=f"no price for {', '.join(made.unpriced)}",
             allowed="a price for everything, where there is a budget",
-            remedy="give these prices in the configuration, or choose what has a price",
+            remedy="give these prices as `pricing.prices`, or choose what has a price",
         )
 
 

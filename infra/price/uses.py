@@ -42,6 +42,7 @@ class PoolUse:
     minimum: int
     maximum: int
     auto_mode: bool = False
+    models: tuple[str, ...] = ()
 
 
 def pool_uses(pool: PoolUse) -> Iterator[Use]:
@@ -54,6 +55,7 @@ def pool_uses(pool: PoolUse) -> Iterator[Use]:
         purchase=pool.purchase,
         minimum=pool.minimum,
         maximum=pool.maximum,
+        models=pool.models,
     )
     if pool.auto_mode:
         yield Use(
@@ -64,6 +66,7 @@ def pool_uses(pool: PoolUse) -> Iterator[Use]:
             share_of=pool.instance_type,
             minimum=pool.minimum,
             maximum=pool.maximum,
+            models=pool.models,
         )
 
 

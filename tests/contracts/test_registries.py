@@ -126,6 +126,7 @@ UNITS = {"seconds", "milliseconds", "minute", "tokens", "requests", "bytes", "me
     "day",
     "days",
     "month",
+    "dollars",
     "size",
     "rows",
     "characters",

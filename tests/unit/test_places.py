@@ -141,8 +141,13 @@ def warnings(name: str) -> list[str]:
 
 
 def of_places(plan: DeploymentPlan) -> list[str]:
-    """All but those about models."""
-    return [warning for warning in plan.warnings if not warning.startswith("model ")]
+    """All but those about models and prices."""
+    of_prices = ("in no sum", "taken away in a month")
+    return [
+        warning
+        for warning in plan.warnings
+        if not warning.startswith("model ") and not any(words in warning for words in of_prices)
+    ]
 
 
 def test_what_is_weaker_than_it_could_be_is_said_by_name() -> None:

@@ -92,3 +92,21 @@ def test_a_weakening_is_a_warning_in_both_forms() -> None:
 
 def test_a_limit_that_is_not_set_is_said_so() -> None:
     assert "dev     chat    no limit" in to_text(load_and_plan(CORPUS / "minimal.happy.yaml"))
+
+
+def test_what_it_costs_and_whether_it_fits_has_keys_that_programs_read() -> None:
+    data = to_data(load_and_plan(CORPUS / "budget.happy.yaml"))
+    model, price = data["models"]["chat"], data["price"]
+    assert set(model["memory"]) >= {"weights_gib", "kv_cache_gib", "free_gib"}
+    assert set(model["performance"]) >= {
+        "requests_per_second",
+        "time_per_output_token_ms",
+        "time_to_first_token_ms_low",
+        "time_to_first_token_ms_high",
+        "estimator",
+        "error_band",
+    }
+    assert model["price"]["dollars_per_million_output_tokens"] > 0
+    assert set(price["dollars_per_hour"]) == set(price["dollars_per_month"]) == {"min", "max"}
+    assert price["as_of"]
+    assert {"site", "what", "item", "dollars_per_month", "source", "as_of"} <= set(price["lines"][0])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.naming import normalised
+from infra.plan.cluster_uses import NODE_DISK_GB, site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES
 from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.node_pools import NodePool, node_pools, shape_problems
+from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
@@ -18,10 +19,13 @@ from infra.platforms.aws.network import NetworkPlan, network_plan, network_probl
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.clusters import endpoint_problems
+from infra.price.bill import Use
 from infra.problems import Problem, listing
+from infra.sizing.types import GIB
 
 # What CloudWatch keeps logs for.
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+MOST_GPUS = most_gpus(SHAPES)
 # Rules about bodies that prompts set off: counted, never refused.
 COUNTED_RULES = (
     *("SizeRestrictions_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY", "CrossSiteScripting_BODY"),
@@ -92,6 +96,9 @@ class Aws:
             zones=len(set(settings.zones)),
             scales_to_zero=True,
             ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
+            cloud="aws",
+            region=settings.region,
+            gpus=MOST_GPUS,
         )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
@@ -176,6 +183,19 @@ class Aws:
             gateways=request.gateways,
             summary=_summary(details),
             details=details,
+        )
+
+    def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
+        details: AwsSitePlan = plan.details
+        volume = details.cluster.root_volume_gibibytes
+        return site_uses(
+            request,
+            details.pools,
+            cloud="aws",
+            region=details.region,
+            nat_zones={"none": 0, "single": 1}.get(details.network.nat, len(details.zones)),
+            disk_gb=volume * GIB / 1e9 if volume else NODE_DISK_GB,
+            auto_mode=details.cluster.nodes == "auto_mode",
         )
 
 

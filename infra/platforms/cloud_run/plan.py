@@ -15,6 +15,7 @@ from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import ContainerSpec, ModelPlan, SitePlan, Weights
 from infra.platforms.base import Abilities, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
+from infra.price.bill import Use
 from infra.problems import Problem, listing
 
 
@@ -95,7 +96,13 @@ class CloudRun:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: CloudRunSettings) -> Abilities:
-        return Abilities(zones=2 if settings.zonal_redundancy else 1, scales_to_zero=True)
+        return Abilities(
+            zones=2 if settings.zonal_redundancy else 1,
+            scales_to_zero=True,
+            cloud="gcp",
+            region=settings.region,
+            gpus={name: 1 for name, card in CARDS.items() if settings.region in card.regions},
+        )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: CloudRunSettings = request.settings
@@ -181,6 +188,25 @@ class CloudRun:
             },
             details=details,
         )
+
+    def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
+        details: CloudRunSitePlan = plan.details
+        for model, service in (("", details.gateway), *details.engines.items()):
+            accelerator = request.models[model].accelerator if model else None
+            amounts = {"cloud_run_vcpu": service.processors, "cloud_run_memory": service.memory_gibibytes}
+            if accelerator:
+                redundant = "_redundant" if details.zonal_redundancy else ""
+                amounts[f"cloud_run_gpu_{accelerator.type.lower().replace('-', '_')}{redundant}"] = 1
+            for item, each in amounts.items():
+                yield Use(
+                    what=f"service `{service.name}`",
+                    cloud="gcp",
+                    region=details.region,
+                    item=item,
+                    minimum=service.min_instances * each,
+                    maximum=service.max_instances * each,
+                    models=(model,) if model else (),
+                )
 
 
 def _drain(request: SiteRequest) -> DrainRequest:

@@ -8,9 +8,10 @@ from typing import Any
 
 from infra.naming import normalised
 from infra.plan.blocks import block
+from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.node_pools import NodePool, node_pools, shape_problems
+from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
@@ -18,9 +19,11 @@ from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.clusters import endpoint_problems
 from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.shapes import SHAPES
+from infra.price.bill import Use
 from infra.problems import Problem, listing
 
 LARGEST_BITS, SMALLEST_BITS = 14, 18
+MOST_GPUS = most_gpus(SHAPES)
 # A proxy-only subnetwork as Google recommends it, and exactly what the API's block must be.
 PROXY_BITS, API_BITS = 23, 28
 
@@ -100,6 +103,9 @@ class Gcp:
             zones=len(set(settings.zones)),
             scales_to_zero=True,
             ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
+            cloud="gcp",
+            region=settings.region,
+            gpus=MOST_GPUS,
         )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
@@ -188,6 +194,18 @@ class Gcp:
             gateways=request.gateways,
             summary=_summary(details),
             details=details,
+        )
+
+    def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
+        details: GcpSitePlan = plan.details
+        return site_uses(
+            request,
+            details.pools,
+            cloud="gcp",
+            region=details.region,
+            # A card that is added to a machine is in its price.
+            items={shape.name: f"{shape.name}+T4{f'x{shape.gpus}' * (shape.gpus > 1)}" for shape in SHAPES["T4"]},
+            nat_zones=len(details.zones) if details.network.nat else 0,
         )
 
 

@@ -14,6 +14,7 @@ from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
 from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
+from infra.price.bill import Use
 from infra.problems import Problem, did_you_mean, listing
 
 INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
@@ -111,6 +112,10 @@ class Kubernetes:
                 f"site `{request.site}`: without KEDA (`keda: true`) replicas follow processor load, which says little "
                 "about engines on GPUs"
             )
+
+    def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
+        del request, plan
+        return iter(())
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: KubernetesSettings = request.settings

@@ -13,6 +13,7 @@ from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms.base import Abilities, EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
 from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
+from infra.price.bill import Use
 from infra.problems import Problem
 
 # Loading from disk runs at about 1 GB/s cold; the largest file that fits a workstation (100 GB) needs minutes.
@@ -97,6 +98,10 @@ class Local:
                 f"site `{request.site}`: the API listens on {settings.listen.address} without TLS "
                 "(`allow_plain_http`); keys and prompts cross the network readable"
             )
+
+    def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
+        del request, plan
+        return iter(())
 
     def plan(self, request: SiteRequest) -> SitePlan:
         listen = request.settings.listen

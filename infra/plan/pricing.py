@@ -1,0 +1,139 @@
+"""Pricing: the bill of a whole plan, what a million tokens of each model cost in machines, and the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from infra.cost import BudgetSettings, PricingSettings
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.types import Amount, Dollars, ModelPlan, ModelPrice, PriceLine, PricePlan, SitePlan
+from infra.platforms import PLATFORMS
+from infra.platforms.base import SiteRequest
+from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, token_prices
+from infra.price.book import OLD_AFTER_DAYS, PriceBook, age_in_days, interruption_warnings, price_book
+from infra.price.budget import Candidate, budget_problems, budget_warnings
+from infra.price.types import Discount, OwnPrice
+from infra.problems import Problem
+
+BUDGET = f"{DEPLOYMENT_KEY}.budget.dollars_per_month"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pricing:
+    """The bill of every site together; None where nobody charges anything."""
+
+    book: PriceBook
+    uses: Sequence[Use]
+    bill: Bill | None
+
+    @property
+    def plan(self) -> PricePlan | None:
+        """As the plan says it."""
+        made = self.bill
+        if made is None:
+            return None
+        month = _dollars(made.dollars_per_month_minimum, made.dollars_per_month_maximum)
+        return PricePlan(
+            dollars_per_hour=Dollars(
+                min=round(month.min / HOURS_PER_MONTH, 4), max=round(month.max / HOURS_PER_MONTH, 4)
+            ),
+            dollars_per_month=month,
+            as_of=min((price.as_of for price in made.prices if price.as_of), default=None),
+            lines=tuple(_line(line) for line in made.lines),
+        )
+
+    def problems(self, budget: BudgetSettings | None) -> Iterator[Problem]:
+        """Over budget with the fewest replicas."""
+        if self.bill and budget:
+            yield from budget_problems(BUDGET, self.bill, budget.dollars_per_month, [*self._spot()])
+
+    def warnings(self, budget: BudgetSettings | None, today: date | None) -> Iterator[str]:
+        """What has no price, what is over budget when everything scales out, and with a date, what is old."""
+        if self.bill is None:
+            if budget:
+                yield "nothing here has a price: `budget` does nothing on own machines"
+            return
+        yield from bill_warnings(self.bill)
+        yield from budget_warnings(BUDGET, self.bill, budget and budget.dollars_per_month)
+        yield from interruption_warnings(self.bill.prices)
+        if today:
+            ages = {price.name: age_in_days(price.as_of, today) for price in self.bill.prices}
+            if old := [name for name, age in ages.items() if age is None or age > OLD_AFTER_DAYS]:
+                yield (
+                    f"list prices that are undated or older than {OLD_AFTER_DAYS} days: {len(old)} of {len(ages)}; "
+                    "`lines` of `price` say from when each is (`--format json`)"
+                )
+
+    def of_models(self, models: Mapping[str, ModelPlan], sites: Mapping[str, SitePlan]) -> Mapping[str, ModelPlan]:
+        """Each with its own price, where its machines have one and its speed is known."""
+        return {name: replace(model, price=self._model(name, model, sites)) for name, model in models.items()}
+
+    def _model(self, name: str, model: ModelPlan, sites: Mapping[str, SitePlan]) -> ModelPrice | None:
+        if self.bill is None or model.performance is None:
+            return None
+        site = next((site for site in model.sites if any(_is(line, name, site) for line in self.bill.lines)), None)
+        hour = 0.0
+        for line in self.bill.lines:
+            if site is None or not _is(line, name, site):
+                continue
+            if line.dollars_per_month_maximum is None:
+                return None
+            replicas = sum(sites[site].replicas[other].max for other in line.models)
+            hour += line.dollars_per_month_maximum / HOURS_PER_MONTH / replicas
+        if not hour:
+            return None
+        prices = token_prices(
+            dollars_per_hour=hour,
+            output_tokens_per_second=model.performance.output_tokens_per_second,
+            expected_load=1.0,
+        )
+        return ModelPrice(
+            dollars_per_million_output_tokens=round(prices.dollars_per_million_output_tokens_at_full_load, 3)
+        )
+
+    def _spot(self) -> Iterator[Candidate]:
+        """The same machines, bought as what can be taken away."""
+        uses = [replace(use, purchase="spot") if use.models and use.share_of is None else use for use in self.uses]
+        if uses != [*self.uses]:
+            made = bill(self.book, uses)
+            yield Candidate(
+                name="`nodes.purchase: [spot]`",
+                dollars_per_month=None if made.unpriced else made.dollars_per_month_minimum,
+            )
+
+
+def pricing(settings: PricingSettings, requests: Mapping[str, SiteRequest], sites: Mapping[str, SitePlan]) -> Pricing:
+    """What every site is billed for, by the user's prices and then the lists'."""
+    book = price_book(
+        [OwnPrice(**own.model_dump()) for own in settings.prices],
+        [Discount(**discount.model_dump()) for discount in settings.discounts],
+    )
+    uses = [
+        replace(use, site=name)
+        for name, request in requests.items()
+        for use in PLATFORMS[sites[name].platform].uses(request, sites[name])
+    ]
+    return Pricing(book=book, uses=uses, bill=bill(book, uses) if uses else None)
+
+
+def _is(line: Line, model: str, site: str) -> bool:
+    return line.site == site and model in line.models
+
+
+def _line(line: Line) -> PriceLine:
+    least, most = line.dollars_per_month_minimum, line.dollars_per_month_maximum
+    return PriceLine(
+        site=line.site,
+        what=line.what,
+        item=line.item,
+        amount=Amount(min=round(line.minimum, 2), max=round(line.maximum, 2)),
+        dollars_per_month=None if least is None or most is None else _dollars(least, most),
+        source=line.price and line.price.source,
+        as_of=line.price and line.price.as_of,
+    )
+
+
+def _dollars(least: float, most: float) -> Dollars:
+    return Dollars(min=round(least, 2), max=round(most, 2))
