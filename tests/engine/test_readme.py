@@ -36,7 +36,7 @@ def test_commands_work_in_the_order_they_are_shown(checkout: Checkout) -> None:
 
 
 # The stack that an example changes, by a field that only such an example has.
-STACKS = {"topology": "hybrid", "engine": "onprem", "objective": "onprem"}
+STACKS = {"topology": "hybrid", "engine": "onprem", "objective": "onprem", "budget": "prod"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
