@@ -65,7 +65,8 @@ def test_killed_launcher_is_started_again(group: Group) -> None:
     os.kill(started.pid, signal.SIGKILL)
     until(lambda: one.described(started.folder).pid != started.pid, 8, "it is not started again")
     until(lambda: serves(group), 8, lambda: f"it does not serve again: {(started.folder / 'launcher.log').read_text()}")
-    assert generations.running(group.directory) is not None
+    # It answers a little before it says so: it says so once its engines were asked.
+    until(lambda: generations.running(group.directory) is not None, 8, "it does not say that it is ready")
     again = generations.start(group)  # and can be followed
     until(lambda: [g.folder for g in generations.living(group.directory)] == [again.folder], 8, "the former is left")
 
