@@ -12,6 +12,7 @@ from serving.gateway.asgi import REQUEST_ID_HEADER, Header
 from serving.gateway.context import RequestContext
 from serving.gateway.events import EventScanner
 from serving.gateway.lifeline import Cause
+from serving.gateway.limits.settlement import settle
 from serving.gateway.refusal import Refusal
 from serving.gateway.upstream import UpstreamAnswer, UpstreamLost
 from serving.gateway.usage import Usage, usage_of
@@ -170,6 +171,8 @@ async def relay_stream(context: RequestContext, answer: UpstreamAnswer) -> None:
         failure = engine_errors.too_late(cause)
     _count(context, scanner.usage)
     if failure is None:
+        # Before the last byte is out: the client's next request may come before the engine's end of body.
+        settle(context, time.monotonic() - context.started_at)
         life.sending = True
         await context.send({"type": "http.response.body", "body": chunk})
         life.release()
