@@ -1,8 +1,8 @@
-"""What a user writes about any cluster that slipway makes: where its API is reached, and what network it is in."""
+"""What any cluster that slipway makes has in common: where its API is reached, and which zones it is in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -49,4 +49,19 @@ def endpoint_problems(where: str, endpoint: ApiEndpointSettings) -> Iterator[Pro
                 found=f"`{cidr}`, which is nearly everybody",
                 allowed="ranges of your own, of /8 or smaller",
                 remedy="name those of your offices and runners, or write `access: private`",
+            )
+
+
+def zone_problems(
+    where: str, zones: Sequence[str], region: str, example: str, of_region: Callable[[str], bool]
+) -> Iterator[Problem]:
+    """Zones of another region, and one twice. `of_region` knows how the cloud calls the zones of a region."""
+    for index, zone in enumerate(zones):
+        again = zone in zones[:index]
+        if again or not of_region(zone):
+            yield Problem(
+                where=f"{where}.zones[{index}]",
+                found=f"`{zone}`" + (" a second time" if again else ""),
+                allowed=f"different zones of `{region}`, such as `{example}`",
+                remedy="correct the zone or the region",
             )

@@ -18,7 +18,7 @@ from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems
+from infra.platforms.clusters import endpoint_problems, zone_problems
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
@@ -104,14 +104,10 @@ class Aws:
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: AwsSettings = request.settings
         where = f"{request.where}.platform"
-        for index, zone in enumerate(settings.zones):
-            if not zone.startswith(settings.region) or zone in settings.zones[:index]:
-                yield Problem(
-                    where=f"{where}.zones[{index}]",
-                    found=f"`{zone}`" + (" a second time" if zone in settings.zones[:index] else ""),
-                    allowed=f"different zones of `{settings.region}`, such as `{settings.region}a`",
-                    remedy="correct the zone or the region",
-                )
+        example = f"{settings.region}a"
+        yield from zone_problems(
+            where, settings.zones, settings.region, example, lambda zone: zone.startswith(settings.region)
+        )
         yield from network_problems(where, settings)
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "AWS")

@@ -16,7 +16,7 @@ from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
 from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems
+from infra.platforms.clusters import endpoint_problems, zone_problems
 from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.shapes import SHAPES
 from infra.price.bill import Use
@@ -111,14 +111,10 @@ class Gcp:
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: GcpSettings = request.settings
         where = f"{request.where}.platform"
-        for index, zone in enumerate(settings.zones):
-            if zone.rpartition("-")[0] != settings.region or zone in settings.zones[:index]:
-                yield Problem(
-                    where=f"{where}.zones[{index}]",
-                    found=f"`{zone}`" + (" a second time" if zone in settings.zones[:index] else ""),
-                    allowed=f"different zones of `{settings.region}`, such as `{settings.region}-a`",
-                    remedy="correct the zone or the region",
-                )
+        example = f"{settings.region}-a"
+        yield from zone_problems(
+            where, settings.zones, settings.region, example, lambda zone: zone.rpartition("-")[0] == settings.region
+        )
         cidr = settings.network.cidr
         if cidr is not None and not LARGEST_BITS <= int(cidr.rpartition("/")[2]) <= SMALLEST_BITS:
             yield Problem(
