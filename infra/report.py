@@ -7,7 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from infra.plan.types import DeploymentPlan, ModelMemory, ModelPlan, PriceLine, PricePlan, Replicas, SitePlan, Weights
+from infra.cold_start_report import cold_start_lines
+from infra.plan.types import (
+    DeploymentPlan,
+    ModelMemory,
+    ModelPlan,
+    ModelPrice,
+    PriceLine,
+    PricePlan,
+    Replicas,
+    SitePlan,
+    Weights,
+)
 
 ONE = Replicas(min=1, max=1)
 MOST_NAMED = 8
@@ -81,6 +92,7 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
             ],
         )
         yield ""
+    yield from cold_start_lines(plan.models, _table)
     if plan.price:
         yield from _price_lines(plan.price, plan.models)
     yield "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut"
@@ -162,13 +174,24 @@ def _price_lines(price: PricePlan, models: Mapping[str, ModelPlan]) -> Iterator[
                 _span(month.min, month.max),
             ),
             ("", "an hour", "", "", _span(hour.min, hour.max)),
+            ("", "an hour, now", "", "", _span(price.dollars_per_hour_now, price.dollars_per_hour_now)),
         ],
     )
     for name, model in models.items():
         if model.price:
-            dollars = model.price.dollars_per_million_output_tokens
-            yield f"  model {name}: ${dollars:.2f} in machines for a million tokens of answers, at full load"
+            yield from _token_price(name, model.price)
     yield ""
+
+
+def _token_price(name: str, price: ModelPrice) -> Iterator[str]:
+    dollars, prompts = price.dollars_per_million_output_tokens, price.dollars_per_million_input_tokens
+    yield f"  model {name}: ${dollars:.2f} in machines for a million tokens of answers, at full load"
+    yield f"  model {name}: of it, ${prompts:.3f} for each million tokens of prompts"
+    if price.stated_load is not None:
+        yield (
+            f"  model {name}: ${price.dollars_per_million_output_tokens_at_stated_load:.2f} at the load of its "
+            f"objective, {price.stated_load:.0%} of what then runs"
+        )
 
 
 def _dollars(line: PriceLine) -> str:
