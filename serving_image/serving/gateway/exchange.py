@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http
 from collections.abc import Callable
-from typing import Protocol
 
 from serving.gateway.asgi import Header, Message, Scope
 
@@ -24,18 +23,44 @@ def _status_line(status: int) -> bytes:
 _STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
 
 
-class Carrier(Protocol):
-    """The connection, as far as an exchange touches it."""
+class Carrier:
+    """The client's connection, as far as an exchange and the steps touch it. GatewayConnection is one."""
 
-    loop: asyncio.AbstractEventLoop
-    write_paused: bool
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.write_paused = False
 
-    def write(self, piece: bytes) -> None: ...
-    def abort(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def standard_headers(self) -> bytes: ...
-    def answered(self, exchange: Exchange) -> None: ...
-    async def drained(self) -> None: ...
+    def write(self, piece: bytes) -> None:
+        """Send bytes, unless the connection is closing."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Cut the connection without waiting for unsent bytes."""
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        """The application took what was here."""
+        raise NotImplementedError
+
+    def standard_headers(self) -> bytes:
+        """What every answer's head begins with."""
+        raise NotImplementedError
+
+    def answered(self, exchange: Exchange) -> None:
+        """An answer was handed to the transport."""
+        raise NotImplementedError
+
+    async def drained(self) -> None:
+        """Until the client has caught up, or is gone."""
+        raise NotImplementedError
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once if the client leaves before the running answer is complete."""
+        raise NotImplementedError
+
+    def peer_names(self) -> tuple[str, ...]:
+        """The names in the certificate that the client showed and its authority vouched for; none without one."""
+        raise NotImplementedError
 
 
 class Exchange:

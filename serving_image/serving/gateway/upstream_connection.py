@@ -118,8 +118,8 @@ class HttpAnswer:
         return self.buffered > _READ_BUFFER
 
 
-class HttpConnection(asyncio.Protocol):
-    """One connection, either carrying one answer or idle in its pool."""
+class HttpConnection:
+    """One connection, either carrying one answer or idle in its pool. No asyncio.Protocol: see GatewayConnection."""
 
     __slots__ = (
         "_allowance",
