@@ -124,17 +124,36 @@ class Accelerator:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelMemory:
-    """Where the memory of one GPU goes, estimated."""
+    """Where the memory of one GPU goes, estimated. `reserved_gib` is for activations, graphs and what an engine keeps
+    beside tensors."""
 
     weights_gib: float
     kv_cache_gib: float
+    reserved_gib: float
     free_gib: float
+
+    @property
+    def total_gib(self) -> float:
+        """What one GPU has."""
+        return self.weights_gib + self.kv_cache_gib + self.reserved_gib + self.free_gib
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadPoint:
+    """What one replica does with so many requests at once, estimated as `ModelPerformance` is."""
+
+    concurrent_requests: int
+    output_tokens_per_second: float
+    time_per_output_token_ms: float
+    time_to_first_token_ms_low: int
+    time_to_first_token_ms_high: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPerformance:
     """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
-    nothing predicts it well. `error_band` says how far the estimator was off on what was measured."""
+    nothing predicts it well. `error_band` says how far the estimator was off on what was measured; `curve` goes from one
+    request at once to twice as many as run, where the rest waits."""
 
     input_tokens: int
     output_tokens: int
@@ -146,6 +165,7 @@ class ModelPerformance:
     time_to_first_token_ms_high: int
     estimator: str
     error_band: str
+    curve: tuple[LoadPoint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,8 +243,9 @@ class SitePlan:
     """One place where serving runs. `status_page` is where its operator's page is, None where there is none.
     `certificate_file` is what clients are given to trust an endpoint that nobody else vouches for, or that the user
     gave; relative to the checkout, None without TLS. `summary` is what a reader of the plan wants to know of the
-    place: node pools, network, front door. `details` is the platform's own frozen dataclass with the gateway's
-    file as `gateway_config`; only that platform reads more of it."""
+    place: node pools, network, front door; `security` what keeps others out of it. `details` is the platform's own
+    frozen dataclass with the gateway's file as `gateway_config` and, where several layers end one after another, the
+    drain ladder as `drain`; only that platform reads more of it."""
 
     platform: str
     endpoint: str
@@ -234,6 +255,7 @@ class SitePlan:
     replicas: Mapping[str, Replicas]
     gateways: int
     summary: Mapping[str, str] = field(default_factory=dict[str, str])
+    security: Mapping[str, str] = field(default_factory=dict[str, str])
     details: Any
 
 
@@ -280,7 +302,8 @@ class PricePlan:
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
     """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
-    connection: what stands in front must be the first to close one. `price` is None where all is on own machines."""
+    connection: what stands in front must be the first to close one. `price` is None where all is on own machines.
+    `weakenings` are those of `warnings` that name what is weaker than it could be; the others are about prices."""
 
     stack: str
     topology: str
@@ -291,4 +314,5 @@ class DeploymentPlan:
     clients: Mapping[str, ClientPlan]
     gateway_keep_alive_seconds: int
     price: PricePlan | None = None
+    weakenings: tuple[str, ...] = ()
     warnings: tuple[str, ...]

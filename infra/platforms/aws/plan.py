@@ -9,7 +9,7 @@ from typing import Any
 from infra.naming import normalised
 from infra.plan.cluster_uses import NODE_DISK_GB, site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES
-from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
@@ -80,6 +80,11 @@ class AwsSitePlan:
     def gateway_config(self) -> Mapping[str, Any]:
         """The content of the gateway's file."""
         return self.serving.gateway
+
+    @property
+    def drain(self) -> DrainLadder:
+        """How long each layer may take to end."""
+        return self.serving.drain
 
 
 class Aws:
@@ -178,6 +183,7 @@ class Aws:
             replicas=request.replicas,
             gateways=request.gateways,
             summary=_summary(details),
+            security=_security(details),
             details=details,
         )
 
@@ -208,6 +214,23 @@ def _summary(details: AwsSitePlan) -> dict[str, str]:
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
+
+
+def _security(details: AwsSitePlan) -> dict[str, str]:
+    door, cluster = details.front_door, details.cluster
+    limit = door.requests_per_five_minutes
+    own = details.network.cidr is not None
+    return {
+        "cluster's API": _access(cluster),
+        "nodes": "in private subnets" if own else "in the subnets that were given",
+        "front door": f"{'only inside the network' if door.internal else 'on the internet'}, over TLS",
+        "firewall for the web": f"on, at most {limit} requests of one address in five minutes" if limit else "none",
+        "deletion": "protected" if details.deletion_protection else "not protected",
+    }
+
+
+def _access(cluster: ClusterPlan) -> str:
+    return f"public, from {', '.join(cluster.public_cidrs)}" if cluster.public_cidrs else "private"
 
 
 def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:

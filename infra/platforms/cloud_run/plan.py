@@ -186,6 +186,12 @@ class CloudRun:
                 "drain": drain_text(details.drain),
                 **{f"service {service.name}": _text(service) for service in (gateway, *engines.values())},
             },
+            security={
+                "engines' services": "only the gateway may call them",
+                "front door": "Cloud Run's own address, over TLS"
+                if settings.domain is None
+                else "through the load balancer and from inside the network only, over TLS",
+            },
             details=details,
         )
 

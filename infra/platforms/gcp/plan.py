@@ -10,7 +10,7 @@ from infra.naming import normalised
 from infra.plan.blocks import block
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
-from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
@@ -87,6 +87,11 @@ class GcpSitePlan:
     def gateway_config(self) -> Mapping[str, Any]:
         """The content of the gateway's file."""
         return self.serving.gateway
+
+    @property
+    def drain(self) -> DrainLadder:
+        """How long each layer may take to end."""
+        return self.serving.drain
 
 
 class Gcp:
@@ -189,6 +194,7 @@ class Gcp:
             replicas=request.replicas,
             gateways=request.gateways,
             summary=_summary(details),
+            security=_security(details),
             details=details,
         )
 
@@ -244,6 +250,17 @@ def _summary(details: GcpSitePlan) -> dict[str, str]:
         f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor",
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
+    }
+
+
+def _security(details: GcpSitePlan) -> dict[str, str]:
+    cluster, limit = details.cluster, details.front_door.requests_per_minute
+    return {
+        "cluster's API": f"public, from {', '.join(cluster.public_cidrs)}" if cluster.public_cidrs else "private",
+        "front door": "on the internet, over TLS",
+        "firewall for the web": f"on, at most {limit} requests of one address in a minute" if limit else "none",
+        "images": "only those that Binary Authorization admits" if cluster.binary_authorization else "any image runs",
+        "deletion": "protected" if details.deletion_protection else "not protected",
     }
 
 

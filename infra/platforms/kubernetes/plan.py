@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.objective import ACCELERATORS
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
-from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
@@ -58,6 +58,11 @@ class KubernetesSitePlan:
     def gateway_config(self) -> Mapping[str, Any]:
         """The content of the gateway's file."""
         return self.serving.gateway
+
+    @property
+    def drain(self) -> DrainLadder:
+        """How long each layer may take to end."""
+        return self.serving.drain
 
 
 class Kubernetes:
@@ -152,8 +157,14 @@ class Kubernetes:
                 "drain": drain_text(serving.drain),
                 "scaled by": details.autoscaler.replace("_", " "),
             },
+            security={"front door": _certificate(door) if door else "none: reached from inside the cluster only"},
             details=details,
         )
+
+
+def _certificate(door: FrontDoorPlan) -> str:
+    made_by = f"of the issuer {door.tls_issuer}" if door.tls_issuer else f"in the secret {door.tls_secret}"
+    return f"{door.kind} for {door.host}, over TLS with the certificate {made_by}"
 
 
 def _drain(request: SiteRequest) -> DrainRequest:

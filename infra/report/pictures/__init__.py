@@ -1,0 +1,23 @@
+"""Pictures of a plan: each a small SVG that says in words what it shows. Which section has which is one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from infra.plan.types import DeploymentPlan
+from infra.report.pictures.fit import fit
+from infra.report.pictures.latency import latency
+from infra.report.pictures.price import price
+from infra.report.pictures.svg import Picture
+from infra.report.pictures.timeline import cold_starts, drains
+from infra.report.pictures.topology import topology
+
+# By the section's name. A model's or a site's own are drawn for the first few.
+PICTURES: Mapping[str, Callable[[DeploymentPlan], Iterator[Picture]]] = {
+    "sites": topology,
+    "fit": fit,
+    "load": latency,
+    "price": price,
+    "drain": drains,
+    "cold-start": cold_starts,
+}
