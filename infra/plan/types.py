@@ -152,8 +152,8 @@ class LoadPoint:
 @dataclass(frozen=True, kw_only=True)
 class ModelPerformance:
     """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
-    nothing predicts it well. `error_band` says how far the estimator was off on what was measured; `curve` goes from one
-    request at once to twice as many as run, where the rest waits."""
+    nothing predicts it well. `error_band` says how far the estimator was off on what was measured. `curve` goes from
+    one request at once to twice as many as run, where the rest waits."""
 
     input_tokens: int
     output_tokens: int

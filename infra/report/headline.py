@@ -28,7 +28,13 @@ def figures(plan: DeploymentPlan) -> list[Figure]:
     found = [_price(plan)]
     replicas = [model.replicas for model in plan.models.values()]
     total = Replicas(min=sum(r.min for r in replicas), max=sum(r.max for r in replicas))
-    found.append(Figure(label="replica" if total == Replicas(min=1, max=1) else "replicas", value=replica_range(total), detail=f"of {count(plan.models, 'model')}"))
+    found.append(
+        Figure(
+            label="replica" if total == Replicas(min=1, max=1) else "replicas",
+            value=replica_range(total),
+            detail=f"of {count(plan.models, 'model')}",
+        )
+    )
     found.append(Figure(label="GPUs", value=gpus(plan) or "none", detail="" if gpus(plan) else "engines on processors"))
     speeds = {name: model.performance for name, model in plan.models.items() if model.performance}
     if speeds:
@@ -71,5 +77,9 @@ def _price(plan: DeploymentPlan) -> Figure:
         return Figure(label="a month", value="no cloud bill", detail="all on own machines")
     month = plan.price.dollars_per_month
     missing = sum(line.dollars_per_month is None for line in plan.price.lines)
-    detail = f"without {count(missing, 'line')} that nobody says a price of" if missing else "at the fewest and the most replicas"
+    detail = (
+        f"without {count(missing, 'line')} that nobody says a price of"
+        if missing
+        else "at the fewest and the most replicas"
+    )
     return Figure(label="a month", value=dollars(month.min, month.max), detail=detail)

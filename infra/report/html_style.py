@@ -20,10 +20,12 @@ header { margin-bottom: 28px }
 .eyebrow { margin: 0; color: var(--accent); font-size: 13px; font-weight: 600; letter-spacing: .04em }
 h1 { margin: 2px 0 0; font-size: 34px; line-height: 1.2; letter-spacing: -.02em; overflow-wrap: anywhere }
 .lead { margin: 4px 0 0; color: var(--quiet); font-size: 17px; overflow-wrap: anywhere }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; margin: 24px 0 0 }
-.figure { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 14px 16px }
+.figures { display: flex; flex-wrap: wrap; gap: 12px; margin: 24px 0 0 }
+.figure { flex: 1 1 160px; background: var(--card); border: 1px solid var(--line); border-radius: 12px;
+  padding: 14px 16px }
+.figure:first-child { flex: 1.4 1 210px }
 .figure dt { color: var(--quiet); font-size: 13px }
-.figure dd { margin: 2px 0 0; font-size: 19px; font-weight: 650; line-height: 1.3; letter-spacing: -.01em;
+.figure dd { margin: 2px 0 0; font-size: 18px; font-weight: 650; line-height: 1.3; letter-spacing: -.01em;
   overflow-wrap: anywhere }
 .figure dd.detail { margin-top: 4px; color: var(--quiet); font-size: 12.5px; font-weight: 400; line-height: 1.4;
   letter-spacing: 0 }
@@ -43,7 +45,7 @@ th, td { text-align: left; vertical-align: top; padding: 7px 18px 7px 0; border-
 th { color: var(--quiet); font-weight: 500; font-size: 12.5px; white-space: nowrap; vertical-align: bottom }
 tbody th { color: var(--ink); font-weight: 600; font-size: 13.5px; vertical-align: top }
 tr:last-child > * { border-bottom: 0 }
-td, tbody th { min-width: 4em; max-width: 30em; overflow-wrap: anywhere }
+td, tbody th { min-width: 4em; max-width: 30em; overflow-wrap: break-word }
 td:last-child, th:last-child { padding-right: 0 }
 .number { text-align: right; white-space: nowrap }
 code { font: 12.5px/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace; background: var(--soft);
@@ -53,13 +55,13 @@ ul.lines { margin: 12px 0 0; padding: 0; list-style: none; color: var(--quiet); 
 ul.warnings { margin: 14px 0 0; padding: 0; list-style: none; display: grid; gap: 8px }
 ul.warnings li { background: var(--warn-soft); border: 1px solid var(--warn-line); border-left-width: 4px;
   border-radius: 8px; padding: 9px 14px; font-size: 14px; overflow-wrap: anywhere }
-ul.warnings .kind { color: var(--warn); font-weight: 600; margin-right: 6px }
+ul.warnings .kind { color: var(--warn); font-weight: 600; margin-right: 4px }
 details { margin-top: 16px }
 summary { cursor: pointer; color: var(--accent); font-size: 14px }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 28px 36px;
-  margin: 20px 0 6px; align-items: start }
-figure { margin: 0; min-width: 0; max-width: 480px }
-figure.whole { grid-column: 1 / -1; max-width: none }
+.charts { columns: 3 300px; column-gap: 40px }
+figure { margin: 20px 0 0; break-inside: avoid }
+.charts figure { margin: 0; padding: 26px 0 0; max-width: 460px }
+figure.of-narrow { display: none }
 figcaption { font-size: 14px; font-weight: 600; margin-bottom: 10px; overflow-wrap: anywhere }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin: 0 0 10px; padding: 0; list-style: none;
   color: var(--quiet); font-size: 12.5px }
@@ -82,12 +84,12 @@ svg .small { font-size: 12px } svg .quiet { fill: var(--quiet) } svg .strong { f
 .way { fill: none; stroke: var(--quiet); stroke-width: 1.5; stroke-linejoin: round } .head { fill: var(--quiet) }
 .way.link { stroke: var(--wrong) } .head.link { fill: var(--wrong) }
 .way.standby { stroke-dasharray: 6 4 } .way.fallback { stroke-dasharray: 2 3 }
-svg.narrow { display: none }
+figure.of-narrow { display: none }
 footer { color: var(--quiet); font-size: 13px; margin-top: 28px }
 @media (max-width: 720px) {
   .page { padding: 24px 14px 40px } h1 { font-size: 27px } section { padding: 18px 16px 20px }
-  .scroll { margin: 14px -16px 0; padding: 0 16px } .figures { grid-template-columns: 1fr 1fr; gap: 8px }
-  .figure { padding: 11px 12px } .figure dd { font-size: 16.5px }
-  svg.wide { display: none } svg.narrow { display: block } }
+  .scroll { margin: 14px -16px 0; padding: 0 16px } .figures { gap: 8px }
+  .figure { padding: 11px 12px; flex-basis: 130px } .figure dd { font-size: 16.5px }
+  figure.of-wide { display: none } figure.of-narrow { display: block } }
 @media print { body { background: none } section { break-inside: avoid } }
 """

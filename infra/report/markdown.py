@@ -28,6 +28,7 @@ _AT_THE_START = re.compile(r"^([-+#=]|\d+(?=[.)](\s|$)))")
 
 def to_markdown(plan: DeploymentPlan) -> str:
     """As complete as fits; what does not is counted, and JSON has it all."""
+    blocks: list[str] = []
     for most in MOST_SHOWN:
         blocks = [*_blocks(plan, most)]
         if sum(len(block) + 2 for block in blocks) <= LONGEST_CHARACTERS:
@@ -75,13 +76,10 @@ def _body(section: Section, most: int) -> Iterator[str]:
 def _table(table: Table, most: int) -> Iterator[str]:
     if table.title:
         yield f"**{escaped(table.title)}**\n"
-    # A column without a word is of figures.
-    right = ["" if any(c.isalpha() for row in table.rows for c in row[i].replace(" to ", "")) else ":"
-             for i in range(len(table.header))]  # fmt: skip
+    right = [":" if table.is_figures(column) else "" for column in range(len(table.header))]
     yield _row(table.header)
     yield f"|{'|'.join(f'---{side}' for side in right)}|"
-    # The last rows of a table are its sums.
-    shown = [*table.rows[: most - 2], *table.rows[-2:]] if len(table.rows) > most else table.rows
+    shown = table.first_rows(most)
     yield from map(_row, shown)
     yield from (f"\n{line}" for line in _more(len(table.rows) - len(shown), "row"))
 
@@ -103,7 +101,9 @@ def escaped(text: str) -> str:
     """Text that Markdown shows as it is; what stands between backticks becomes code."""
     if len(text) > LONGEST_CELL_CHARACTERS:
         text = text[:LONGEST_CELL_CHARACTERS].replace("`", "'") + "…"
-    return "".join(name(piece) if is_name else _plain(piece, index) for index, (is_name, piece) in enumerate(parts(text)))
+    return "".join(
+        name(piece) if is_name else _plain(piece, index) for index, (is_name, piece) in enumerate(parts(text))
+    )
 
 
 def name(text: str) -> str:

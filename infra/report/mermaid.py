@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 from infra.plan.types import DeploymentPlan
 from infra.report.places import placed
-from infra.report.topology import each_on, entrances, gateways_text, shown_sites
+from infra.report.topology import each_on, entrances, gateways_text, most_models, shown_sites
 from infra.report.words import count
 
 MOST_SITES = 6
-MOST_MODELS = 5
 # Anything else could end a label or begin a directive.
 _OTHER = re.compile(r"[^A-Za-z0-9 .,:/×·_-]")
 
@@ -42,10 +41,10 @@ def _site(own: str, name: str, plan: DeploymentPlan) -> Iterator[str]:
     site = plan.sites[name]
     yield f'  subgraph {own}["{label(f"{name} · {site.platform}")}"]'
     yield f'    {own}f["{label(site.endpoint)}"] --> {own}g["{label(gateways_text(site))}"]'
-    for number, model in enumerate(site.models[:MOST_MODELS]):
+    for number, model in enumerate(site.models[: most_models(plan)]):
         words = f"{label(placed(model, site))}<br/>{label(each_on(plan.models[model]))}"
         yield f'    {own}g --> {own}m{number}(["{words}"])'
-    if (left := len(site.models) - MOST_MODELS) > 0:
+    if (left := len(site.models) - most_models(plan)) > 0:
         yield f'    {own}g --> {own}m(["and {label(count(left, "more model"))}"])'
     yield "  end"
 

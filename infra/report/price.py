@@ -16,7 +16,10 @@ def price(plan: DeploymentPlan) -> Section | None:
     month, hour = found.dollars_per_month, found.dollars_per_hour
     whole = all(line.dollars_per_month for line in found.lines)
     rows = [
-        *((line.site, line.what, line.item, span(line.amount.min, line.amount.max), _month(line)) for line in found.lines),
+        *(
+            (line.site, line.what, line.item, span(line.amount.min, line.amount.max), _month(line))
+            for line in found.lines
+        ),
         ("all" if whole else "all with a price", "", "", "", span(month.min, month.max)),
         ("", "an hour", "", "", span(hour.min, hour.max)),
     ]

@@ -20,6 +20,11 @@ def shown_sites(plan: DeploymentPlan, most: int) -> list[str]:
     return [name for name in plan.sites if name in first]
 
 
+def most_models(plan: DeploymentPlan) -> int:
+    """How many of one site are drawn: fewer where many sites have them."""
+    return 4 if len(plan.sites) <= 2 else 2
+
+
 def gateways_text(site: SitePlan) -> str:
     """Zero gateways are started by the first request."""
     return count(site.gateways, "gateway") if site.gateways else "gateway, from zero"

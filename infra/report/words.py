@@ -22,7 +22,7 @@ def dollars(least: float, most: float) -> str:
 
 
 def replica_range(replicas: Replicas) -> str:
-    return str(replicas.min) if replicas.min == replicas.max else f"{replicas.min} to {replicas.max}"
+    return f"{replicas.min:,}" if replicas.min == replicas.max else f"{replicas.min:,} to {replicas.max:,}"
 
 
 def some(names: Iterable[str], most: int = MOST_NAMED) -> str:

@@ -190,7 +190,7 @@ class CloudRun:
                 "engines' services": "only the gateway may call them",
                 "front door": "Cloud Run's own address, over TLS"
                 if settings.domain is None
-                else "through the load balancer and from inside the network only, over TLS",
+                else "over TLS, through the load balancer or from inside",
             },
             details=details,
         )

@@ -164,7 +164,7 @@ class Kubernetes:
 
 def _certificate(door: FrontDoorPlan) -> str:
     made_by = f"of the issuer {door.tls_issuer}" if door.tls_issuer else f"in the secret {door.tls_secret}"
-    return f"{door.kind} for {door.host}, over TLS with the certificate {made_by}"
+    return f"{door.kind}, over TLS: certificate {made_by}"
 
 
 def _drain(request: SiteRequest) -> DrainRequest:

@@ -1,4 +1,4 @@
-"""Pictures of a plan: each a small SVG that says in words what it shows. Which section has which is one line here."""
+"""Pictures of a plan: each a small SVG that says in words what it shows. A chart more is a line here."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from infra.report.pictures.svg import Picture
 from infra.report.pictures.timeline import cold_starts, drains
 from infra.report.pictures.topology import topology
 
-# By the section's name. A model's or a site's own are drawn for the first few.
-PICTURES: Mapping[str, Callable[[DeploymentPlan], Iterator[Picture]]] = {
-    "sites": topology,
+# In the order in which they stand; a model's or a site's own are drawn for the first few.
+CHARTS: Mapping[str, Callable[[DeploymentPlan], Iterator[Picture]]] = {
     "fit": fit,
-    "load": latency,
     "price": price,
+    "latency": latency,
     "drain": drains,
     "cold-start": cold_starts,
 }
+
+__all__ = ["CHARTS", "topology"]

@@ -16,8 +16,8 @@ class Frame:
     height: float
     most_x: float
     most_y: float
-    left: float = 52
-    right: float = 12
+    left: float = 46
+    right: float = 8
     wanted_ticks: int = 3
 
     @property

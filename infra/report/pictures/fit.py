@@ -11,7 +11,7 @@ from infra.report.words import count
 
 MOST_MODELS = 10
 PARTS = (("weights", "c1"), ("KV cache", "c2"), ("reserve", "c3"), ("free", "c0"))
-BAR, STEP = 26, 84
+BAR, STEP = 26, 104
 
 
 def fit(plan: DeploymentPlan) -> Iterator[Picture]:
@@ -28,18 +28,16 @@ def fit(plan: DeploymentPlan) -> Iterator[Picture]:
         parts = ", ".join(f"{part} {gib:.2f}" for (part, _), gib in zip(PARTS, _gib(memory), strict=True))
         said.append(f"{name}: {parts} of {memory.total_gib:.1f} GiB")
         top += STEP
-    if left := len(known) - MOST_MODELS:
-        if left > 0:
-            body.append(text(0, top + 14, f"and {count(left, 'more model')}, listed below", "quiet"))
-            top += 24
+    if (left := len(known) - MOST_MODELS) > 0:
+        body.append(text(0, top + 14, f"and {count(left, 'more model')}, listed below", "quiet"))
+        top += 34
     if known:
         yield Picture(
-            title="Where the memory of each GPU goes",
+            title="Memory of each GPU, in GiB",
             description=". ".join(said) + ".",
             width=CHART_WIDTH,
-            height=max(40, top - 8),
+            height=top - 14,
             body="".join(body),
-            legend=PARTS,
         )
 
 
@@ -50,10 +48,13 @@ def _bar(top: float, name: str, where: str, memory: ModelMemory) -> Iterator[str
     for (part, style), gib in zip(PARTS, _gib(memory), strict=True):
         width = CHART_WIDTH * max(0.0, gib) / memory.total_gib
         yield rect(x, top + 24, width - 1.5, BAR, f"fill {style}", title=f"{part}: {gib:.2f} GiB")
-        # Where the part is too narrow, the legend's colour and the table have the number.
-        if width > 34:
-            yield text(x + width / 2, top + 24 + BAR + 17, f"{gib:.2f}", "small", anchor="middle")
         x += width
+    # Below, in columns: a part may be too narrow for its own number.
+    for index, ((part, style), gib) in enumerate(zip(PARTS, _gib(memory), strict=True)):
+        column, y = index * CHART_WIDTH / len(PARTS), top + 24 + BAR
+        yield rect(column, y + 9, 9, 9, f"fill {style}", radius=2)
+        yield text(column + 14, y + 18, part, "quiet small")
+        yield text(column + 14, y + 34, f"{gib:.2f}", "small")
 
 
 def _gib(memory: ModelMemory) -> tuple[float, ...]:

@@ -16,8 +16,7 @@ def latency(plan: DeploymentPlan) -> Iterator[Picture]:
     """Three panels over the same load: tokens a second, time per token, time to the first."""
     known = {n: m.performance for n, m in plan.models.items() if m.performance and m.performance.curve}
     for name, speed in [*known.items()][:MOST_MODELS]:
-        if speed is not None:
-            yield _picture(name, speed)
+        yield _picture(name, speed)
 
 
 def _picture(name: str, speed: ModelPerformance) -> Picture:
@@ -26,7 +25,7 @@ def _picture(name: str, speed: ModelPerformance) -> Picture:
         ("Output tokens a second", lambda point: (point.output_tokens_per_second,), "s3"),
         ("Time per output token, ms", lambda point: (point.time_per_output_token_ms,), "s1"),
         (
-            "Time to first token, ms: 80 of 100 between",
+            "Time to first token, ms",
             lambda point: (point.time_to_first_token_ms_low, point.time_to_first_token_ms_high),
             "s2",
         ),

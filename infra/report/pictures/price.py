@@ -25,11 +25,16 @@ def price(plan: DeploymentPlan) -> Iterator[Picture]:
     if len(steps) > MOST_COLUMNS:
         steps = [round(fewest + (most - fewest) * index / (MOST_COLUMNS - 1)) for index in range(MOST_COLUMNS)]
     month = plan.price.dollars_per_month
-    frame = Frame(top=26, height=HEIGHT, most_x=len(steps), most_y=month.max, wanted_ticks=4, left=66)
-    body = [*frame.grid("$")]
+    frame = Frame(top=34, height=HEIGHT, most_x=len(steps), most_y=month.max, wanted_ticks=4, left=58)
+    body = [
+        *frame.grid("$"),
+        text(CHART_WIDTH, 12, f"{dollars(month.max, month.max)} with {most}", "small", anchor="end"),
+    ]
+    if most > fewest:
+        body.append(text(0, 12, f"{dollars(month.min, month.min)} with {fewest}", "small"))
     for index, replicas in enumerate(steps):
         share = (replicas - fewest) / (most - fewest) if most > fewest else 1.0
-        body += _column(frame, index, by_site, share, labelled=index in (0, len(steps) - 1))
+        body += _column(frame, index, by_site, share)
         middle = frame.x(index + 0.5)
         body.append(text(middle, frame.top + HEIGHT + 18, str(replicas), "quiet small", anchor="middle"))
     body.append(text((frame.left + CHART_WIDTH) / 2, frame.top + HEIGHT + 38, "replicas, all models together",
@@ -65,11 +70,8 @@ def _by_site(bill: PricePlan) -> Mapping[str, Dollars]:
     }
 
 
-def _column(
-    frame: Frame, index: int, by_site: Mapping[str, Dollars], share: float, *, labelled: bool
-) -> Iterator[str]:
-    x, width = frame.x(index + 0.16), frame.x(index + 0.84) - frame.x(index + 0.16)
-    width = min(width, 56)
+def _column(frame: Frame, index: int, by_site: Mapping[str, Dollars], share: float) -> Iterator[str]:
+    width = min(56, frame.x(0.68) - frame.x(0))
     x = frame.x(index + 0.5) - width / 2
     low = 0.0
     for (name, month), style in zip(by_site.items(), STYLES, strict=False):
@@ -77,5 +79,3 @@ def _column(
         top, bottom = frame.y(low + value), frame.y(low)
         yield rect(x, top, width, bottom - top, f"fill {style}", title=f"{name}: {dollars(value, value)} a month")
         low += value
-    if labelled:
-        yield text(frame.x(index + 0.5), frame.y(low) - 7, dollars(low, low), "strong small", anchor="middle")

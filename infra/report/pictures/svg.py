@@ -10,9 +10,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 # Of a usual sans-serif: the mean width of a character, as a part of the type size.
 CHARACTER_WIDTH = 0.56
+BOLDER = 1.12
 SMALL, USUAL = 12, 13
 # What charts are wide: readable on a phone without being scaled much, and two or three beside each other elsewhere.
-CHART_WIDTH = 420
+CHART_WIDTH = 340
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +39,12 @@ def svg(picture: Picture, identity: str) -> str:
     )
 
 
-def text(x: float, y: float, content: str, style: str = "", *, anchor: str = "start", width: float | None = None) -> str:
+def text(
+    x: float, y: float, content: str, style: str = "", *, anchor: str = "start", width: float | None = None
+) -> str:
     """One line; with a width, cut to it, and whole as its tooltip."""
-    shown = content if width is None else cut(content, width, SMALL if "small" in style else USUAL)
+    size = (SMALL if "small" in style else USUAL) * (BOLDER if "strong" in style else 1)
+    shown = content if width is None else cut(content, width, size)
     whole = f"<title>{xml(content)}</title>" if shown != content else ""
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
     return f'<text x="{_n(x)}" y="{_n(y)}"{_class(style)}{place}>{xml(shown)}{whole}</text>'
@@ -64,7 +68,7 @@ def path(points: Iterable[tuple[float, float]], style: str, *, closed: bool = Fa
 
 
 def dot(x: float, y: float, style: str, title: str) -> str:
-    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="3.5"{_class(style)}><title>{xml(title)}</title></circle>'
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="2.5"{_class(style)}><title>{xml(title)}</title></circle>'
 
 
 def arrow(points: list[tuple[float, float]], style: str) -> str:

@@ -50,12 +50,11 @@ def drains(plan: DeploymentPlan) -> Iterator[Picture]:
         ]
         yield _picture(f"Drain on {some(names, 3)}", bars, ladder.longest_generation_seconds)
     laddered = {name for names in ladders(plan).values() for name in names}
-    own = {
-        model.drain: name
-        for name, model in reversed(plan.models.items())
-        if any(site not in laddered for site in model.sites)
-    }
-    for drain, name in [*reversed(own.items())][: MOST - drawn]:
+    own: dict[DrainPlan, str] = {}
+    for name, model in plan.models.items():
+        if not laddered.issuperset(model.sites):
+            own.setdefault(model.drain, name)
+    for drain, name in [*own.items()][: MOST - drawn]:
         yield _picture(f"Drain of {name} on its own machine", _bars(drain), drain.longest_generation_seconds)
 
 
@@ -98,15 +97,17 @@ def _picture(title: str, bars: Sequence[Bar], longest: float | None) -> Picture:
     bottom = top + len(bars) * STEP
     for index, bar in enumerate(bars):
         y = top + index * STEP
-        body.append(text(0, y + 14, bar.name, "", width=CHART_WIDTH * 0.55))
+        body.append(text(0, y + 14, bar.name, "", width=CHART_WIDTH - 16 - 7 * len(bar.note)))
         body.append(text(CHART_WIDTH, y + 14, bar.note, "strong small" if bar.wrong else "small", anchor="end"))
         style = "wrong" if bar.wrong else "c1"
         body.append(rect(0, y + 20, CHART_WIDTH, BAR, "track", radius=3))
-        body.append(rect(bar.start * scale, y + 20, (bar.high - bar.start) * scale, BAR, f"fill light {style}", radius=3))
+        body.append(
+            rect(bar.start * scale, y + 20, (bar.high - bar.start) * scale, BAR, f"fill light {style}", radius=3)
+        )
         body.append(rect(bar.start * scale, y + 20, (bar.low - bar.start) * scale, BAR, f"fill {style}", radius=3))
     if longest is not None:
         x = min(longest, most) * scale
-        body += [line(x, top + i * STEP + 17, x, top + i * STEP + 23 + BAR, "mark") for i in range(len(bars))]
+        body += [line(x, top + i * STEP + 19, x, top + i * STEP + 23 + BAR, "mark") for i in range(len(bars))]
         near = x > CHART_WIDTH / 2
         body.append(text(x - 4 if near else x + 4, 11, f"longest answer {longest:g} s", "quiet small",
                          anchor="end" if near else "start"))  # fmt: skip

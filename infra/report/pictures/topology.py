@@ -6,15 +6,15 @@ Drawn twice, for wide and for narrow pages: the page shows the one that fits.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infra.plan.types import DeploymentPlan, Replicas, SitePlan
 from infra.report.pictures.svg import Picture, arrow, rect, text
 from infra.report.places import placed
-from infra.report.topology import each_on, entrances, gateways_text, shown_sites
+from infra.report.topology import each_on, entrances, gateways_text, most_models, shown_sites
 from infra.report.words import count, some
 
-MOST_SITES, MOST_MODELS, MOST_SQUARES = 8, 4, 16
+MOST_SITES, MOST_SQUARES = 6, 16
 BOX, GAP, HEADER, PADDING, FOOTER = 58, 12, 46, 16, 24
 
 
@@ -33,14 +33,15 @@ class Form:
         return self.width - self.x - self.right
 
 
-WIDE = Form(kind="topology wide", width=1040, x=216, right=44, beside=True)
-NARROW = Form(kind="topology narrow", width=360, x=26, right=26, beside=False)
+WIDE = Form(kind="wide", width=1040, x=216, right=44, beside=True)
+NARROW = Form(kind="narrow", width=360, x=26, right=26, beside=False)
 
 
 def topology(plan: DeploymentPlan) -> Iterator[Picture]:
     """The same, wide and narrow."""
     for form in (WIDE, NARROW):
-        yield _picture(plan, form)
+        # The right margin is for ways between sites.
+        yield _picture(plan, form if plan.links else replace(form, right=1))
 
 
 def _picture(plan: DeploymentPlan, form: Form) -> Picture:
@@ -70,8 +71,7 @@ def _picture(plan: DeploymentPlan, form: Form) -> Picture:
 
 def _height(plan: DeploymentPlan, name: str, form: Form) -> float:
     site = plan.sites[name]
-    models = max(1, min(len(site.models), MOST_MODELS) + (len(site.models) > MOST_MODELS))
-    boxes = models if form.beside else models + 2
+    boxes = len([*_model_boxes(plan, site)]) + (0 if form.beside else 2)
     arrived = any(link.target == name for link in plan.links)
     return HEADER + boxes * (BOX + GAP) - GAP + PADDING + (FOOTER if arrived else 0) + (0 if form.beside else 20)
 
@@ -87,7 +87,7 @@ def _site(plan: DeploymentPlan, name: str, form: Form, top: float) -> Iterator[s
     boxes = [*_model_boxes(plan, site)]
     if form.beside:
         gap = 34.0
-        first, second = 226.0, 172.0
+        first, second = 250.0, 172.0
         third = width - first - second - 2 * gap
         yield from _box(x, y, first, site.endpoint, door, "door")
         yield from _box(x + first + gap, y, second, gateways_text(site), records, "gateway")
@@ -115,11 +115,12 @@ def _site(plan: DeploymentPlan, name: str, form: Form, top: float) -> Iterator[s
 
 
 def _model_boxes(plan: DeploymentPlan, site: SitePlan) -> Iterator[tuple[str, str, Replicas]]:
-    for name in site.models[:MOST_MODELS]:
+    most = most_models(plan)
+    for name in site.models[:most]:
         model = plan.models[name]
-        detail = f"{model.engine.replace('_', ' ')}, each on {each_on(model)}"
+        detail = f"{model.engine}, each on {each_on(model)}"
         yield placed(name, site), detail, site.replicas[name]
-    if (left := len(site.models) - MOST_MODELS) > 0:
+    if (left := len(site.models) - most) > 0:
         yield count(left, "more model"), "listed below", Replicas(min=0, max=0)
     if not site.models:
         yield "no model here", "passes requests on", Replicas(min=0, max=0)
