@@ -20,7 +20,7 @@ LONGEST_CHARACTERS = 60_000
 # Rows of a table, tables or warnings of a section: as many as there is room for.
 MOST_SHOWN = (40, 20, 10, 5, 2)
 LONGEST_CELL_CHARACTERS = 300
-_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+_SPECIAL = re.compile(r"([\\`*_\[\]~$])")
 # What GitHub makes a mention or a reference of, in text that is rendered already: only a break inside stops it.
 _REFERENCE = re.compile(r"([@#!%])(?=\w)")
 _AT_THE_START = re.compile(r"^([-+#=]|\d+(?=[.)](\s|$)))")
@@ -107,11 +107,12 @@ def escaped(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """Code, in which nothing means anything; a bar would still end a cell."""
-    return f"`{text.replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+    """Code, in which nothing means anything; but a bar would still end a cell, so it is written otherwise."""
+    text = text.replace("`", "'")
+    return f"<code>{_plain(text, 1)}</code>" if "|" in text or "\\" in text else f"`{text}`"
 
 
 def _plain(text: str, index: int) -> str:
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "&#124;")
     text = _REFERENCE.sub(r"\1<!-- -->", _SPECIAL.sub(r"\\\1", text))
     return text if index else _AT_THE_START.sub(r"\\\1" if not text[:1].isdigit() else r"\1\\", text)

@@ -16,7 +16,7 @@ class Frame:
     height: float
     most_x: float
     most_y: float
-    left: float = 46
+    left: float = 52
     right: float = 8
     wanted_ticks: int = 3
 

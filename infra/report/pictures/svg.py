@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 # Of a usual sans-serif: the mean width of a character, as a part of the type size.
 CHARACTER_WIDTH = 0.56
@@ -99,11 +99,11 @@ def cut(content: str, width: float, size: float = USUAL) -> str:
 
 def xml(content: str) -> str:
     """Text without what XML does not have."""
-    return escape("".join(c if c.isprintable() else " " for c in content), {'"': "&quot;", "'": "&#39;"})
+    return escape("".join(c if c.isprintable() else " " for c in content))
 
 
 def _class(style: str) -> str:
-    return f" class={quoteattr(style)}" if style else ""
+    return f' class="{xml(style)}"' if style else ""
 
 
 def _n(number: float) -> str:
