@@ -84,7 +84,6 @@ svg .small { font-size: 12px } svg .quiet { fill: var(--quiet) } svg .strong { f
 .way { fill: none; stroke: var(--quiet); stroke-width: 1.5; stroke-linejoin: round } .head { fill: var(--quiet) }
 .way.link { stroke: var(--wrong) } .head.link { fill: var(--wrong) }
 .way.standby { stroke-dasharray: 6 4 } .way.fallback { stroke-dasharray: 2 3 }
-figure.of-narrow { display: none }
 footer { color: var(--quiet); font-size: 13px; margin-top: 28px }
 @media (max-width: 720px) {
   .page { padding: 24px 14px 40px } h1 { font-size: 27px } section { padding: 18px 16px 20px }

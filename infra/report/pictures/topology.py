@@ -87,7 +87,7 @@ def _site(plan: DeploymentPlan, name: str, form: Form, top: float) -> Iterator[s
     boxes = [*_model_boxes(plan, site)]
     if form.beside:
         gap = 34.0
-        first, second = 250.0, 172.0
+        first, second = 240.0, 172.0
         third = width - first - second - 2 * gap
         yield from _box(x, y, first, site.endpoint, door, "door")
         yield from _box(x + first + gap, y, second, gateways_text(site), records, "gateway")
@@ -118,7 +118,7 @@ def _model_boxes(plan: DeploymentPlan, site: SitePlan) -> Iterator[tuple[str, st
     most = most_models(plan)
     for name in site.models[:most]:
         model = plan.models[name]
-        detail = f"{model.engine}, each on {each_on(model)}"
+        detail = f"{model.engine}, {each_on(model)}{' each' if model.accelerator else ''}"
         yield placed(name, site), detail, site.replicas[name]
     if (left := len(site.models) - most) > 0:
         yield count(left, "more model"), "listed below", Replicas(min=0, max=0)
