@@ -10,7 +10,7 @@ from infra.catalog.gpus import gpus
 from infra.catalog.models import Model, find_model
 from infra.config import ModelSettings
 from infra.engines import ENGINES
-from infra.plan.types import LoadPoint, ModelMemory, ModelPerformance
+from infra.plan.figures import LoadPoint, ModelMemory, ModelPerformance
 from infra.sizing import types as sizing
 from infra.sizing.evaluate import Sized, evaluate
 from infra.sizing.kv_cache import kv_dtype_or_default

@@ -8,7 +8,8 @@ from datetime import date
 
 from infra.cost import BudgetSettings, PricingSettings
 from infra.naming import DEPLOYMENT_KEY
-from infra.plan.types import Amount, Dollars, ModelPlan, ModelPrice, PriceLine, PricePlan, SitePlan
+from infra.plan.figures import ModelPrice
+from infra.plan.types import Amount, Dollars, ModelPlan, PriceLine, PricePlan, SitePlan
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteRequest
 from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, token_prices

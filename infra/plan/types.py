@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.plan.figures import ModelMemory, ModelPerformance, ModelPrice
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
@@ -120,59 +122,6 @@ class Accelerator:
 
     type: str
     count: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelMemory:
-    """Where the memory of one GPU goes, estimated. `reserved_gib` is for activations, graphs and what an engine keeps
-    beside tensors."""
-
-    weights_gib: float
-    kv_cache_gib: float
-    reserved_gib: float
-    free_gib: float
-
-    @property
-    def total_gib(self) -> float:
-        """What one GPU has."""
-        return self.weights_gib + self.kv_cache_gib + self.reserved_gib + self.free_gib
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadPoint:
-    """What one replica does with so many requests at once, estimated as `ModelPerformance` is."""
-
-    concurrent_requests: int
-    output_tokens_per_second: float
-    time_per_output_token_ms: float
-    time_to_first_token_ms_low: int
-    time_to_first_token_ms_high: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPerformance:
-    """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
-    nothing predicts it well. `error_band` says how far the estimator was off on what was measured. `curve` goes from
-    one request at once to twice as many as run, where the rest waits."""
-
-    input_tokens: int
-    output_tokens: int
-    running_requests: int
-    requests_per_second: float
-    output_tokens_per_second: float
-    time_per_output_token_ms: float
-    time_to_first_token_ms_low: int
-    time_to_first_token_ms_high: int
-    estimator: str
-    error_band: str
-    curve: tuple[LoadPoint, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPrice:
-    """What a million tokens of answers cost in machines of its own at that performance: at full load, all replicas."""
-
-    dollars_per_million_output_tokens: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from infra.plan.types import DeploymentPlan, ModelMemory, ModelPlan, Weights
+from infra.plan.figures import ModelMemory
+from infra.plan.types import DeploymentPlan, ModelPlan, Weights
 from infra.report.section import Depth, Row, Section, Table
 from infra.report.topology import each_on
 from infra.report.words import replica_range

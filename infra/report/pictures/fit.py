@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.plan.types import DeploymentPlan, ModelMemory
+from infra.plan.figures import ModelMemory
+from infra.plan.types import DeploymentPlan
 from infra.report.pictures.svg import CHART_WIDTH, Picture, rect, text
 from infra.report.topology import each_on
 from infra.report.words import count

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from infra.plan.types import DeploymentPlan, LoadPoint, ModelPerformance
+from infra.plan.figures import LoadPoint, ModelPerformance
+from infra.plan.types import DeploymentPlan
 from infra.report.pictures.chart import Frame
 from infra.report.pictures.svg import CHART_WIDTH, Picture, dot, line, path, text
 
