@@ -16,7 +16,7 @@ from setuptools import setup  # pyright: ignore[reportMissingModuleSource]
 _COMPILED = {
     "": """answers application asgi bounds connection context engine_errors events exchange journal lifeline metrics
         pipeline policy refusal relay state upstream upstream_by_scheme upstream_connection upstream_http wire
-        write_batch""",
+        workers write_batch""",
     "audit/": "chain clock log request rows store tap writer",
     "identity/": "api_keys certificates",
     "limits/": """estimate headers ledger meter quota redis_store refusals settlement store usage_filter usage_stream

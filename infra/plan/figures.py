@@ -1,4 +1,4 @@
-"""The figures of a model in a plan: where a GPU's memory goes, how fast a replica is, what its tokens cost."""
+"""The figures of a model in a plan: where a GPU's memory goes and how fast a replica is."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ class LoadPoint:
 @dataclass(frozen=True, kw_only=True)
 class ModelPerformance:
     """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
-    nothing predicts it well. `error_band` says how far the estimator was off on what was measured. `curve` goes from
-    one request at once to twice as many as run, where the rest waits."""
+    nothing predicts it well. `error_band` says how far the estimator was off on what was measured, `prefill_share` what
+    part of the machine's time goes into prompts. `curve` goes from one request at once to twice as many as run, where
+    the rest waits."""
 
     input_tokens: int
     output_tokens: int
@@ -48,11 +49,5 @@ class ModelPerformance:
     time_to_first_token_ms_high: int
     estimator: str
     error_band: str
+    prefill_share: float
     curve: tuple[LoadPoint, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPrice:
-    """What a million tokens of answers cost in machines of its own at that performance: at full load, all replicas."""
-
-    dollars_per_million_output_tokens: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -11,11 +10,13 @@ from infra.catalog.models import Model, find_model
 from infra.config import ModelSettings
 from infra.engines import ENGINES
 from infra.plan.figures import LoadPoint, ModelMemory, ModelPerformance
+from infra.plan.stored_weights import stored_precision
 from infra.sizing import types as sizing
+from infra.sizing.constants import constants_for
 from infra.sizing.evaluate import Sized, evaluate
 from infra.sizing.kv_cache import kv_dtype_or_default
-from infra.sizing.performance import ROOFLINE
-from infra.sizing.precision import PRECISIONS, Precision, find_precision
+from infra.sizing.performance import ROOFLINE, parts
+from infra.sizing.precision import PRECISIONS, Precision
 from infra.sizing.select import largest_batch
 from infra.sizing.types import LLAMA_CPP, Memory, Objective, Shape, Workload
 
@@ -30,7 +31,6 @@ _MEMORY_PERCENT = {
     "sglang": "static_memory_percent",
     "tensorrt_llm": "kv_cache_memory_percent",
 }
-_GGUF_TYPE = re.compile(r"(?<![a-z0-9])(i?q\d(?:_[a-z0-9]+)*|tq\d_\d|mxfp4|bf16|f16|f32)(?![a-z0-9])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,16 @@ class Fit:
             estimator=speed.estimator,
             error_band=speed.error_band,
             curve=_curve(self.sized.shape, workload, self.sized.memory),
+            prefill_share=round(self._prefill_share, 3),
         )
+
+    @property
+    def _prefill_share(self) -> float:
+        """A request has its prompt's computation alone, and shares its steps with all that run."""
+        shape, workload = self.sized.shape, self.sized.workload
+        batch, part = parts(shape, workload, self.sized.memory, constants_for(shape.engine))
+        steps_ms = part.step_ms * workload.output_tokens / batch
+        return part.prefill_ms / (part.prefill_ms + steps_ms)
 
 
 def fit(settings: ModelSettings) -> Fit | str | None:
@@ -167,16 +176,10 @@ def _shape(settings: ModelSettings) -> Shape | str | None:
 
 
 def _precision(settings: ModelSettings, model: Model, repo: str, file: str | None) -> Precision | str:
-    """How the weights are stored, by the names that publishers give: of a GGUF file, or of a repository."""
-    if settings.engine.kind == LLAMA_CPP:
-        named = _GGUF_TYPE.findall((file or "").lower())
-        found = find_precision(named[-1], model, gguf=True) if named else None
-        return found or f"`{file}` does not say how its weights are stored"
-    parts = re.split(r"[-_.]", repo.rpartition("/")[2].lower())
-    stored = next((p for part in parts if (p := find_precision(part, model)) and not p.gguf), None)
-    stored = stored or find_precision(model.native_precision, model)
-    if stored is None:
-        return f"`{model.native_precision}` weights have no figures"
+    """How the weights are once they are loaded."""
+    stored = stored_precision(settings.engine.kind, model, repo, file)
+    if isinstance(stored, str) or stored.gguf:
+        return stored
     if stored.bytes_per_parameter < 2:
         return stored
     if settings.quantization is not None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from infra.plan.types import DeploymentPlan, PriceLine
+from collections.abc import Iterator
+
+from infra.plan.price_types import ModelPrice, PriceLine
+from infra.plan.types import DeploymentPlan
 from infra.report.section import Depth, Section, Table
 from infra.report.words import span
 
@@ -22,21 +25,28 @@ def price(plan: DeploymentPlan) -> Section | None:
         ),
         ("all" if whole else "all with a price", "", "", "", span(month.min, month.max)),
         ("", "an hour", "", "", span(hour.min, hour.max)),
+        ("", "an hour, now", "", "", span(found.dollars_per_hour_now, found.dollars_per_hour_now)),
     ]
-    tokens = tuple(
-        f"model {name}: ${model.price.dollars_per_million_output_tokens:.2f} in machines for a million tokens of "
-        "answers, at full load"
-        for name, model in plan.models.items()
-        if model.price
-    )
+    tokens = (line for name, model in plan.models.items() if model.price for line in _tokens(name, model.price))
     return Section(
         name="price",
         title="Price",
         note=f"US dollars{since}; without the traffic of answers",
         tables=(Table(header=("site", "what", "item", "amount", "$/month"), rows=rows),),
-        lines=tokens,
+        lines=tuple(tokens),
         depth=Depth.LONG,
     )
+
+
+def _tokens(name: str, price: ModelPrice) -> Iterator[str]:
+    dollars, prompts = price.dollars_per_million_output_tokens, price.dollars_per_million_input_tokens
+    yield f"model {name}: ${dollars:.2f} in machines for a million tokens of answers, at full load"
+    yield f"model {name}: of it, ${prompts:.3f} for each million tokens of prompts"
+    if price.stated_load is not None:
+        yield (
+            f"model {name}: ${price.dollars_per_million_output_tokens_at_stated_load:.2f} at the load of its "
+            f"objective, {price.stated_load:.0%} of what then runs"
+        )
 
 
 def _month(line: PriceLine) -> str:

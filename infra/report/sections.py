@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from infra.plan.types import DeploymentPlan
-from infra.report.cold_start import cold_start
+from infra.report.cold_start import cold_start, cold_start_phases
 from infra.report.drain import drain, drain_ladders
 from infra.report.models import clients, fit_and_speed, load, models, remote_models
 from infra.report.places import each_site, links, sites
@@ -23,10 +23,11 @@ SECTIONS: tuple[Callable[[DeploymentPlan], Section | None], ...] = (
     fit_and_speed,
     load,
     remote_models,
+    cold_start,
+    cold_start_phases,
     price,
     drain,
     drain_ladders,
-    cold_start,
     security,
     clients,
     warnings,

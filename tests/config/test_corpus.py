@@ -96,6 +96,7 @@ BEYOND_A_SCHEMA = {
     "sha256-without-file",
     "budget-no-price",
     "budget-over",
+    "cold-start",
     "fit-context",
     "fit-objective",
     "fit-weights",

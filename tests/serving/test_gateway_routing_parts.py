@@ -133,7 +133,7 @@ def test_turns_of_a_conversation_share_a_key_and_other_conversations_do_not() ->
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
+        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(),
         lambda x: st.lists(x) | st.dictionaries(st.text(), x),
         max_leaves=20,
     )

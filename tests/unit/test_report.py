@@ -67,6 +67,11 @@ def test_text_says_what_will_be_there() -> None:
         "  chat   llama_cpp  generate  8192 tokens  2048 tokens     8        1         processors  "
         "bartowski/SmolLM2-1.7B-Instruct-GGUF/weights/SmolLM2-1.7B-Instruct-Q4_K_M.gguf @ 9217f5db79a2",
         "",
+        "COLD START, in seconds at best and at worst, estimated: from when a replica is needed to its first answer",
+        "  model  slowest at  provision node  pull image  fetch weights  load    warm up  in all   may take",
+        "  chat   desk        0               0           3 to 8         0 to 2  1 to 5   4 to 15  300",
+        "  model chat: to shorten it, nothing: replicas always run",
+        "",
         "DRAIN, in seconds: how long each layer may take to end, so that no answer is cut",
         "  model  longest wait  longest generation  engine  gateway  process group",
         "  chat   0             300                 300     305      330",

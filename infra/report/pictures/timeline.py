@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from infra.plan.start_types import ModelColdStart
 from infra.plan.types import DeploymentPlan, DrainPlan
-from infra.report.cold_start import ShownPhase, phases_of, total_of
+from infra.report.cold_start import starts
 from infra.report.drain import ladders
 from infra.report.pictures.svg import CHART_WIDTH, Picture, line, rect, text
 from infra.report.words import some
@@ -60,10 +61,9 @@ def drains(plan: DeploymentPlan) -> Iterator[Picture]:
 
 def cold_starts(plan: DeploymentPlan) -> Iterator[Picture]:
     """One phase after the other: solid as long as it takes at best, light until it has ended at worst."""
-    known = {name: phases for name, model in plan.models.items() if (phases := phases_of(model))}
-    for name, phases in [*known.items()][:MOST]:
-        low, high = total_of(phases)
-        yield _picture(f"Cold start of {name}: {low:.0f} to {high:.0f} s", [*_phases(phases)], None)
+    for name, start in [*starts(plan).items()][:MOST]:
+        title = f"Cold start of {name}: {start.total_seconds_low:.0f} to {start.total_seconds:.0f} s"
+        yield _picture(title, [*_phases(start)], None)
 
 
 def _bars(drain: DrainPlan) -> list[Bar]:
@@ -75,18 +75,18 @@ def _bars(drain: DrainPlan) -> list[Bar]:
     return [Bar(name=n, start=0, low=seconds, high=seconds, note=f"{seconds} s") for n, seconds in layers.items()]
 
 
-def _phases(phases: Sequence[ShownPhase]) -> Iterator[Bar]:
+def _phases(start: ModelColdStart) -> Iterator[Bar]:
     """Each begins where those before it end at worst."""
     at = 0.0
-    for phase in phases:
+    for phase in start.phases:
         yield Bar(
-            name=phase.name,
+            name=phase.name.replace("_", " "),
             start=at,
             low=at + phase.seconds_low,
-            high=at + phase.seconds_high,
-            note=f"{phase.seconds_low:.0f} to {phase.seconds_high:.0f} s",
+            high=at + phase.seconds,
+            note=f"{phase.seconds_low:.0f} to {phase.seconds:.0f} s",
         )
-        at += phase.seconds_high
+        at += phase.seconds
 
 
 def _picture(title: str, bars: Sequence[Bar], longest: float | None) -> Picture:

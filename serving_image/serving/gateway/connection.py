@@ -42,7 +42,6 @@ class GatewayConnection(asyncio.Protocol):
         self._writes = config.traffic.writes
         self._keep_alive_seconds = config.timeout_keep_alive
         self._connections = cast("set[GatewayConnection]", server_state.connections)
-        self._tasks = server_state.tasks
         self._transport: asyncio.Transport = cast("Any", None)
         self._parser = httptools.HttpRequestParser(self)
         # Bytes behind a request that said `Connection: close` are ignored: the request itself was good.
@@ -211,11 +210,6 @@ class GatewayConnection(asyncio.Protocol):
             if self._waiting:
                 self._start(self._waiting.popleft())
 
-    def ended(self, exchange: Exchange) -> None:
-        """The application is done with it."""
-        if exchange.task is not None:
-            self._tasks.discard(exchange.task)
-
     def standard_headers(self) -> bytes:
         """What every answer's head begins with."""
         return self._traffic.date_line
@@ -266,10 +260,8 @@ class GatewayConnection(asyncio.Protocol):
 
     def _start(self, exchange: Exchange) -> None:
         self._running = exchange
-        # Kept in a set because the event loop refers to tasks only weakly; `ended` takes it out again.
-        task = exchange.task = self.loop.create_task(exchange.run(self._application))
-        exchange.scope["slipway.task"] = task
-        self._tasks.add(task)
+        exchange.scope["slipway.exchange"] = exchange
+        self._traffic.workers.start(exchange, self._application, self.loop)
 
     def _refuse_http(self, found: str) -> None:
         """Invalid HTTP. In the middle of an answer nothing may be said that would look like part of it."""

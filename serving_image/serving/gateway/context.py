@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Protocol
 
 from serving.gateway.asgi import Header, Receive, Scope, Send
+from serving.gateway.exchange import Exchange
 from serving.gateway.lifeline import Lifeline, Watched
 from serving.gateway.policy import Client, Model, Policy
 from serving.gateway.upstream import UpstreamAnswer, UpstreamClient
@@ -119,12 +120,21 @@ class RequestContext:
         self.audit = None
         self.answer_guard = None
         self.connection: Connection | None = scope.get("extensions", {}).get("slipway.connection")
-        # The connection knows it; finding out costs 1 µs and a system call (CPython 3.11).
-        task: asyncio.Task[Any] | None = scope.get("slipway.task") or asyncio.current_task()
+        # Where the request is our own connection's, its body and its answer need no ASGI messages.
+        exchange: Exchange | None = scope.get("slipway.exchange")
+        self.exchange = exchange
+        self.direct = exchange
+        # An exchange knows it; finding out costs 1 µs and a system call (CPython 3.11).
+        task = asyncio.current_task() if exchange is None else exchange.task
         assert task is not None
         self.lifeline = Lifeline(task, task.get_loop())
         self.document: dict[str, Any] = {}
         self._read_headers(scope["headers"])
+
+    def wrap_send(self, send: Send) -> None:
+        """Somebody wants to see every message of the answer."""
+        self.send = send
+        self.direct = None
 
     def decide(self, decision: str) -> None:
         """Note a policy decision for the audit: a short constant text of ours, with a count at most."""

@@ -41,6 +41,10 @@ class AuditedRequest(Protocol):
     prompt_tokens: int
     output_tokens: int
 
+    def wrap_send(self, send: Send) -> None:
+        """Put `send` between the steps and the client."""
+        ...
+
     @property
     def client(self) -> Named | None:
         """Who asks; None: nobody known."""

@@ -49,7 +49,7 @@ class Tap:
         self.size = 0
         # (status, reason) of the row that was written before the answer was complete.
         self.recorded: tuple[int, str] | None = None
-        context.send = self.send
+        context.wrap_send(self.send)
 
     def keep_prompt(self, body: bytes) -> None:
         """The request as the client sent it, before any step changes it."""

@@ -68,6 +68,7 @@ class Pool:
         self.guarded = False
         self.hang_seconds = inf
         self._prefix = False
+        self._load_factor = self.routing.load_factor
         self._known: dict[tuple[str, str | None, str, str, str | None], Replica] = {}
         self._turn = 0
 
@@ -97,6 +98,7 @@ class Pool:
         self.hang_seconds = routing.eject.hang_seconds or hang_seconds
         self.budget.configure(routing.retries)
         self._prefix = routing.balance == "prefix"
+        self._load_factor = routing.load_factor
         self.assemble()
 
     def assemble(self) -> None:
@@ -187,14 +189,16 @@ class Pool:
 
     def _by_prefix(self, context: Asking, ready: list[Replica]) -> Replica | None:
         """The highest rendezvous score among those below the bounded load; at least one always is."""
-        routing = self.routing
         key = context.prefix
         if key is None:
-            key = context.prefix = prefix_key(context.document, routing.prefix_characters)
+            key = context.prefix = prefix_key(context.document, self.routing.prefix_characters)
         left, right = key
-        running = sum([replica.in_flight for replica in ready])
-        weight = sum([replica.weight for replica in ready])
-        bound = routing.load_factor * running / weight
+        running = 0
+        weight = 0.0
+        for replica in ready:
+            running += replica.in_flight
+            weight += replica.weight
+        bound = self._load_factor * running / weight
         chosen: Replica | None = None
         highest = -1
         for replica in ready:
