@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.problems import Refused
+from infra.problems import Problem, Refused, did_you_mean, listing
 from infra.sizing.command import add_arguments as add_size_arguments
 from infra.sizing.command import run as run_size
 
@@ -19,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     plan = commands.add_parser("plan", help="print everything that a stack will be, decided without a cloud")
     plan.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
-    plan.add_argument("--format", default="text", choices=("text", "json"), help="default: text")
+    plan.add_argument("--format", default="text", help="text, json, markdown or html (default: text)")
+    plan.add_argument("--output", type=Path, help="write it to that file instead of printing it")
     schema = commands.add_parser("schema", help="the JSON schema that editors use for stack files")
     schema.add_argument("--write", action="store_true", help="write infra/config.schema.json")
     schema.add_argument("--check", action="store_true", help="fail when infra/config.schema.json is stale")
@@ -32,21 +33,50 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "size":
             return run_size(options)
-        return _plan(options.stack, options.format) if options.command == "plan" else _generated(options)
+        return _plan(options) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1
 
 
-def _plan(stack: str, form: str) -> int:
+def _plan(options: argparse.Namespace) -> int:
     from datetime import date
 
     from infra.load import load_file
     from infra.plan.build import build_plan
     from infra.report import FORMATS
 
-    print(FORMATS[form](build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack, date.today())))
+    known = FORMATS.kinds()
+    if options.format not in known:
+        raise Refused(
+            "the command",
+            [
+                Problem(
+                    where="--format",
+                    found=f"`{options.format}`",
+                    allowed=listing(known),
+                    remedy=did_you_mean(options.format, known, "name one of these"),
+                )
+            ],
+        )
+    plan = build_plan(load_file(ROOT / f"Pulumi.{options.stack}.yaml"), options.stack, date.today())
+    report = FORMATS[options.format](plan)
+    if options.output is None:
+        print(report)
+    else:
+        _write(options.output, f"{report}\n")
     return 0
+
+
+def _write(file: Path, content: str) -> None:
+    try:
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        found = f"`{file}`: {(error.strerror or 'cannot be written').lower()}"
+        problem = Problem(
+            where="--output", found=found, allowed="a file in a folder that exists", remedy="name another one"
+        )
+        raise Refused("the command", [problem]) from None
 
 
 def _generated(options: argparse.Namespace) -> int:

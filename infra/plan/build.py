@@ -61,6 +61,12 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
     if problems := [*costs.problems(config.budget)]:
         raise Refused(f"the stack `{stack}`", problems)
 
+    weakenings = (
+        *gateway_warnings(config),
+        *counting_warnings(config, layout.gateways),
+        *planner.model_warnings(),
+        *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
+    )
     objectives = {name: settings.objective for name, settings in config.models.items()}
     return DeploymentPlan(
         stack=stack,
@@ -81,11 +87,6 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
         clients=planner.clients,
         gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
         price=costs.plan,
-        warnings=(
-            *gateway_warnings(config),
-            *counting_warnings(config, layout.gateways),
-            *planner.model_warnings(),
-            *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
-            *costs.warnings(config.budget, today),
-        ),
+        weakenings=weakenings,
+        warnings=(*weakenings, *costs.warnings(config.budget, today)),
     )

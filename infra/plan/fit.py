@@ -9,8 +9,8 @@ from infra.catalog.gpus import gpus
 from infra.catalog.models import Model, find_model
 from infra.config import ModelSettings
 from infra.engines import ENGINES
+from infra.plan.figures import LoadPoint, ModelMemory, ModelPerformance
 from infra.plan.stored_weights import stored_precision
-from infra.plan.types import ModelMemory, ModelPerformance
 from infra.sizing import types as sizing
 from infra.sizing.constants import constants_for
 from infra.sizing.evaluate import Sized, evaluate
@@ -23,6 +23,8 @@ from infra.sizing.types import LLAMA_CPP, Memory, Objective, Shape, Workload
 # What a usual request is where no objective says it: as `objective` has it, and no longer than the context.
 INPUT_TOKENS, OUTPUT_TOKENS = 1000, 250
 MOST_INPUT_SHARE = 0.8
+# Where the curve over load has points: parts of the requests that run at once; beyond all of them, the rest waits.
+LOADS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5, 2.0)
 _DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 _MEMORY_PERCENT = {
     "vllm": "gpu_memory_percent",
@@ -52,6 +54,7 @@ class Fit:
         return ModelMemory(
             weights_gib=round(held.weights_gib, 2),
             kv_cache_gib=round(cache, 2),
+            reserved_gib=round(used - held.weights_gib - cache, 2),
             free_gib=round(shape.physical_gib - used, 2),
         )
 
@@ -70,6 +73,7 @@ class Fit:
             time_to_first_token_ms_high=round(speed.time_to_first_token_ms_high),
             estimator=speed.estimator,
             error_band=speed.error_band,
+            curve=_curve(self.sized.shape, workload, self.sized.memory),
             prefill_share=round(self._prefill_share, 3),
         )
 
@@ -107,6 +111,23 @@ def judged(shape: Shape, workload: Workload, objective: Objective) -> Fit:
         full = ROOFLINE.estimate(shape, replace(workload, concurrency=at_once, saturated=True), sized.memory)
         capacity = full.output_tokens_per_second / workload.output_tokens
     return Fit(sized=sized, objective=objective, at_once=at_once, capacity=capacity)
+
+
+@lru_cache(maxsize=4096)
+def _curve(shape: Shape, workload: Workload, held: Memory) -> tuple[LoadPoint, ...]:
+    """Speed over load, from one request at once to twice as many as are to run."""
+    loads = dict.fromkeys(max(1, round(share * workload.concurrency)) for share in LOADS)
+    found = {load: ROOFLINE.estimate(shape, replace(workload, concurrency=load), held) for load in loads}
+    return tuple(
+        LoadPoint(
+            concurrent_requests=load,
+            output_tokens_per_second=round(speed.output_tokens_per_second, 1),
+            time_per_output_token_ms=round(speed.time_per_output_token_ms, 1),
+            time_to_first_token_ms_low=round(speed.time_to_first_token_ms_low),
+            time_to_first_token_ms_high=round(speed.time_to_first_token_ms_high),
+        )
+        for load, speed in found.items()
+    )
 
 
 def kv_cache_gib(shape: Shape, held: Memory, concurrent_requests: int) -> float:

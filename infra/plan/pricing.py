@@ -11,8 +11,9 @@ from typing import Any
 from infra.cost import BudgetSettings, PricingSettings
 from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ObjectiveSettings
+from infra.plan.figures import ModelPerformance
 from infra.plan.price_types import Amount, Dollars, ModelPrice, PriceLine, PricePlan
-from infra.plan.types import ModelPerformance, ModelPlan, SitePlan
+from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteRequest
 from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, token_prices

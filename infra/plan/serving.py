@@ -59,6 +59,23 @@ class ServingPlan:
     drain: DrainLadder
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServingSite:
+    """A site with a cluster, whoever made it: its plan adds what is around `serving`."""
+
+    serving: ServingPlan
+
+    @property
+    def gateway_config(self) -> Mapping[str, Any]:
+        """The content of the gateway's file."""
+        return self.serving.gateway
+
+    @property
+    def drain(self) -> DrainLadder:
+        """How long each layer may take to end."""
+        return self.serving.drain
+
+
 def serving_plan(request: SiteRequest, namespace: str, drain: DrainRequest, zones: tuple[str, ...] = ()) -> ServingPlan:
     """What a site's cluster runs."""
     ladder = drain_ladder(drain)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.plan.figures import ModelMemory as ModelMemory
+from infra.plan.figures import ModelPerformance as ModelPerformance
 from infra.plan.price_types import Amount as Amount
 from infra.plan.price_types import Dollars as Dollars
 from infra.plan.price_types import ModelPrice as ModelPrice
@@ -147,34 +149,6 @@ class Accelerator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelMemory:
-    """Where the memory of one GPU goes, estimated."""
-
-    weights_gib: float
-    kv_cache_gib: float
-    free_gib: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPerformance:
-    """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
-    nothing predicts it well. `error_band` says how far the estimator was off on what was measured, `prefill_share` what
-    part of the machine's time goes into prompts."""
-
-    input_tokens: int
-    output_tokens: int
-    running_requests: int
-    requests_per_second: float
-    output_tokens_per_second: float
-    time_per_output_token_ms: float
-    time_to_first_token_ms_low: int
-    time_to_first_token_ms_high: int
-    estimator: str
-    error_band: str
-    prefill_share: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """One model deployment, decided. `replicas` are those of all sites together, `drain` is the longest of them;
     `accelerator` is None where it runs on processors. `memory`, `performance`, `price` and `cold_start` are None where
@@ -265,8 +239,9 @@ class SitePlan:
     `certificate_file` is what clients are given to trust an endpoint that nobody else vouches for, or that the user
     gave; relative to the checkout, None without TLS. `node_pools` are machines that the site brings: none where they
     are there, or not to be seen. `drain` is None where there are no pods. `summary` is what a reader of the plan wants
-    to know of the place: node pools, network, front door. `details` is the platform's own frozen dataclass with the
-    gateway's file as `gateway_config`; only that platform reads more of it."""
+    to know of the place: node pools, network, front door; `security` what keeps others out of it. `details` is the
+    platform's own frozen dataclass with the gateway's file as `gateway_config` and, where several layers end one after
+    another, the whole ladder as `drain`; only that platform reads more of it."""
 
     platform: str
     endpoint: str
@@ -278,13 +253,15 @@ class SitePlan:
     node_pools: tuple[NodePool, ...] = ()
     drain: SiteDrain | None = None
     summary: Mapping[str, str] = field(default_factory=dict[str, str])
+    security: Mapping[str, str] = field(default_factory=dict[str, str])
     details: Any
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
     """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
-    connection: what stands in front must be the first to close one. `price` is None where all is on own machines."""
+    connection: what stands in front must be the first to close one. `price` is None where all is on own machines.
+    `weakenings` are those of `warnings` that name what is weaker than it could be; the others are about prices."""
 
     stack: str
     topology: str
@@ -295,4 +272,5 @@ class DeploymentPlan:
     clients: Mapping[str, ClientPlan]
     gateway_keep_alive_seconds: int
     price: PricePlan | None = None
+    weakenings: tuple[str, ...] = ()
     warnings: tuple[str, ...]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
@@ -12,7 +11,7 @@ from infra.plan.cluster_uses import NODE_DISK_GB, site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -20,7 +19,7 @@ from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems, zone_problems
+from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, zone_problems
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
@@ -70,7 +69,7 @@ class FrontDoorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AwsSitePlan:
+class AwsSitePlan(ServingSite):
     """All of a site on AWS."""
 
     region: str
@@ -80,14 +79,8 @@ class AwsSitePlan:
     pools: Mapping[str, NodePool]
     reservation_id: str | None
     front_door: FrontDoorPlan
-    serving: ServingPlan
     deletion_protection: bool
     tags: Mapping[str, str]
-
-    @property
-    def gateway_config(self) -> Mapping[str, Any]:
-        """The content of the gateway's file."""
-        return self.serving.gateway
 
 
 class Aws:
@@ -203,6 +196,13 @@ class Aws:
             node_pools=tuple(pools.values()),
             drain=site_drain_plan(serving.drain),
             summary=_summary(details),
+            security={
+                "cluster's API": api_access(settings.api_endpoint),
+                "nodes": "in private subnets" if network.cidr else "in the subnets that were given",
+                "front door": f"{'inside the network' if details.front_door.internal else 'on the internet'}, over TLS",
+                "firewall for the web": firewall(details.front_door.requests_per_five_minutes, "five minutes"),
+                "deletion": deletion(protected=settings.deletion_protection),
+            },
             details=details,
         )
 

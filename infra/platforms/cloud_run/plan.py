@@ -213,6 +213,10 @@ class CloudRun:
                 "drain": drain_text(details.drain),
                 **{f"service {service.name}": _text(service) for service in (gateway, *engines.values())},
             },
+            security={
+                "engines' services": "only the gateway may call them",
+                "front door": f"over TLS, {'load balancer or from inside' if settings.domain else 'own address'}",
+            },
             details=details,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
@@ -13,12 +12,12 @@ from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems, zone_problems
+from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, zone_problems
 from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
 from infra.price.bill import Use
@@ -75,7 +74,7 @@ class FrontDoorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GcpSitePlan:
+class GcpSitePlan(ServingSite):
     """All of a site on Google Cloud."""
 
     project: str
@@ -87,14 +86,8 @@ class GcpSitePlan:
     reservation: str | None
     flex_start_seconds: int | None
     front_door: FrontDoorPlan
-    serving: ServingPlan
     deletion_protection: bool
     labels: Mapping[str, str]
-
-    @property
-    def gateway_config(self) -> Mapping[str, Any]:
-        """The content of the gateway's file."""
-        return self.serving.gateway
 
 
 class Gcp:
@@ -216,6 +209,13 @@ class Gcp:
             node_pools=tuple(details.pools.values()),
             drain=site_drain_plan(serving.drain),
             summary=_summary(details),
+            security={
+                "cluster's API": api_access(settings.api_endpoint),
+                "front door": "on the internet, over TLS",
+                "firewall for the web": firewall(details.front_door.requests_per_minute, "a minute"),
+                "images": "those of Binary Authorization" if settings.binary_authorization else "any image runs",
+                "deletion": deletion(protected=settings.deletion_protection),
+            },
             details=details,
         )
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from infra.objective import ACCELERATORS
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
 from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -43,23 +42,17 @@ class FrontDoorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KubernetesSitePlan:
+class KubernetesSitePlan(ServingSite):
     """`nodes` are by the `pool` of an engine. `autoscaler` says what changes the number of replicas."""
 
     context: str
     kubeconfig_path: str | None
-    serving: ServingPlan
     nodes: Mapping[str, NodeChoice]
     front_door: FrontDoorPlan | None
     weights_storage_class: str | None
     audit_storage_class: str | None
     autoscaler: str
     prometheus: bool
-
-    @property
-    def gateway_config(self) -> Mapping[str, Any]:
-        """The content of the gateway's file."""
-        return self.serving.gateway
 
 
 class Kubernetes:
@@ -165,8 +158,14 @@ class Kubernetes:
                 "drain": drain_text(serving.drain),
                 "scaled by": details.autoscaler.replace("_", " "),
             },
+            security={"front door": _certificate(door) if door else "none: reached from inside the cluster only"},
             details=details,
         )
+
+
+def _certificate(door: FrontDoorPlan) -> str:
+    made_by = f"of the issuer {door.tls_issuer}" if door.tls_issuer else f"in the secret {door.tls_secret}"
+    return f"{door.kind}, over TLS: certificate {made_by}"
 
 
 def _drain(request: SiteRequest) -> DrainRequest:

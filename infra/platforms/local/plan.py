@@ -121,6 +121,12 @@ class Local:
             replicas=request.replicas,
             gateways=request.gateways,
             status_page=None if listen.admin_port is None else f"http://127.0.0.1:{listen.admin_port}/",
+            security={
+                "API": "reached from this machine only"
+                if ipaddress.ip_address(listen.address).is_loopback
+                else f"reached by whoever reaches {listen.address}, port {listen.port}",
+                "operations and status page": "reached from this machine only",
+            },
             certificate_file=_certificate_file(request.gateway.get("tls"), name),
             details=LocalSitePlan(
                 specification={
