@@ -16,6 +16,7 @@ from infra.plan.layout import (
     placement_request,
     site_problems,
 )
+from infra.plan.network import network_problems, reserved, taken
 from infra.plan.planner import Planner
 from infra.plan.pricing import pricing
 from infra.plan.types import DeploymentPlan, RemoteModelPlan
@@ -35,7 +36,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
     problems = list(no_platform(sites))
     sites = {name: site for name, site in sites.items() if site.platform is not None}
     abilities = abilities_of(sites)
-    problems += site_problems(config, sites, abilities)
+    problems += site_problems(config, sites)
 
     topology = TOPOLOGIES[config.topology.kind]
     placing = placement_request(config, sites, abilities)
@@ -48,6 +49,8 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
     requests = planner.requests()
     problems += nobody_there(sites, {name: request.gateway["clients"] for name, request in requests.items()})
     platforms = {name: PLATFORMS[site.platform.kind] for name, site in sites.items()}
+    ranges = [one for name, request in requests.items() for one in taken(request, platforms[name].ranges(request))]
+    problems += network_problems(ranges, [*reserved(config.reserved_ranges)])
     for name, request in requests.items():
         problems += platforms[name].problems(request)
     if problems:

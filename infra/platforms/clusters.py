@@ -11,6 +11,9 @@ from infra.addresses import Cidr
 from infra.problems import Problem
 from infra.settings import Settings
 
+# Services of a cluster beside one for each model: the gateway's, the cluster's own and those of its controllers.
+SERVICES_AROUND = 64
+
 
 class ApiEndpointSettings(Settings):
     """Who reaches the cluster's API."""

@@ -15,7 +15,7 @@ from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
-from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems
+from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.clusters import endpoint_problems, zone_problems
@@ -91,15 +91,17 @@ class Aws:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:
-        cidr = settings.network.cidr
         return Abilities(
             zones=len(set(settings.zones)),
             scales_to_zero=True,
-            ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
             cloud="aws",
             region=settings.region,
             gpus=MOST_GPUS,
         )
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        nodes = sum(pool.max_nodes for pool in _pools(request).values())
+        return network_ranges(request.settings, nodes, len(request.models))
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: AwsSettings = request.settings
@@ -133,14 +135,6 @@ class Aws:
         network = network_plan(settings)
         nodes = settings.nodes
         managed = nodes if isinstance(nodes, ManagedNodes) else None
-        pools = node_pools(
-            request,
-            shapes=SHAPES,
-            zones=zones,
-            purchase=tuple(nodes.purchase),
-            gateway_shape=settings.gateway_instance_type,
-            processor_shape=settings.processor_instance_type,
-        )
         waf = settings.waf
         details = AwsSitePlan(
             region=settings.region,
@@ -155,7 +149,7 @@ class Aws:
                 root_volume_gibibytes=managed.root_volume_gibibytes if managed else None,
                 log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
             ),
-            pools=pools,
+            pools=_pools(request),
             reservation_id=settings.reservation_id,
             front_door=FrontDoorPlan(
                 host=settings.domain,
@@ -200,7 +194,7 @@ def _summary(details: AwsSitePlan) -> dict[str, str]:
     door = details.front_door
     return {
         "region": f"{details.region}, zones {', '.join(details.zones)}",
-        "network": f"{details.network.cidr or details.network.vpc_id}, NAT {details.network.nat}",
+        "network": _network_text(details.network),
         "cluster": f"{details.cluster.name}, EKS {details.cluster.kubernetes_version}, {details.cluster.nodes}; "
         f"API {access}",
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
@@ -208,6 +202,25 @@ def _summary(details: AwsSitePlan) -> dict[str, str]:
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
+
+
+def _network_text(network: NetworkPlan) -> str:
+    services = f"services {network.services_cidr or 'as EKS chooses'}"
+    if network.cidr is None:
+        return f"{network.vpc_id}, {services}"
+    return f"{network.cidr} with room for {network.nodes_per_zone} nodes in a zone, {services}, NAT {network.nat}"
+
+
+def _pools(request: SiteRequest) -> dict[str, NodePool]:
+    settings: AwsSettings = request.settings
+    return node_pools(
+        request,
+        shapes=SHAPES,
+        zones=tuple(settings.zones),
+        purchase=tuple(settings.nodes.purchase),
+        gateway_shape=settings.gateway_instance_type,
+        processor_shape=settings.processor_instance_type,
+    )
 
 
 def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:

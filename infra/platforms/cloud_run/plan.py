@@ -13,7 +13,7 @@ from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder, dra
 from infra.plan.serving import IN_A_CONTAINER
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import ContainerSpec, ModelPlan, SitePlan, Weights
-from infra.platforms.base import Abilities, SiteRequest
+from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
 from infra.price.bill import Use
 from infra.problems import Problem, listing
@@ -103,6 +103,10 @@ class CloudRun:
             region=settings.region,
             gpus={name: 1 for name, card in CARDS.items() if settings.region in card.regions},
         )
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        del request
+        return iter(())
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: CloudRunSettings = request.settings

@@ -69,8 +69,12 @@ class Kubernetes:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
-        ranges = (Range(field="network_cidr", cidr=settings.network_cidr),) if settings.network_cidr else ()
-        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, ranges=ranges)
+        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda)
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        cidr = request.settings.network_cidr
+        if cidr is not None:
+            yield Range(field="network_cidr", cidr=cidr)
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: KubernetesSettings = request.settings

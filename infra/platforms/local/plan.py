@@ -10,7 +10,7 @@ from typing import Any
 from infra.engines import ENGINES
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.types import ModelPlan, SitePlan
-from infra.platforms.base import Abilities, EngineAddress, SiteRequest
+from infra.platforms.base import Abilities, EngineAddress, Range, SiteRequest
 from infra.platforms.local.config import LocalSettings
 from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.price.bill import Use
@@ -48,6 +48,10 @@ class Local:
     def abilities(self, settings: LocalSettings) -> Abilities:
         # The launcher runs one engine of each model.
         return Abilities(most_replicas=1)
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        del request
+        return iter(())
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: LocalSettings = request.settings
