@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from infra.plan.types import DeploymentPlan, ModelMemory, ModelPlan, PriceLine, PricePlan, Replicas, SitePlan, Weights
+from infra.plan.price_types import PriceLine, PricePlan
+from infra.plan.types import Alternative, DeploymentPlan, ModelMemory, ModelPlan, Replicas, SitePlan, Weights
 
 ONE = Replicas(min=1, max=1)
 MOST_NAMED = 8
@@ -168,7 +169,18 @@ def _price_lines(price: PricePlan, models: Mapping[str, ModelPlan]) -> Iterator[
         if model.price:
             dollars = model.price.dollars_per_million_output_tokens
             yield f"  model {name}: ${dollars:.2f} in machines for a million tokens of answers, at full load"
+        for one in model.alternatives:
+            yield f"  {_alternative(name, one)}"
     yield ""
+
+
+def _alternative(name: str, one: Alternative) -> str:
+    written = " and ".join(f"`{change}`" for change in one.changes)
+    lost = f"; what is given up: {'; '.join(one.gives_up)}" if one.gives_up else ""
+    return (
+        f"model {name}: the same for ${one.saves_dollars_per_month:,.0f} a month less (-{one.saves_percent:.0f} %): "
+        f"{one.machines} instead of {one.instead_of}, with {written}{lost}"
+    )
 
 
 def _dollars(line: PriceLine) -> str:

@@ -59,7 +59,8 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
     planned = {name: platforms[name].plan(request) for name, request in requests.items()}
     costs = pricing(config.pricing, requests, planned)
     # Only what can be planned has a price.
-    if problems := [*costs.problems(config.budget)]:
+    cheaper = planner.alternatives(requests, costs.uses, costs.book)
+    if problems := [*costs.problems(config.budget, cheaper)]:
         raise Refused(f"the stack `{stack}`", problems)
 
     return DeploymentPlan(
@@ -67,7 +68,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
         topology=config.topology.kind,
         sites=planned,
         links=links_of(config, sites, layout),
-        models=costs.of_models(planner.models(), planned),
+        models=costs.of_models(planner.models(), planned, cheaper),
         remote_models={
             name: RemoteModelPlan(
                 task=settings.task,

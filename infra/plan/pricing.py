@@ -8,7 +8,9 @@ from datetime import date
 
 from infra.cost import BudgetSettings, PricingSettings
 from infra.naming import DEPLOYMENT_KEY
-from infra.plan.types import Amount, Dollars, ModelPlan, ModelPrice, PriceLine, PricePlan, SitePlan
+from infra.plan.alternatives import worth_it
+from infra.plan.price_types import Amount, Dollars, ModelPrice, PriceLine, PricePlan
+from infra.plan.types import Alternative, ModelPlan, SitePlan
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteRequest
 from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, token_prices
@@ -44,10 +46,21 @@ class Pricing:
             lines=tuple(_line(line) for line in made.lines),
         )
 
-    def problems(self, budget: BudgetSettings | None) -> Iterator[Problem]:
-        """Over budget with the fewest replicas."""
+    def problems(
+        self, budget: BudgetSettings | None, cheaper: Mapping[str, Sequence[Alternative]]
+    ) -> Iterator[Problem]:
+        """Over budget with the fewest replicas, with what one model's change would make of the whole bill."""
         if self.bill and budget:
-            yield from budget_problems(BUDGET, self.bill, budget.dollars_per_month, [*self._spot()])
+            month = self.bill.dollars_per_month_minimum
+            ways = [
+                Candidate(
+                    name=f"{' and '.join(f'`{change}`' for change in one.changes)} for `{name}`",
+                    dollars_per_month=month - one.saves_dollars_per_month,
+                )
+                for name, found in cheaper.items()
+                for one in found
+            ]
+            yield from budget_problems(BUDGET, self.bill, budget.dollars_per_month, ways)
 
     def warnings(self, budget: BudgetSettings | None, today: date | None) -> Iterator[str]:
         """What has no price, what is over budget when everything scales out, and with a date, what is old."""
@@ -66,9 +79,17 @@ class Pricing:
                     "`lines` of `price` say from when each is (`--format json`)"
                 )
 
-    def of_models(self, models: Mapping[str, ModelPlan], sites: Mapping[str, SitePlan]) -> Mapping[str, ModelPlan]:
-        """Each with its own price, where its machines have one and its speed is known."""
-        return {name: replace(model, price=self._model(name, model, sites)) for name, model in models.items()}
+    def of_models(
+        self,
+        models: Mapping[str, ModelPlan],
+        sites: Mapping[str, SitePlan],
+        cheaper: Mapping[str, Sequence[Alternative]],
+    ) -> Mapping[str, ModelPlan]:
+        """Each with its own price, where its machines have one and its speed is known, and what would be cheaper."""
+        return {
+            name: replace(model, price=self._model(name, model, sites), alternatives=worth_it(cheaper.get(name, ())))
+            for name, model in models.items()
+        }
 
     def _model(self, name: str, model: ModelPlan, sites: Mapping[str, SitePlan]) -> ModelPrice | None:
         if self.bill is None or model.performance is None:
@@ -92,16 +113,6 @@ class Pricing:
         return ModelPrice(
             dollars_per_million_output_tokens=round(prices.dollars_per_million_output_tokens_at_full_load, 3)
         )
-
-    def _spot(self) -> Iterator[Candidate]:
-        """The same machines, bought as what can be taken away."""
-        uses = [replace(use, purchase="spot") if use.models and use.share_of is None else use for use in self.uses]
-        if uses != [*self.uses]:
-            made = bill(self.book, uses)
-            yield Candidate(
-                name="`nodes.purchase: [spot]`",
-                dollars_per_month=None if made.unpriced else made.dollars_per_month_minimum,
-            )
 
 
 def pricing(settings: PricingSettings, requests: Mapping[str, SiteRequest], sites: Mapping[str, SitePlan]) -> Pricing:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.plan.price_types import ModelPrice, PricePlan
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
@@ -149,17 +151,26 @@ class ModelPerformance:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelPrice:
-    """What a million tokens of answers cost in machines of its own at that performance: at full load, all replicas."""
+class Alternative:
+    """Another way to serve a model, no less at its objective, for less: what would be written otherwise, its machines
+    at the fewest replicas, what these cost a month, and what is given up for it. `replicas` are those of one site."""
 
-    dollars_per_million_output_tokens: float
+    changes: tuple[str, ...]
+    accelerator: Accelerator
+    replicas: Replicas
+    machines: str
+    instead_of: str
+    dollars_per_month: float
+    saves_dollars_per_month: float
+    saves_percent: float
+    gives_up: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """One model deployment, decided. `replicas` are those of all sites together; `accelerator` is None where it runs on
-    processors. `memory`, `performance` and `price` are None where nothing is known. `container` is how it is run on the
-    first of its sites."""
+    processors. `memory`, `performance` and `price` are None where nothing is known. `alternatives` cost a fifth less or
+    even less. `container` is how it is run on the first of its sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -172,6 +183,7 @@ class ModelPlan:
     memory: ModelMemory | None = None
     performance: ModelPerformance | None = None
     price: ModelPrice | None = None
+    alternatives: tuple[Alternative, ...] = ()
     replicas: Replicas
     sites: tuple[str, ...]
     drain: DrainPlan
@@ -235,46 +247,6 @@ class SitePlan:
     gateways: int
     summary: Mapping[str, str] = field(default_factory=dict[str, str])
     details: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dollars:
-    """At the fewest and at the most replicas."""
-
-    min: float
-    max: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Amount:
-    """Machines, GB kept or GB moved in a month, at the fewest and at the most replicas."""
-
-    min: float
-    max: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriceLine:
-    """One thing that is paid for. Dollars are None, never 0, where nobody says a price."""
-
-    site: str
-    what: str
-    item: str
-    amount: Amount
-    dollars_per_month: Dollars | None
-    source: str | None
-    as_of: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PricePlan:
-    """What the clouds of all sites charge, without what leaves them. `as_of` is the oldest date of a price; `lines`
-    without a price are in no sum."""
-
-    dollars_per_hour: Dollars
-    dollars_per_month: Dollars
-    as_of: str | None
-    lines: tuple[PriceLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

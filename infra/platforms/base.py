@@ -80,6 +80,16 @@ class Abilities:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherPurchase:
+    """Another way to buy the machines with GPUs of a site: as it is written, the settings that it makes, and what is
+    given up for it."""
+
+    written: str
+    settings: Any
+    gives_up: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
@@ -145,6 +155,10 @@ class Platform(Protocol):
 
     def plan(self, request: SiteRequest) -> SitePlan:
         """The site, decided. Called only when there is no problem."""
+        ...
+
+    def other_purchases(self, settings: Any) -> Iterator[OtherPurchase]:
+        """How its machines with GPUs could be bought otherwise for less."""
         ...
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:

@@ -9,7 +9,8 @@ import pytest
 
 from infra.load import validate
 from infra.plan.build import build_plan
-from infra.plan.types import DeploymentPlan, PriceLine
+from infra.plan.price_types import PriceLine
+from infra.plan.types import DeploymentPlan
 from infra.problems import Refused
 from infra.report import to_text
 from infra.stack_file import read_stack_file

@@ -19,10 +19,11 @@ LARGEST_BITS, SMALLEST_BITS = 16, 19
 # has its place in them, so that a zone more or less moves no other's subnet.
 PART_BITS, SMALL_BITS = 3, 8
 SMALL_PARTS = {"public": 6, "internal": 7}
-# Pods have addresses of the nodes' subnets, in blocks of 16 (prefix delegation): as many as EKS Auto Mode lets a node
-# have pods, one that a node keeps ready, and one that the addresses of its own interfaces break up. The four addresses
-# at the beginning of a subnet and the one at its end that are AWS' own break up two more.
-PODS_PER_NODE, BLOCK_BITS = 110, 28
+# Pods have addresses of the nodes' subnets, in blocks of 16 that a node takes as it needs them (prefix delegation): for
+# the eight engines that a machine holds at most, its agents and what the cluster itself runs there, one that it keeps
+# ready, and one that the addresses of its own interfaces break up. The four addresses at the beginning of a subnet and
+# the one at its end that are AWS' own break up two more.
+PODS_PER_NODE, BLOCK_BITS = 32, 28
 BLOCKS_PER_NODE = -(-PODS_PER_NODE // 16) + 2
 BROKEN_BLOCKS = 2
 # One node more is there while nodes are exchanged.

@@ -17,14 +17,15 @@ from infra.plan.types import SitePlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
-from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems, zone_problems
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
+from infra.platforms.clusters import endpoint_problems, purchases, zone_problems
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
 
 # What CloudWatch keeps logs for.
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+GIVES_UP = {"spot": "a machine may be taken away with 120 s notice, and its price moves"}
 MOST_GPUS = most_gpus(SHAPES)
 # Rules about bodies that prompts set off: counted, never refused.
 COUNTED_RULES = (
@@ -174,6 +175,12 @@ class Aws:
             summary=_summary(details),
             details=details,
         )
+
+    def other_purchases(self, settings: AwsSettings) -> Iterator[OtherPurchase]:
+        for written, nodes, lost in purchases(settings.nodes, GIVES_UP):
+            # Without `reservation` in it nothing may name one.
+            other = settings.model_copy(update={"nodes": nodes, "reservation_id": None})
+            yield OtherPurchase(written=written, settings=other, gives_up=(lost,))
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: AwsSitePlan = plan.details

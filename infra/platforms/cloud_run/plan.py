@@ -13,7 +13,7 @@ from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder, dra
 from infra.plan.serving import IN_A_CONTAINER
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import ContainerSpec, ModelPlan, SitePlan, Weights
-from infra.platforms.base import Abilities, Range, SiteRequest
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
 from infra.price.bill import Use
 from infra.problems import Problem, listing
@@ -192,6 +192,10 @@ class CloudRun:
             },
             details=details,
         )
+
+    def other_purchases(self, settings: Any) -> Iterator[OtherPurchase]:
+        del settings
+        return iter(())
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: CloudRunSitePlan = plan.details

@@ -14,14 +14,18 @@ from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problem
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
-from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems, zone_problems
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
+from infra.platforms.clusters import endpoint_problems, purchases, zone_problems
 from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.network import NetworkPlan, network_plan, network_ranges, network_text
 from infra.platforms.gcp.shapes import SHAPES
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 
+GIVES_UP = {
+    "spot": "a machine may be taken away with 15 s notice for its pods, and its price moves",
+    "flex_start": "machines come when there are some, and each ends after `nodes.flex_start_seconds`",
+}
 MOST_GPUS = most_gpus(SHAPES)
 
 
@@ -160,6 +164,12 @@ class Gcp:
             summary=_summary(details),
             details=details,
         )
+
+    def other_purchases(self, settings: GcpSettings) -> Iterator[OtherPurchase]:
+        for written, nodes, lost in purchases(settings.nodes, GIVES_UP):
+            # Without `reservation` in it nothing may name one.
+            other = settings.model_copy(update={"nodes": nodes.model_copy(update={"reservation": None})})
+            yield OtherPurchase(written=written, settings=other, gives_up=(lost,))
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: GcpSitePlan = plan.details

@@ -12,7 +12,7 @@ from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
 from infra.plan.types import SitePlan
-from infra.platforms.base import Abilities, Range, SiteRequest
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.price.bill import Use
 from infra.problems import Problem, did_you_mean, listing
@@ -116,6 +116,10 @@ class Kubernetes:
                 f"site `{request.site}`: without KEDA (`keda: true`) replicas follow processor load, which says little "
                 "about engines on GPUs"
             )
+
+    def other_purchases(self, settings: Any) -> Iterator[OtherPurchase]:
+        del settings
+        return iter(())
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         del request, plan

@@ -10,7 +10,7 @@ from typing import Any
 from infra.engines import ENGINES
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.types import ModelPlan, SitePlan
-from infra.platforms.base import Abilities, EngineAddress, Range, SiteRequest
+from infra.platforms.base import Abilities, EngineAddress, OtherPurchase, Range, SiteRequest
 from infra.platforms.local.config import LocalSettings
 from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.price.bill import Use
@@ -102,6 +102,10 @@ class Local:
                 f"site `{request.site}`: the API listens on {settings.listen.address} without TLS "
                 "(`allow_plain_http`); keys and prompts cross the network readable"
             )
+
+    def other_purchases(self, settings: Any) -> Iterator[OtherPurchase]:
+        del settings
+        return iter(())
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         del request, plan
