@@ -73,9 +73,11 @@ class Pricing:
         yield from interruption_warnings(self.bill.prices)
         if today:
             ages = {price.name: age_in_days(price.as_of, today) for price in self.bill.prices}
-            if old := [name for name, age in ages.items() if age is None or age > OLD_AFTER_DAYS]:
+            undated = sum(age is None for age in ages.values())
+            old = sum(age is not None and age > OLD_AFTER_DAYS for age in ages.values())
+            if undated or old:
                 yield (
-                    f"list prices that are undated or older than {OLD_AFTER_DAYS} days: {len(old)} of {len(ages)}; "
+                    f"of {len(ages)} list prices, {undated} are undated and {old} older than {OLD_AFTER_DAYS} days: "
                     "`lines` of `price` say from when each is (`--format json`)"
                 )
 
