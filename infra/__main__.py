@@ -41,11 +41,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _plan(stack: str, form: str) -> int:
     from datetime import date
 
+    from infra.chosen_site import site_in_file
     from infra.load import load_file
     from infra.plan.build import build_plan
     from infra.report import FORMATS
 
-    print(FORMATS[form](build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack, date.today())))
+    path = ROOT / f"Pulumi.{stack}.yaml"
+    print(FORMATS[form](build_plan(load_file(path), stack, date.today(), site_in_file(path))))
     return 0
 
 

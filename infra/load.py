@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
+from infra.chosen_site import SITE_KEY
 from infra.config import (
     CLIENT_KEYS_KEY,
     DEPLOYMENT_KEY,
@@ -161,7 +162,7 @@ def _credentials(raw: Any, path: KeyPath = ()) -> Found:
 
 
 def _unknown_keys(config: Mapping[str, Any]) -> Iterator[Problem]:
-    known = (DEPLOYMENT_KEY, *SECRET_KEYS)
+    known = (DEPLOYMENT_KEY, SITE_KEY, *SECRET_KEYS)
     prefix = f"{PROJECT}:"
     for key in config:
         if key.startswith(prefix) and key not in known:

@@ -7,6 +7,7 @@ import sys
 
 import pulumi
 
+from infra.chosen_site import site_of_pulumi
 from infra.components.client_keys import ClientKeys
 from infra.config import PROJECT
 from infra.gateway.secret import secret_names
@@ -27,7 +28,7 @@ def deploy() -> None:
     """Deploys the stack. Everything a user can mend is one message without a stack trace."""
     try:
         config = load_pulumi()
-        plan = build_plan(config, pulumi.get_stack())
+        plan = build_plan(config, pulumi.get_stack(), site=site_of_pulumi())
         refuse_undeployable(plan)
         secrets = load_secrets(plan.clients, tuple(secret_names(config)))
     except Refused as refused:
@@ -43,7 +44,7 @@ def deploy() -> None:
         gateway_secrets=pulumi.Output.secret(json.dumps(secrets.gateway_secrets, sort_keys=True)),
     )
     sites = {
-        name: load_object(PLATFORMS[site.platform].component or "")(name, site, for_sites)
-        for name, site in plan.sites.items()
+        name: load_object(PLATFORMS[plan.sites[name].platform].component or "")(name, plan.sites[name], for_sites)
+        for name in plan.deployed_sites
     }
     export(plan, {name: site.endpoint for name, site in sites.items()}, keys)

@@ -34,6 +34,8 @@ FORMATS = {"text": to_text, "json": to_json}
 
 def _lines(plan: DeploymentPlan) -> Iterator[str]:
     yield f"stack {plan.stack}: {plan.topology}, {_count(plan.models, 'model')} on {_count(plan.sites, 'site')}"
+    if len(plan.deployed_sites) < len(plan.sites):
+        yield f"this stack deploys {_some(plan.deployed_sites)} of it (`slipway:site`)"
     yield ""
     yield "SITES"
     yield from _table(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from infra import chosen_site
 from infra.config import StackConfig
 from infra.plan.drain import drain_plan
 from infra.plan.gateway_checks import gateway_problems, longest_wait
@@ -29,11 +30,11 @@ from infra.topologies.base import Layout
 NOTHING = Layout(placements=(), gateways={})
 
 
-def build_plan(config: StackConfig, stack: str, today: date | None = None) -> DeploymentPlan:
+def build_plan(config: StackConfig, stack: str, today: date | None = None, site: str | None = None) -> DeploymentPlan:
     """Decides everything. Raises Refused with every problem that can be known without a cloud; with a date, old prices
-    are warned of."""
+    are warned of. `site` is the one that the stack deploys; None: all of them."""
     sites = every_site(config)
-    problems = list(no_platform(sites))
+    problems = [*chosen_site.site_problems(site, sites), *no_platform(sites)]
     sites = {name: site for name, site in sites.items() if site.platform is not None}
     abilities = abilities_of(sites)
     problems += site_problems(config, sites)
@@ -67,6 +68,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
         stack=stack,
         topology=config.topology.kind,
         sites=planned,
+        deployed_sites=tuple(planned) if site is None else (site,),
         links=links_of(config, sites, layout),
         models=costs.of_models(planner.models(), planned, cheaper),
         remote_models={

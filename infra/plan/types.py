@@ -252,11 +252,13 @@ class SitePlan:
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
     """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
-    connection: what stands in front must be the first to close one. `price` is None where all is on own machines."""
+    connection: what stands in front must be the first to close one. `price` is None where all is on own machines.
+    `deployed_sites` are those that this stack deploys, of all that its deployment has."""
 
     stack: str
     topology: str
     sites: Mapping[str, SitePlan]
+    deployed_sites: tuple[str, ...]
     links: tuple[SiteLink, ...]
     models: Mapping[str, ModelPlan]
     remote_models: Mapping[str, RemoteModelPlan]

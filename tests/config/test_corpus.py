@@ -103,6 +103,7 @@ BEYOND_A_SCHEMA = {
     "two-sites-monolithic",
     "unknown-key-project",
     "unknown-model",
+    "unknown-site",
 }
 
 
