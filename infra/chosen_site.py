@@ -30,13 +30,6 @@ def site_in_file(path: Path) -> str | None:
     raise Refused(path.name, [problem])
 
 
-def site_of_pulumi() -> str | None:
-    """As the running Pulumi program gets it."""
-    from pulumi.runtime.config import get_config
-
-    return get_config(SITE_KEY)
-
-
 def site_problems(site: str | None, sites: Iterable[str]) -> Iterator[Problem]:
     """A site that the deployment has not."""
     known = [*sites]

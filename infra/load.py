@@ -94,6 +94,13 @@ def load_pulumi() -> StackConfig:
     return validate(raw, source, {}, problems)
 
 
+def load_site() -> str | None:
+    """The site that the running Pulumi program deploys; None: all of them."""
+    from pulumi.runtime.config import get_config
+
+    return get_config(SITE_KEY)
+
+
 def load_secrets(clients: Collection[str], gateway_secrets: Collection[str]) -> GivenSecrets:
     """The secrets of the running Pulumi program, for these clients and by these names. Raises Refused; no problem
     shows a secret."""

@@ -7,11 +7,10 @@ import sys
 
 import pulumi
 
-from infra.chosen_site import site_of_pulumi
 from infra.components.client_keys import ClientKeys
 from infra.config import PROJECT
 from infra.gateway.secret import secret_names
-from infra.load import load_pulumi, load_secrets
+from infra.load import load_pulumi, load_secrets, load_site
 from infra.outputs import export
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
@@ -28,7 +27,7 @@ def deploy() -> None:
     """Deploys the stack. Everything a user can mend is one message without a stack trace."""
     try:
         config = load_pulumi()
-        plan = build_plan(config, pulumi.get_stack(), site=site_of_pulumi())
+        plan = build_plan(config, pulumi.get_stack(), site=load_site())
         refuse_undeployable(plan)
         secrets = load_secrets(plan.clients, tuple(secret_names(config)))
     except Refused as refused:
