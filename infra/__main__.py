@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _plan(options: argparse.Namespace) -> int:
     from datetime import date
 
+    from infra.chosen_site import site_in_file
     from infra.load import load_file
     from infra.plan.build import build_plan
     from infra.report import FORMATS
@@ -59,7 +60,8 @@ def _plan(options: argparse.Namespace) -> int:
                 )
             ],
         )
-    plan = build_plan(load_file(ROOT / f"Pulumi.{options.stack}.yaml"), options.stack, date.today())
+    path = ROOT / f"Pulumi.{options.stack}.yaml"
+    plan = build_plan(load_file(path), options.stack, date.today(), site_in_file(path))
     report = FORMATS[options.format](plan)
     if options.output is None:
         print(report)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from infra.addresses import Cidr
 from infra.cost import BudgetSettings, PricingSettings
 from infra.engines.base import EngineSettings
 from infra.engines.features import (
@@ -237,6 +238,11 @@ class StackConfig(Settings):
         default_factory=dict, description="Models without an engine of ours, by the name that clients send."
     )
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
+    reserved_ranges: dict[Name, Cidr] = Field(
+        default_factory=dict,
+        max_length=256,
+        description="Ranges of addresses that no site may take, by name: those of offices and of connected networks.",
+    )
     budget: BudgetSettings | None = Field(
         default=None, description="What its machines may cost at clouds; unset, anything. Own machines have no price."
     )

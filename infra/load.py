@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
+from infra.chosen_site import SITE_KEY
 from infra.config import (
     CLIENT_KEYS_KEY,
     DEPLOYMENT_KEY,
@@ -93,6 +94,13 @@ def load_pulumi() -> StackConfig:
     return validate(raw, source, {}, problems)
 
 
+def load_site() -> str | None:
+    """The site that the running Pulumi program deploys; None: all of them."""
+    from pulumi.runtime.config import get_config
+
+    return get_config(SITE_KEY)
+
+
 def load_secrets(clients: Collection[str], gateway_secrets: Collection[str]) -> GivenSecrets:
     """The secrets of the running Pulumi program, for these clients and by these names. Raises Refused; no problem
     shows a secret."""
@@ -161,7 +169,7 @@ def _credentials(raw: Any, path: KeyPath = ()) -> Found:
 
 
 def _unknown_keys(config: Mapping[str, Any]) -> Iterator[Problem]:
-    known = (DEPLOYMENT_KEY, *SECRET_KEYS)
+    known = (DEPLOYMENT_KEY, SITE_KEY, *SECRET_KEYS)
     prefix = f"{PROJECT}:"
     for key in config:
         if key.startswith(prefix) and key not in known:

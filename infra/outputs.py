@@ -15,9 +15,10 @@ def export(plan: DeploymentPlan, endpoints: Mapping[str, pulumi.Output[str]], ke
     `client_keys`: one valid key each."""
     pulumi.export("endpoint", next(iter(endpoints.values())))
     pulumi.export("endpoints", dict(endpoints))
-    pages = {name: site.status_page for name, site in plan.sites.items() if site.status_page}
+    sites = {name: plan.sites[name] for name in plan.deployed_sites}
+    pages = {name: site.status_page for name, site in sites.items() if site.status_page}
     pulumi.export("status_pages", pages)
-    certificates = {name: site.certificate_file for name, site in plan.sites.items() if site.certificate_file}
+    certificates = {name: site.certificate_file for name, site in sites.items() if site.certificate_file}
     pulumi.export("certificates", certificates)
     pulumi.export("models", [*plan.models, *plan.remote_models])
     pulumi.export("client_keys", keys.keys.apply(lambda known: {client: of[0] for client, of in known.items()}))

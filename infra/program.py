@@ -10,7 +10,7 @@ import pulumi
 from infra.components.client_keys import ClientKeys
 from infra.config import PROJECT
 from infra.gateway.secret import secret_names
-from infra.load import load_pulumi, load_secrets
+from infra.load import load_pulumi, load_secrets, load_site
 from infra.outputs import export
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
@@ -27,7 +27,7 @@ def deploy() -> None:
     """Deploys the stack. Everything a user can mend is one message without a stack trace."""
     try:
         config = load_pulumi()
-        plan = build_plan(config, pulumi.get_stack())
+        plan = build_plan(config, pulumi.get_stack(), site=load_site())
         refuse_undeployable(plan)
         secrets = load_secrets(plan.clients, tuple(secret_names(config)))
     except Refused as refused:
@@ -43,7 +43,7 @@ def deploy() -> None:
         gateway_secrets=pulumi.Output.secret(json.dumps(secrets.gateway_secrets, sort_keys=True)),
     )
     sites = {
-        name: load_object(PLATFORMS[site.platform].component or "")(name, site, for_sites)
-        for name, site in plan.sites.items()
+        name: load_object(PLATFORMS[plan.sites[name].platform].component or "")(name, plan.sites[name], for_sites)
+        for name in plan.deployed_sites
     }
     export(plan, {name: site.endpoint for name, site in sites.items()}, keys)

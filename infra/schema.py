@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from infra.chosen_site import SITE_KEY
 from infra.config import CLIENT_KEYS_KEY, DEPLOYMENT_KEY, GATEWAY_SECRETS_KEY, HUGGINGFACE_TOKEN_KEY
 from infra.load import config_schema
 
@@ -16,6 +17,7 @@ SECRETS = {
     GATEWAY_SECRETS_KEY: "What the gateway shows to others, by a name of your choice: wherever a setting is a secret, "
     "`{secret: NAME}` means one of these.",
 }
+SITE = {"type": "string", "description": "The one site of the deployment that this stack deploys; unset, all of them."}
 SCHEMA_FILE = Path(__file__).with_name("config.schema.json")
 
 
@@ -33,7 +35,7 @@ def stack_file_schema() -> dict[str, Any]:
             "config": {
                 "type": "object",
                 "required": [DEPLOYMENT_KEY],
-                "properties": {DEPLOYMENT_KEY: deployment, **secrets},
+                "properties": {DEPLOYMENT_KEY: deployment, SITE_KEY: SITE, **secrets},
             }
         },
         "$defs": definitions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from infra import chosen_site
 from infra.config import StackConfig
 from infra.plan.drain import drain_plan
 from infra.plan.gateway_checks import gateway_problems, longest_wait
@@ -16,6 +17,7 @@ from infra.plan.layout import (
     placement_request,
     site_problems,
 )
+from infra.plan.network import network_problems, reserved, taken
 from infra.plan.planner import Planner
 from infra.plan.pricing import price_book_of, pricing
 from infra.plan.site_drain import with_site_drain
@@ -29,14 +31,14 @@ from infra.topologies.base import Layout
 NOTHING = Layout(placements=(), gateways={})
 
 
-def build_plan(config: StackConfig, stack: str, today: date | None = None) -> DeploymentPlan:
+def build_plan(config: StackConfig, stack: str, today: date | None = None, site: str | None = None) -> DeploymentPlan:
     """Decides everything. Raises Refused with every problem that can be known without a cloud; with a date, old prices
-    are warned of."""
+    are warned of. `site` is the one that the stack deploys; None: all of them."""
     sites = every_site(config)
-    problems = list(no_platform(sites))
+    problems = [*chosen_site.site_problems(site, sites), *no_platform(sites)]
     sites = {name: site for name, site in sites.items() if site.platform is not None}
     abilities = abilities_of(sites)
-    problems += site_problems(config, sites, abilities)
+    problems += site_problems(config, sites)
 
     topology = TOPOLOGIES[config.topology.kind]
     placing = placement_request(config, sites, abilities)
@@ -50,6 +52,8 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
     requests = planner.requests()
     problems += nobody_there(sites, {name: request.gateway["clients"] for name, request in requests.items()})
     platforms = {name: PLATFORMS[site.platform.kind] for name, site in sites.items()}
+    ranges = [one for name, request in requests.items() for one in taken(request, platforms[name].ranges(request))]
+    problems += network_problems(ranges, [*reserved(config.reserved_ranges)])
     for name, request in requests.items():
         problems += platforms[name].problems(request)
     if problems:
@@ -58,7 +62,8 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
     planned = {name: platforms[name].plan(request) for name, request in requests.items()}
     costs = pricing(book, requests, planned)
     # Only what can be planned has a price.
-    if problems := [*costs.problems(config.budget)]:
+    cheaper = planner.alternatives(requests, costs.uses, costs.book)
+    if problems := [*costs.problems(config.budget, cheaper)]:
         raise Refused(f"the stack `{stack}`", problems)
 
     weakenings = (
@@ -72,8 +77,9 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
         stack=stack,
         topology=config.topology.kind,
         sites=planned,
+        deployed_sites=tuple(planned) if site is None else (site,),
         links=links_of(config, sites, layout),
-        models=costs.of_models(with_site_drain(planner.models(), planned), planned, objectives),
+        models=costs.of_models(with_site_drain(planner.models(), planned), planned, objectives, cheaper),
         remote_models={
             name: RemoteModelPlan(
                 task=settings.task,

@@ -13,8 +13,8 @@ from infra.problems import Problem, Refused, listing
 def refuse_undeployable(plan: DeploymentPlan) -> None:
     """Raises Refused when a site is of a platform without a component, or when several are this very machine."""
     by_platform: dict[str, list[str]] = {}
-    for name, site in plan.sites.items():
-        by_platform.setdefault(site.platform, []).append(name)
+    for name in plan.deployed_sites:
+        by_platform.setdefault(plan.sites[name].platform, []).append(name)
     problems = [
         Problem(
             where=f"{DEPLOYMENT_KEY}.sites",
@@ -41,7 +41,7 @@ def _same_machine(by_platform: Mapping[str, list[str]]) -> list[Problem]:
             where=f"{DEPLOYMENT_KEY}.sites",
             found=f"{len(sites)} sites of the platform `{platform}`, which is always the machine that deploys",
             allowed="one such site in a stack",
-            remedy="give each machine a stack of its own, deployed there",
+            remedy="give each machine a stack of its own, deployed there: the same deployment, and `slipway:site`",
         )
         for platform, sites in by_platform.items()
         if len(sites) > 1 and PLATFORMS[platform].is_this_machine

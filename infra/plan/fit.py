@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from infra.catalog.gpus import gpus
-from infra.catalog.models import Model, find_model
+from infra.catalog.models import Model, find_model, models
 from infra.config import ModelSettings
 from infra.engines import ENGINES
 from infra.plan.figures import LoadPoint, ModelMemory, ModelPerformance
 from infra.plan.stored_weights import stored_precision
+from infra.problems import nearest
 from infra.sizing import types as sizing
 from infra.sizing.constants import constants_for
 from infra.sizing.evaluate import Sized, evaluate
@@ -151,7 +152,10 @@ def _shape(settings: ModelSettings) -> Shape | str | None:
         return f"a source of kind `{weights.kind}` does not say which model it is"
     model = find_model(repo)
     if model is None:
-        return f"`{repo}` is not in the catalogue (`infra/catalog/models.csv`)"
+        near = nearest(repo, models())
+        return f"`{repo}` is not in the catalogue (`infra/catalog/models.csv`)" + (
+            f"; near is `{near}`" if near else ""
+        )
     precision = _precision(settings, model, repo, file)
     if isinstance(precision, str):
         return precision

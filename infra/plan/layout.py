@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
@@ -78,10 +77,8 @@ def abilities_of(sites: Mapping[str, Site]) -> dict[str, Abilities]:
     return {name: PLATFORMS[site.platform.kind].abilities(site.platform) for name, site in sites.items()}
 
 
-def site_problems(
-    config: StackConfig, sites: Mapping[str, Site], abilities: Mapping[str, Abilities]
-) -> Iterator[Problem]:
-    """What no site alone can know: models that are nowhere, ranges of addresses that two sites take."""
+def site_problems(config: StackConfig, sites: Mapping[str, Site]) -> Iterator[Problem]:
+    """What no site alone can know: models that are not there, or nowhere."""
     for site in sites.values():
         for index, model in enumerate(site.models or ()):
             if model not in config.models:
@@ -101,7 +98,6 @@ def site_problems(
                     allowed="a model among the `models` of one site at least",
                     remedy="add it to a site's `models`, or remove it",
                 )
-    yield from _overlaps(sites, abilities)
 
 
 def nobody_there(sites: Mapping[str, Site], clients: Mapping[str, Collection[str]]) -> Iterator[Problem]:
@@ -130,23 +126,3 @@ def _may_be_at(config: StackConfig, boundary: str) -> Iterator[str]:
     for name, client in config.clients.items():
         if client.data_class is None or boundary in classes[client.data_class]:
             yield name
-
-
-def _overlaps(sites: Mapping[str, Site], abilities: Mapping[str, Abilities]) -> Iterator[Problem]:
-    """Sorted by where they begin, a range can only overlap what began before and has not ended."""
-    ranges = [
-        (ipaddress.IPv4Network(one.cidr, strict=False), name, f"{sites[name].where}.platform.{one.field}")
-        for name, able in abilities.items()
-        for one in able.ranges
-    ]
-    last = None
-    for network, name, where in sorted(ranges, key=lambda item: (int(item[0].network_address), -item[0].num_addresses)):
-        if last is not None and network.network_address <= last[0].broadcast_address:
-            yield Problem(
-                where=where,
-                found=f"`{network}`, which overlaps `{last[0]}` of the site `{last[1]}`",
-                allowed="ranges of addresses that no other site takes",
-                remedy="give one of the two another range, else they can never be connected",
-            )
-        if last is None or network.broadcast_address > last[0].broadcast_address:
-            last = (network, name)

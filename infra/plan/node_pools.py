@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.catalog.gpus import gpus
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.serving import pool_name
@@ -22,6 +23,10 @@ class Shape:
     gpus: int
 
 
+# Numbers of cards that models are spread over: heads are divided by them.
+COUNTS = (1, 2, 4, 8)
+# A card of nearly the same memory is the nearest one: B200 for GB200.
+ABOUT = 0.9
 # By accelerator, machines with fewer GPUs first.
 Shapes = Mapping[str, Sequence[Shape]]
 
@@ -48,6 +53,7 @@ def shape_problems(request: SiteRequest, shapes: Shapes, platform: str) -> Itera
         accelerator = model.accelerator
         if accelerator is None or shape_for(accelerator, shapes):
             continue
+        near = nearest_accelerator(accelerator, most_gpus(shapes))
         most = max((shape.gpus for shape in shapes.get(accelerator.type, ())), default=0)
         yield Problem(
             where=dotted(DEPLOYMENT_KEY, ("models", name, "accelerator")),
@@ -55,8 +61,23 @@ def shape_problems(request: SiteRequest, shapes: Shapes, platform: str) -> Itera
             allowed=f"up to {most} × {accelerator.type} on one machine"
             if most
             else f"on {platform}: {listing(shapes)}",
-            remedy="choose fewer GPUs" if most else "choose one of these, or another site",
+            remedy=f"the nearest is `accelerator: {{type: {near.type}, count: {near.count}}}`; or choose another site",
         )
+
+
+def nearest_accelerator(wanted: Accelerator, most: Mapping[str, int]) -> Accelerator:
+    """As few cards as have about the memory that is wanted, and of these the smallest; where no machine has so much,
+    the most that one has. `most` is how many of each card one machine has, older cards first."""
+    offered = [
+        (count, round(gpus()[name].usable_gib * count), place, name)
+        for place, (name, at_most) in enumerate(most.items())
+        for count in COUNTS
+        if count <= at_most
+    ]
+    needed = gpus()[wanted.type].usable_gib * wanted.count * ABOUT
+    enough = [found for found in offered if found[1] >= needed]
+    count, _, _, name = min(enough) if enough else max(offered, key=lambda found: found[1])
+    return Accelerator(type=name, count=count)
 
 
 def node_pools(

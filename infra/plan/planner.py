@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.config import ModelSettings, StackConfig
 from infra.engines import ENGINES
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.alike import alike, sites_of
+from infra.plan.alternatives import Wanted, alternatives
 from infra.plan.capabilities import model_warnings, placement_problems
 from infra.plan.drain import drain_plan
 from infra.plan.fit import Fit, fit
-from infra.plan.fit_checks import Serving, fit_problems, fit_warnings, market
+from infra.plan.fit_checks import Market, Serving, fit_problems, fit_warnings, market
 from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import longest_wait
 from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
 from infra.plan.start_types import StartingPlace
-from infra.plan.types import Accelerator, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
+from infra.plan.types import Accelerator, Alternative, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
 from infra.platforms.base import EngineAddress, SiteRequest
+from infra.price.bill import Use
 from infra.price.book import PriceBook
 from infra.problems import Problem
 from infra.topologies.base import Layout, Site
@@ -70,10 +73,12 @@ class Planner:
         sized = fit(settings)
         if name in self._refused or name not in self._placed or not isinstance(sized, Fit):
             return
-        placed = self._placed[name]
-        at = market([PLATFORMS[p.kind].abilities(p) for p in (self._sites[site].platform for site in placed.sites)])
         where = dotted(DEPLOYMENT_KEY, ("models", name))
-        yield from fit_problems(where, settings, sized, self._serving(name), at)
+        yield from fit_problems(where, settings, sized, self._serving(name), self._market(name))
+
+    def _market(self, name: str) -> Market:
+        platforms = (self._sites[site].platform for site in self._placed[name].sites)
+        return market([PLATFORMS[platform.kind].abilities(platform) for platform in platforms])
 
     def _start_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
         if name in self._refused or name not in self._placed:
@@ -96,6 +101,35 @@ class Planner:
                 yield f"model `{name}`: not sized, so nobody knows whether it fits and how fast it is: {sized}"
             elif sized is not None:
                 yield from fit_warnings(name, settings, sized, self._serving(name))
+
+    def alternatives(
+        self, requests: Mapping[str, SiteRequest], uses: Sequence[Use], book: PriceBook
+    ) -> dict[str, tuple[Alternative, ...]]:
+        """Cheaper ways for each model, by name. Called only when there is no problem."""
+        like = alike(requests, uses)
+        found: dict[str, tuple[Alternative, ...]] = {}
+        judged: dict[Any, tuple[Alternative, ...]] = {}
+        for name, settings in self._config.models.items():
+            sized, objective, sites = fit(settings), settings.objective, self._placed[name].sites
+            if not isinstance(sized, Fit) or not sized.capacity or not all(site in like for site in sites):
+                continue
+            rate, users = objective and objective.requests_per_second, objective and objective.concurrent_users
+            load = self._serving(name).sites
+            # Many models are alike, and judged once: but for those that share machines with others.
+            alone = name if any(name in like[site].together for site in sites) else ""
+            key = (alone, sized, rate, users, load, tuple((like[s].number, requests[s].replicas[name]) for s in sites))
+            if key not in judged:
+                wanted = Wanted(
+                    name=name,
+                    fit=sized,
+                    requests_per_second=rate,
+                    concurrent_users=users,
+                    sites=load,
+                    market=self._market(name),
+                )
+                judged[key] = alternatives(wanted, sites_of(name, sites, requests, like, book), book)
+            found[name] = judged[key]
+        return found
 
     def models(self) -> dict[str, ModelPlan]:
         """Every model, as it is on the first of its sites."""

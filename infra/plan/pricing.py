@@ -11,9 +11,10 @@ from typing import Any
 from infra.cost import BudgetSettings, PricingSettings
 from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ObjectiveSettings
+from infra.plan.alternatives import worth_it
 from infra.plan.figures import ModelPerformance
 from infra.plan.price_types import Amount, Dollars, ModelPrice, PriceLine, PricePlan
-from infra.plan.types import ModelPlan, SitePlan
+from infra.plan.types import Alternative, ModelPlan, SitePlan
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteRequest
 from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, token_prices
@@ -50,10 +51,21 @@ class Pricing:
             lines=tuple(_line(line) for line in made.lines),
         )
 
-    def problems(self, budget: BudgetSettings | None) -> Iterator[Problem]:
-        """Over budget with the fewest replicas."""
+    def problems(
+        self, budget: BudgetSettings | None, cheaper: Mapping[str, Sequence[Alternative]]
+    ) -> Iterator[Problem]:
+        """Over budget with the fewest replicas, with what one model's change would make of the whole bill."""
         if self.bill and budget:
-            yield from budget_problems(BUDGET, self.bill, budget.dollars_per_month, [*self._spot()])
+            month = self.bill.dollars_per_month_minimum
+            ways = [
+                Candidate(
+                    name=f"{' and '.join(f'`{change}`' for change in one.changes)} for `{name}`",
+                    dollars_per_month=month - one.saves_dollars_per_month,
+                )
+                for name, found in cheaper.items()
+                for one in found
+            ]
+            yield from budget_problems(BUDGET, self.bill, budget.dollars_per_month, ways)
 
     def warnings(self, budget: BudgetSettings | None, today: date | None) -> Iterator[str]:
         """What has no price, what is over budget when everything scales out, and with a date, what is old."""
@@ -66,9 +78,11 @@ class Pricing:
         yield from interruption_warnings(self.bill.prices)
         if today:
             ages = {price.name: age_in_days(price.as_of, today) for price in self.bill.prices}
-            if old := [name for name, age in ages.items() if age is None or age > OLD_AFTER_DAYS]:
+            undated = sum(age is None for age in ages.values())
+            old = sum(age is not None and age > OLD_AFTER_DAYS for age in ages.values())
+            if undated or old:
                 yield (
-                    f"list prices that are undated or older than {OLD_AFTER_DAYS} days: {len(old)} of {len(ages)}; "
+                    f"of {len(ages)} list prices, {undated} are undated and {old} older than {OLD_AFTER_DAYS} days: "
                     "`lines` of `price` say from when each is (`--format json`)"
                 )
 
@@ -77,10 +91,15 @@ class Pricing:
         models: Mapping[str, ModelPlan],
         sites: Mapping[str, SitePlan],
         objectives: Mapping[str, ObjectiveSettings | None],
+        cheaper: Mapping[str, Sequence[Alternative]],
     ) -> Mapping[str, ModelPlan]:
-        """Each with its own price, where its machines have one and its speed is known."""
+        """Each with its own price, where its machines have one and its speed is known, and what would be cheaper."""
         return {
-            name: replace(model, price=self._model(name, model, sites, objectives[name]))
+            name: replace(
+                model,
+                price=self._model(name, model, sites, objectives[name]),
+                alternatives=worth_it(cheaper.get(name, ())),
+            )
             for name, model in models.items()
         }
 
@@ -101,16 +120,6 @@ class Pricing:
         if not hour:
             return None
         return _model_price(hour, model.performance, stated_load(model, objective))
-
-    def _spot(self) -> Iterator[Candidate]:
-        """The same machines, bought as what can be taken away."""
-        uses = [replace(use, purchase="spot") if use.models and use.share_of is None else use for use in self.uses]
-        if uses != [*self.uses]:
-            made = bill(self.book, uses)
-            yield Candidate(
-                name="`nodes.purchase: [spot]`",
-                dollars_per_month=None if made.unpriced else made.dollars_per_month_minimum,
-            )
 
 
 def price_book_of(settings: PricingSettings) -> PriceBook:

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.plan.figures import ModelMemory as ModelMemory
-from infra.plan.figures import ModelPerformance as ModelPerformance
-from infra.plan.price_types import Amount as Amount
-from infra.plan.price_types import Dollars as Dollars
-from infra.plan.price_types import ModelPrice as ModelPrice
-from infra.plan.price_types import PriceLine as PriceLine
-from infra.plan.price_types import PricePlan as PricePlan
+from infra.plan.figures import ModelMemory, ModelPerformance
+from infra.plan.price_types import ModelPrice, PricePlan
 from infra.plan.start_types import ModelColdStart
 
 
@@ -149,10 +144,27 @@ class Accelerator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alternative:
+    """Another way to serve a model, no less at its objective, for less: what would be written otherwise, its machines
+    at the fewest replicas, what these cost a month, and what is given up for it. `replicas` are those of one site."""
+
+    changes: tuple[str, ...]
+    accelerator: Accelerator
+    replicas: Replicas
+    machines: str
+    instead_of: str
+    dollars_per_month: float
+    saves_dollars_per_month: float
+    saves_percent: float
+    gives_up: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """One model deployment, decided. `replicas` are those of all sites together, `drain` is the longest of them;
     `accelerator` is None where it runs on processors. `memory`, `performance`, `price` and `cold_start` are None where
-    nothing is known. `container` is how it is run on the first of its sites."""
+    nothing is known. `alternatives` cost a fifth less or even less. `container` is how it is run on the first of its
+    sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -165,6 +177,7 @@ class ModelPlan:
     memory: ModelMemory | None = None
     performance: ModelPerformance | None = None
     price: ModelPrice | None = None
+    alternatives: tuple[Alternative, ...] = ()
     cold_start: ModelColdStart | None = None
     replicas: Replicas
     sites: tuple[str, ...]
@@ -261,11 +274,13 @@ class SitePlan:
 class DeploymentPlan:
     """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
     connection: what stands in front must be the first to close one. `price` is None where all is on own machines.
-    `weakenings` are those of `warnings` that name what is weaker than it could be; the others are about prices."""
+    `deployed_sites` are those that this stack deploys, of all that its deployment has. `weakenings` are those of
+    `warnings` that name what is weaker than it could be; the others are about prices."""
 
     stack: str
     topology: str
     sites: Mapping[str, SitePlan]
+    deployed_sites: tuple[str, ...]
     links: tuple[SiteLink, ...]
     models: Mapping[str, ModelPlan]
     remote_models: Mapping[str, RemoteModelPlan]

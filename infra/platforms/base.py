@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any, Protocol
 
+from infra.plan.address_space import PRIVATE
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, DrainPlan, ModelPlan, Replicas, SitePlan
 from infra.price.bill import Use
@@ -41,29 +43,51 @@ class EngineAddress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Room:
+    """What a range that is chosen must be: a prefix length from that of the largest range to that of the smallest (none
+    when the largest is too small), inside one of `spaces`. `why` says what needs so much."""
+
+    largest: int
+    smallest: int
+    why: str
+    spaces: tuple[IPv4Network, ...] = PRIVATE
+
+
+@dataclass(frozen=True, kw_only=True)
 class Range:
-    """A range of addresses that a site takes, and the field below `platform` that says so."""
+    """A range of addresses that a site takes, and the field below `platform` that says so. `room` is None where it
+    exists and is as it is. `follows` is the field of the range that this one moves with."""
 
     field: str
     cidr: str
+    room: Room | None = None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Abilities:
     """What a site can do, as far as anybody but its platform asks.
 
-    `most_replicas` of one model: None where only machines limit it. `ranges` must not overlap those of other sites.
-    `cloud` and `region` are as in the catalogue, None for own machines; `gpus` is how many of each one machine can
-    have, None where nobody knows.
+    `most_replicas` of one model: None where only machines limit it. `cloud` and `region` are as in the catalogue, None
+    for own machines; `gpus` is how many of each one machine can have, None where nobody knows.
     """
 
     zones: int = 1
     most_replicas: int | None = None
     scales_to_zero: bool = False
-    ranges: tuple[Range, ...] = ()
     cloud: str | None = None
     region: str | None = None
     gpus: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherPurchase:
+    """Another way to buy the machines with GPUs of a site: as it is written, the settings that it makes, and what is
+    given up for it."""
+
+    written: str
+    settings: Any
+    gives_up: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +141,11 @@ class Platform(Protocol):
         """What a site with these settings can do."""
         ...
 
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        """The ranges of addresses that this site takes: none of them may overlap another site's. They depend on nothing
+        outside of the site."""
+        ...
+
     def starting_place(self, settings: Any, accelerator: Accelerator | None) -> StartingPlace:
         """How a replica with that accelerator starts on a site with these settings."""
         ...
@@ -131,6 +160,10 @@ class Platform(Protocol):
 
     def plan(self, request: SiteRequest) -> SitePlan:
         """The site, decided. Called only when there is no problem."""
+        ...
+
+    def other_purchases(self, settings: Any) -> Iterator[OtherPurchase]:
+        """How its machines with GPUs could be bought otherwise for less."""
         ...
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:

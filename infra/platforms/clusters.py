@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -10,6 +10,9 @@ from pydantic import Field
 from infra.addresses import Cidr
 from infra.problems import Problem
 from infra.settings import Settings
+
+# Services of a cluster beside one for each model: the gateway's, the cluster's own and those of its controllers.
+SERVICES_AROUND = 64
 
 
 class ApiEndpointSettings(Settings):
@@ -23,6 +26,14 @@ class ApiEndpointSettings(Settings):
     cidrs: list[Cidr] = Field(
         default_factory=list, max_length=40, description="Ranges that reach it from outside, with `access: public`."
     )
+
+
+def purchases(nodes: Settings, gives_up: Mapping[str, str]) -> Iterator[tuple[str, Settings, str]]:
+    """Each way to buy that is not the first now: as it is written, the settings of nodes, and what is given up."""
+    now = nodes.model_dump()["purchase"][0]
+    for purchase, lost in gives_up.items():
+        if purchase != now:
+            yield f"nodes.purchase: [{purchase}]", nodes.model_copy(update={"purchase": [purchase]}), lost
 
 
 def endpoint_problems(where: str, endpoint: ApiEndpointSettings) -> Iterator[Problem]:

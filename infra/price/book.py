@@ -13,7 +13,7 @@ from datetime import date
 from infra.price.list_prices import list_prices
 from infra.price.types import Discount, OwnPrice, Price, Purchase
 
-OLD_AFTER_DAYS = 90
+OLD_AFTER_DAYS = 180
 # A reservation of capacity alone is billed as on demand, used or not (EC2 on-demand capacity reservations, Compute
 # Engine reservations). Commitments and Capacity Blocks have prices of their own, which only their buyer knows.
 RESERVED = "as on demand, used or not; a commitment's or Capacity Block's price has to be given"

@@ -1,4 +1,4 @@
-"""Budget: refuses what costs more than a month may, and says what would fit and what would do the same for less."""
+"""Budget: refuses what costs more than a month may, and says what would fit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from infra.price.bill import Bill, Line
 from infra.problems import Problem
 
-# A change of machine is worth a thought from here on.
-WORTH_SAVING = 0.20
 SHOWN = 3
 
 
@@ -20,15 +18,6 @@ class Candidate:
 
     name: str
     dollars_per_month: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Saving:
-    """A candidate that is cheaper by `dollars_per_month`, which is `share` of what is planned."""
-
-    name: str
-    dollars_per_month: float
-    share: float
 
 
 def budget_problems(
@@ -75,21 +64,6 @@ def budget_warnings(where: str, made: Bill, dollars_per_month: float | None) -> 
             f"{where}: {_money(most)} a month when everything scales out, over {_money(dollars_per_month)}: the budget "
             f"pays for {part:.0%} of the way from the fewest to the most replicas"
         )
-
-
-def savings(made: Bill, candidates: Sequence[Candidate]) -> tuple[Saving, ...]:
-    """The candidates that cost at least a fifth less at the fewest replicas, cheapest first. A bill that lacks a price
-    cannot be compared."""
-    now = made.dollars_per_month_minimum
-    if made.unpriced or now <= 0:
-        return ()
-    found = [
-        Saving(
-            name=c.name, dollars_per_month=now - (c.dollars_per_month or 0), share=1 - (c.dollars_per_month or 0) / now
-        )
-        for c in _priced(candidates)
-    ]
-    return tuple(saving for saving in found if saving.share >= WORTH_SAVING)[:SHOWN]
 
 
 def _fewer(line: Line, over: float) -> Iterator[str]:

@@ -20,7 +20,10 @@ class Figure:
 
 def headline(plan: DeploymentPlan) -> str:
     """The first line in every format, without the stack's name."""
-    return f"{plan.topology}, {count(plan.models, 'model')} on {count(plan.sites, 'site')}"
+    whole = f"{plan.topology}, {count(plan.models, 'model')} on {count(plan.sites, 'site')}"
+    if len(plan.deployed_sites) == len(plan.sites):
+        return whole
+    return f"{whole}, of which this stack deploys {some(plan.deployed_sites)} (`slipway:site`)"
 
 
 def figures(plan: DeploymentPlan) -> list[Figure]:

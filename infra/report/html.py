@@ -36,7 +36,7 @@ def _document(plan: DeploymentPlan) -> Iterator[str]:
     yield f"<title>{xml(plan.stack)}: plan</title>\n<style>{STYLE}</style>\n</head>"
     yield '<body>\n<div class="page">'
     yield f'<header>\n<p class="eyebrow">slipway plan</p>\n<h1>{xml(plan.stack)}</h1>'
-    yield f'<p class="lead">{xml(headline(plan))}</p>\n<dl class="figures">'
+    yield f'<p class="lead">{inline(headline(plan))}</p>\n<dl class="figures">'
     for figure in figures(plan):
         detail = f'<dd class="detail">{xml(figure.detail)}</dd>' if figure.detail else ""
         yield f'<div class="figure"><dt>{xml(figure.label)}</dt><dd>{xml(figure.value)}</dd>{detail}</div>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from infra.plan.types import DeploymentPlan
+from infra.report.cheaper import cheaper
 from infra.report.cold_start import cold_start, cold_start_phases
 from infra.report.drain import drain, drain_ladders
 from infra.report.models import clients, fit_and_speed, load, models, remote_models
@@ -26,6 +27,7 @@ SECTIONS: tuple[Callable[[DeploymentPlan], Section | None], ...] = (
     cold_start,
     cold_start_phases,
     price,
+    cheaper,
     drain,
     drain_ladders,
     security,

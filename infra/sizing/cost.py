@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import date
 
 from infra.catalog.instances import Instance
+from infra.price.book import OLD_AFTER_DAYS
 from infra.sizing.types import Cost
 
 HOURS_PER_MONTH = 730
-STALE_DAYS = 90
 ON_DEMAND, SPOT = "on_demand", "spot"
 
 
@@ -50,7 +50,7 @@ def price_warnings(instance: Instance, purchase: str, today: date | None) -> Ite
         return
     if as_of is None:
         yield "the price has no date"
-    elif today is not None and (age := (today - date.fromisoformat(as_of)).days) > STALE_DAYS:
+    elif today is not None and (age := (today - date.fromisoformat(as_of)).days) > OLD_AFTER_DAYS:
         yield f"the price is {age} days old"
     if purchase == SPOT:
         band = instance.spot_interruption_band or "an unknown share"

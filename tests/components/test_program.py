@@ -133,3 +133,16 @@ def test_a_refused_configuration_registers_nothing(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as ended:
         deploy(program, config={"slipway:deployment": broken})
     assert ended.value.code == 32
+
+
+def test_a_stack_deploys_the_site_that_it_names_and_no_other() -> None:
+    """The whole of it has sites that this version cannot deploy, and two that would be this machine."""
+    file = ROOT / "tests" / "config" / "chosen-site.happy.yaml"
+    secrets = {"slipway:gateway_secrets": {"limits_store": "redis://:long-enough-to-be-one@store:6379/0"}}
+    config = {**yaml.safe_load(file.read_text())["config"], **secrets}
+    recorded = deploy(program, config=config)
+    assert [r.name for r in recorded.seen if r.type == "slipway:local:Site"] == ["store-1"]
+    assert list(recorded.outputs["endpoints"]) == ["store-1"]
+    assert set(recorded.outputs["status_pages"]) <= {"store-1"}
+    with pytest.raises(SystemExit):
+        deploy(program, config={**config, "slipway:site": "store-9"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from infra.chosen_site import site_in_file
 from infra.load import load_file
 from infra.plan.build import build_plan
 from infra.plan.types import DeploymentPlan
@@ -21,7 +22,7 @@ MARK = "# It must say:"
 
 def load_and_plan(path: Path) -> DeploymentPlan:
     """What `python -m infra plan` does with a file, `stack` being the file's name."""
-    return build_plan(load_file(path), path.name.partition(".")[0])
+    return build_plan(load_file(path), path.name.partition(".")[0], site=site_in_file(path))
 
 
 @cache

@@ -59,6 +59,8 @@ def test_editors_accept_a_happy_file(path: Path) -> None:
 # What a schema cannot know: relations between fields, names that collide, what a platform or engine is able to do.
 BEYOND_A_SCHEMA = {
     "name-reserved",
+    "network-overlap",
+    "network-size",
     "platform-aws",
     "platform-aws-endpoint",
     "platform-cloud-run",
@@ -103,6 +105,7 @@ BEYOND_A_SCHEMA = {
     "two-sites-monolithic",
     "unknown-key-project",
     "unknown-model",
+    "unknown-site",
 }
 
 

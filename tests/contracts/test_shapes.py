@@ -9,7 +9,7 @@ from infra.catalog.instances import instances
 from infra.objective import ACCELERATORS
 from infra.plan.node_pools import Shapes
 from infra.platforms.aws.shapes import SHAPES as AWS
-from infra.platforms.cloud_run.plan import CARDS
+from infra.platforms.cloud_run.instances import CARDS
 from infra.platforms.gcp.shapes import SHAPES as GCP
 
 

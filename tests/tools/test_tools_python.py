@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Checkout  # pyright: ignore[reportMissingImports]
 
-EXTRAS = ("local", "kubernetes", "aws", "gcp", "dev")
+EXTRAS = ("local", "kubernetes", "aws", "gcp", "aiconfigurator", "dev")
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)(?: ; ([^\\]+))? \\$", re.MULTILINE)
 
 
@@ -89,7 +89,7 @@ def test_packages_that_cannot_be_had(bare: Checkout) -> None:
 def test_an_extra_without_a_lock(bare: Checkout) -> None:
     printed = bare.run("tools/python/install", "azure", status=1)
     assert "where    requirements/azure.txt" in printed
-    assert "allowed  one of: aws, dev, gcp, kubernetes, local" in printed
+    assert "allowed  one of: aiconfigurator, aws, dev, gcp, kubernetes, local" in printed
 
 
 def old_python(folder: Path) -> None:

@@ -1,14 +1,13 @@
-"""Budget: refused where the fewest replicas cost too much, with what would fit; savings from a fifth on."""
+"""Budget: refused where the fewest replicas cost too much, with what would fit."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.price.bill import Bill, Use, bill
 from infra.price.book import price_book
-from infra.price.budget import Candidate, budget_problems, budget_warnings, savings
+from infra.price.budget import Candidate, budget_problems, budget_warnings
 from tests.unit.documents import examples
 
 BOOK = price_book()
@@ -80,26 +79,3 @@ def test_refused_exactly_when_the_fewest_replicas_cost_more(least: float, more: 
     over = planned.dollars_per_month_minimum > budget
     assert len(list(budget_problems("b", planned, budget))) == over
     assert len(list(budget_warnings("b", planned, budget))) == (not over and planned.dollars_per_month_maximum > budget)
-
-
-def test_savings_start_at_a_fifth() -> None:
-    now = PLANNED.dollars_per_month_minimum
-    found = savings(
-        PLANNED,
-        [
-            Candidate(name="a fifth less", dollars_per_month=0.8 * now - 0.01),
-            Candidate(name="nearly a fifth less", dollars_per_month=0.8 * now + 0.01),
-            Candidate(name="no price", dollars_per_month=None),
-            Candidate(name="half", dollars_per_month=now / 2),
-            Candidate(name="dearer", dollars_per_month=2 * now),
-        ],
-    )
-    assert [saving.name for saving in found] == ["half", "a fifth less"]
-    assert found[0].dollars_per_month == pytest.approx(now / 2)
-    assert found[0].share == pytest.approx(0.5)
-
-
-def test_at_most_three_and_none_against_an_unknown_bill() -> None:
-    many = [Candidate(name=str(number), dollars_per_month=100.0 + number) for number in range(6)]
-    assert [saving.name for saving in savings(PLANNED, many)] == ["0", "1", "2"]
-    assert savings(made(1, 1, item="p5e.48xlarge"), [Candidate(name="cheap", dollars_per_month=1.0)]) == ()

@@ -79,7 +79,8 @@ def test_what_the_engine_is_told_is_what_is_sized() -> None:
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"source": source("example/never-seen-7b")}, "not in the catalogue"),
+        ({"source": source("example/never-seen-7b")}, "not in the catalogue (`infra/catalog/models.csv`)"),
+        ({"source": source("Qwen/Qwen3-8c")}, "; near is `Qwen/Qwen3-8B`"),
         ({"quantization": "bitsandbytes"}, "bitsandbytes"),
         ({"task": "embed"}, "only models that generate"),
         ({"source": {"kind": "package", "package": "x", "file": "Qwen3-8B-Q4_0.gguf", "sha256": "0" * 64}}, "package"),

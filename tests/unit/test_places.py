@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.load import validate
-from infra.plan.blocks import block
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
-from infra.plan.types import DeploymentPlan
+from infra.plan.node_pools import nearest_accelerator
+from infra.plan.types import Accelerator, DeploymentPlan
 from infra.problems import Refused
 from infra.stack_file import read_stack_file
 from tests.config.corpus import load_and_plan
@@ -37,50 +36,6 @@ def refused(deployment: Any) -> str:
     with pytest.raises(Refused) as found:
         planned(deployment)
     return str(found.value)
-
-
-@examples(200)
-@given(bits=st.integers(8, 20), more=st.integers(1, 8))
-def test_blocks_fill_a_range_and_never_overlap(bits: int, more: int) -> None:
-    whole = ipaddress.IPv4Network((int(ipaddress.IPv4Address("10.0.0.0")), bits))
-    blocks = [ipaddress.IPv4Network(block(str(whole), more, index)) for index in range(2**more)]
-    assert blocks == list(whole.subnets(prefixlen_diff=more))
-    with pytest.raises(IndexError):
-        block(str(whole), more, 2**more)
-
-
-@examples(60)
-@given(zones=st.lists(st.sampled_from("abcdef"), min_size=2, max_size=6, unique=True), bits=st.integers(16, 20))
-def test_subnets_of_aws_do_not_overlap_and_a_zone_more_moves_none(zones: list[str], bits: int) -> None:
-    def subnets(letters: list[str]) -> dict[str, str]:
-        deployment = document("prod")
-        deployment["topology"] = {"kind": "ha"}
-        site = deployment["sites"].pop("west") and deployment["sites"]["main"]["platform"]
-        site["zones"] = [f"us-east-1{letter}" for letter in letters]
-        site["network"] = {"cidr": f"10.16.0.0/{bits}"}
-        return {name: one.cidr for name, one in planned(deployment).sites["main"].details.network.subnets.items()}
-
-    found = subnets(zones)
-    ranges = sorted(map(ipaddress.IPv4Network, found.values()))
-    assert len(ranges) == 3 * len(zones)
-    assert not [one for one, other in pairwise(ranges) if one.overlaps(other)]
-    assert all(one.subnet_of(ipaddress.IPv4Network(f"10.16.0.0/{bits}")) for one in ranges)
-    if len(zones) > 2:
-        fewer = subnets(zones[:-1])
-        assert fewer == {name: found[name] for name in fewer}
-
-
-@pytest.mark.parametrize("bits", [14, 16, 18])
-def test_ranges_of_google_are_parts_of_the_network_and_do_not_overlap(bits: int) -> None:
-    deployment = document("staging")
-    deployment["sites"]["main"]["platform"]["network"] = {"cidr": f"10.64.0.0/{bits}"}
-    network = planned(deployment).sites["main"].details.network
-    ranges = sorted(
-        map(ipaddress.IPv4Network, (network.nodes, network.pods, network.services, network.proxies, network.api))
-    )
-    assert not [one for one, other in pairwise(ranges) if one.overlaps(other)]
-    assert all(one.subnet_of(ipaddress.IPv4Network(f"10.64.0.0/{bits}")) for one in ranges)
-    assert ipaddress.IPv4Network(network.api).prefixlen == 28
 
 
 @examples(300)
@@ -261,3 +216,21 @@ def test_several_machines_are_not_deployed_as_this_one() -> None:
 
 def test_this_machine_is_deployed() -> None:
     refuse_undeployable(planned(document("dev")))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "most", "nearest"),
+    [
+        (Accelerator(type="GB200", count=1), {"H200": 8, "B200": 8}, Accelerator(type="B200", count=1)),
+        (
+            Accelerator(type="L40S", count=1),
+            {"T4": 4, "A100-80GB": 8, "H200": 8},
+            Accelerator(type="A100-80GB", count=1),
+        ),
+        # 4 x 44.42 GiB is more than two of 79 have, and not more than four.
+        (Accelerator(type="L40S", count=4), {"A100-80GB": 4, "T4": 4}, Accelerator(type="A100-80GB", count=4)),
+        (Accelerator(type="H200", count=8), {"T4": 4, "L4": 8}, Accelerator(type="L4", count=8)),
+    ],
+)
+def test_the_nearest_card_that_there_is(wanted: Accelerator, most: dict[str, int], nearest: Accelerator) -> None:
+    assert nearest_accelerator(wanted, most) == nearest

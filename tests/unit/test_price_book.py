@@ -168,8 +168,8 @@ def dated(as_of: str | None, item: str = "a", band: str | None = None) -> Price:
 @pytest.mark.parametrize(
     ("as_of", "expected"),
     [
-        ("2026-08-27", []),  # 90 days
-        ("2026-08-26", ["prices are 91 days old (2026-08-26): a, b; from a list"]),
+        ("2026-05-29", []),  # 180 days
+        ("2026-05-28", ["prices are 181 days old (2026-05-28): a, b; from a list"]),
         (None, ["prices are undated: a, b; from a list"]),
     ],
 )
@@ -178,7 +178,8 @@ def test_old_and_undated_prices_are_named_once_for_each_source(as_of: str | None
 
 
 def test_the_age_that_is_old_is_a_choice() -> None:
-    assert not list(price_warnings([dated("2026-07-20")], TODAY, old_after_days=180))
+    assert list(price_warnings([dated("2026-07-20")], TODAY, old_after_days=90))
+    assert not list(price_warnings([dated("2026-07-20")], TODAY))
 
 
 def test_machines_that_are_often_taken_away_are_named() -> None:

@@ -9,7 +9,10 @@ import pytest
 
 from infra.load import validate
 from infra.plan.build import build_plan
-from infra.plan.types import DeploymentPlan, PriceLine
+from infra.plan.price_types import PriceLine
+from infra.plan.types import DeploymentPlan
+from infra.platforms.gcp.config import GcpSettings
+from infra.price.book import price_book
 from infra.problems import Refused
 from infra.report import to_text
 from infra.stack_file import read_stack_file
@@ -130,16 +133,28 @@ def test_auto_mode_has_its_fee_and_a_site_without_nat_has_none() -> None:
 
 
 def test_what_has_no_price_is_named_and_is_never_nothing() -> None:
-    own = {"prices": [{"cloud": "gcp", "item": "n2-standard-4", "dollars": 0.2}]}
-    plan = shipped("staging")
-    line = lines(plan)["node pool `gateway`"]
-    assert (line.item, line.dollars_per_month) == ("n2-standard-4", None)
-    assert "no price, and in no sum: node pool `gateway`: n2-standard-4" in plan.warnings
-    assert "no price" in to_text(plan)
+    own = {"prices": [{"cloud": "gcp", "item": "c4-standard-4", "dollars": 0.2}]}
     deployment = deployment_of(read_stack_file(ROOT / "Pulumi.staging.yaml").values)
+    deployment["sites"]["main"]["platform"]["gateway_machine_type"] = "c4-standard-4"
+    plan = build_plan(validate(deployment, "x", {}), "x")
+    line = lines(plan)["node pool `gateway`"]
+    assert (line.item, line.dollars_per_month) == ("c4-standard-4", None)
+    assert "no price, and in no sum: node pool `gateway`: c4-standard-4" in plan.warnings
+    assert "no price" in to_text(plan)
     known = build_plan(validate({**deployment, "pricing": own}, "x", {}), "x")
     assert lines(known)["node pool `gateway`"].source == "the configuration"
     assert not [text for text in known.warnings if "no price" in text]
+
+
+@pytest.mark.parametrize("region", ["us-central1", "us-east4", "europe-west4"])
+def test_the_default_machines_of_google_have_a_price_with_a_date(region: str) -> None:
+    settings = GcpSettings.model_fields
+    for field, vcpus in (("gateway_machine_type", 4), ("processor_machine_type", 16)):
+        price = price_book().price("gcp", region, settings[field].default)
+        assert price
+        assert price.as_of
+        # N2 is priced by vCPU, with 4 GiB each: 0.0486 to 0.0548 an hour in these regions.
+        assert 0.048 < price.dollars / vcpus < 0.055
 
 
 def test_a_model_whose_machine_has_no_price_has_none_itself() -> None:
@@ -194,7 +209,12 @@ def test_a_budget_is_of_all_sites_together() -> None:
 def test_old_prices_are_said_only_with_a_date() -> None:
     assert not [text for text in planned().warnings if "older than" in text]
     (late,) = (text for text in planned(today=date(2027, 6, 1)).warnings if "older than" in text)
-    assert late.startswith("list prices that are undated or older than 90 days: ")
+    # Of 8 in us-east-1, disks, the bucket and m6i.xlarge have no date; the youngest of the others is of 2026-09-20.
+    assert late.startswith("of 8 list prices, 3 are undated and 5 older than 180 days: ")
+    (now,) = (text for text in planned(today=date(2026, 9, 28)).warnings if "older than" in text)
+    assert now.startswith("of 8 list prices, 3 are undated and 0 older than 180 days: ")
+    (next_day,) = (text for text in planned(today=date(2026, 9, 29)).warnings if "older than" in text)
+    assert next_day.startswith("of 8 list prices, 3 are undated and 1 older than 180 days: ")
 
 
 def test_a_card_that_is_added_to_a_machine_is_in_its_price() -> None:

@@ -171,8 +171,8 @@ def test_no_price_is_no_number() -> None:
 @pytest.mark.parametrize(
     ("as_of", "today", "said"),
     [
-        ("2026-07-20", date(2026, 10, 18), []),
-        ("2026-07-20", date(2026, 10, 19), ["the price is 91 days old"]),
+        ("2026-07-20", date(2027, 1, 16), []),
+        ("2026-07-20", date(2027, 1, 17), ["the price is 181 days old"]),
         (None, date(2026, 10, 19), ["the price has no date"]),
         ("2026-07-20", None, []),
     ],

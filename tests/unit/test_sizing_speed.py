@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +17,7 @@ from hypothesis import strategies as st
 from infra.catalog.gpus import gpus
 from infra.catalog.models import models
 from infra.problems import Refused
+from infra.sizing import aiconfigurator
 from infra.sizing.aiconfigurator import AICONFIGURATOR
 from infra.sizing.constants import Constants, constants_for, document
 from infra.sizing.evaluate import evaluate, one_machine
@@ -166,28 +171,95 @@ def test_the_published_fit_answers_what_was_published_and_nothing_else() -> None
     assert "nothing was published" in (PUBLISHED_FIT.refusal(shape("Llama-3.1-8B", "L4"), alone) or "")
 
 
+INSTALLED = find_spec("aiconfigurator_core") is not None
+
+
+@pytest.mark.skipif(INSTALLED, reason="`aiconfigurator-core` is installed")
 def test_aiconfigurator_is_missing_in_words() -> None:
     with pytest.raises(Refused, match="which is not installed"):
         AICONFIGURATOR.refusal(shape("Qwen3-32B", "H200", "fp8"), WORKLOAD)
 
 
-def test_aiconfigurator_is_asked_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[object, ...]] = []
+@pytest.fixture
+def _no_answer_is_kept() -> Iterator[None]:
+    yield
+    for function in ("_asked", "_bundled"):
+        vars(aiconfigurator)[function].cache_clear()
 
-    def cli_estimate(model: str, system: str, **more: object) -> SimpleNamespace:
-        calls.append((model, system, more["batch_size"], more["tp_size"], more["backend_name"]))
-        return SimpleNamespace(ttft=50.0, tpot=10.0)
 
-    package = ModuleType("aiconfigurator_core.cli")
-    package.__dict__["cli_estimate"] = cli_estimate
-    monkeypatch.setitem(sys.modules, "aiconfigurator_core", ModuleType("aiconfigurator_core"))
-    monkeypatch.setitem(sys.modules, "aiconfigurator_core.cli", package)
-    found = evaluate(shape("Qwen3-32B", "H200", "fp8", split=2), WORKLOAD, ESTIMATORS["aiconfigurator"])
-    assert calls == [("Qwen/Qwen3-32B", "h200_sxm", 16, 2, "vllm")]
+@pytest.mark.usefixtures("_no_answer_is_kept")
+@pytest.mark.parametrize(
+    ("model", "called", "split", "experts", "stored"),
+    [
+        ("Qwen3-32B", "Qwen/Qwen3-32B", 2, (2, 1), "fp8"),
+        ("Llama-3.1-8B", "meta-llama/Meta-Llama-3.1-8B", 1, (1, 1), "bfloat16"),
+    ],
+)
+def test_aiconfigurator_is_asked_where_it_is_installed(
+    model: str,
+    called: str,
+    split: int,
+    experts: tuple[int, int],
+    stored: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Whole, without the 600 MB: every function that is called, with what it is called with."""
+    calls: dict[str, Any] = {}
+    (tmp_path / "model_configs").mkdir()
+    for name in ("Qwen/Qwen3-32B-FP8", "Qwen/Qwen3-32B", "meta-llama/Meta-Llama-3.1-8B"):
+        (tmp_path / "model_configs" / f"{name.replace('/', '--')}_config.json").touch()
+
+    def note(name: str, result: Any = None) -> Callable[..., Any]:
+        def called(*given: Any, **more: Any) -> Any:
+            calls[name] = (*given, *more.values())
+            return result
+
+        return called
+
+    result = SimpleNamespace(get_result_dict=lambda: {"ttft": 50.0, "tpot": 10.0})
+    engine = SimpleNamespace(run_agg=note("run_agg", result))
+    parts: dict[str, dict[str, Any]] = {
+        "perf_database": {
+            "get_latest_database_version": note("version", "0.24.0"),
+            "get_database_view": note("database", "tables"),
+        },
+        "config_builders": {"build_model_config": note("layout", "layout")},
+        "models": {"get_model": note("model", "model")},
+        "models.helpers": {"resolve_context_fmha_by_data": note("attention")},
+        "config": {"RuntimeConfig": note("runtime", "runtime"), "__file__": str(tmp_path / "sdk" / "config.py")},
+        "backends.factory": {"get_backend": note("backend", engine)},
+    }
+    for name in ("", ".sdk", ".sdk.backends", *(f".sdk.{part}" for part in parts)):
+        module = ModuleType(f"aiconfigurator_core{name}")
+        module.__dict__.update(parts.get(name.removeprefix(".sdk."), {}))
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    one = shape(model, "H200", "fp8" if stored == "fp8" else "bf16", split=split)
+    found = evaluate(one, WORKLOAD, ESTIMATORS["aiconfigurator"])
+    assert calls["database"] == ("h200_sxm", "vllm", "0.24.0", False, "SILICON")
+    assert calls["layout"] == (split, 1, 1, *experts, stored, "bfloat16", stored)
+    assert calls["model"] == (called, "layout", "vllm")
+    assert calls["runtime"] == (WORKLOAD.input_tokens, WORKLOAD.output_tokens, 16)
+    assert calls["run_agg"] == ("model", "tables", "runtime", WORKLOAD.input_tokens)
     assert found.performance
     assert found.performance.time_per_output_token_ms == 10.0
     assert found.performance.output_tokens_per_second == pytest.approx(1e3 * 16 * 256 / (50 + 10 * 256))
     assert found.performance.estimator.startswith("aiconfigurator")
+    # No dimensions of it in the package, a card that nobody measured there, a file of llama.cpp's.
+    for other in (shape("Qwen3-8B", "H200"), shape("Qwen3-32B", "T4"), shape("Qwen3-32B", "H200", "gguf-q8_0")):
+        assert "knows nothing of" in (AICONFIGURATOR.refusal(other, WORKLOAD) or "")
+
+
+@pytest.mark.skipif(not INSTALLED, reason="`aiconfigurator-core` is not installed: requirements/aiconfigurator.txt")
+def test_aiconfigurator_itself_agrees_with_the_roofline() -> None:
+    """Where both should be good: a dense model on an H100. And it has no figures of an engine on an L4."""
+    one = shape("Llama-3.1-8B", "H100", "bf16")
+    own, theirs = (evaluate(one, WORKLOAD, ESTIMATORS[name]).performance for name in ("roofline", "aiconfigurator"))
+    assert own
+    assert theirs
+    assert theirs.time_per_output_token_ms == pytest.approx(own.time_per_output_token_ms, rel=0.4)
+    assert "no answer" in (AICONFIGURATOR.refusal(shape("Llama-3.1-8B", "L4", "fp8"), WORKLOAD) or "")
 
 
 def test_what_spans_machines_is_judged_as_one() -> None:

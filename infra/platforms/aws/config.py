@@ -47,8 +47,13 @@ class ExistingVpc(Settings):
 class AwsNetworkSettings(Settings):
     """The network: a new one of that range, or one that exists."""
 
-    cidr: Cidr | None = Field(default=None, description="Range of a new network, /16 to /20; or `existing`.")
+    cidr: Cidr | None = Field(default=None, description="Range of a new network, /16 to /19; or `existing`.")
     existing: ExistingVpc | None = Field(default=None, description="A network that exists; or `cidr`.")
+    services_cidr: Cidr | None = Field(
+        default=None,
+        description="Range of the cluster's services, /12 to /24, outside of the network; unset, a sixteenth of `cidr` "
+        "in another private space, or what EKS chooses for a network that exists.",
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> AwsNetworkSettings:

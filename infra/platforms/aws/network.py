@@ -4,17 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
-from infra.plan.blocks import block
+from infra.plan.address_space import RFC_1918, block, prefix_length
 from infra.platforms.aws.config import AwsSettings
+from infra.platforms.base import Range, Room
+from infra.platforms.clusters import SERVICES_AROUND
 from infra.problems import Problem, listing
 
-# What a new network may be: a VPC takes no more, and a smaller one has no room for nodes in several zones.
-LARGEST_BITS, SMALLEST_BITS = 16, 20
+# No VPC range is larger. A public subnet must be a /27 for an Application Load Balancer (its user guide), an internal
+# one have 16 free addresses for the control plane (EKS user guide); both are a 256th of the range.
+LARGEST_BITS, SMALLEST_BITS = 16, 19
 # Of eight parts of the range, six are for nodes and pods (zones are `a` to `f`), one each for what follows; each zone
 # has its place in them, so that a zone more or less moves no other's subnet.
 PART_BITS, SMALL_BITS = 3, 8
 SMALL_PARTS = {"public": 6, "internal": 7}
+# Pods have addresses of the nodes' subnets, in blocks of 16 that a node takes as it needs them (prefix delegation): for
+# the eight engines that a machine holds at most, its agents and what the cluster itself runs there, one that it keeps
+# ready, and one that the addresses of its own interfaces break up. The four addresses at the beginning of a subnet and
+# the one at its end that are AWS' own break up two more.
+PODS_PER_NODE, BLOCK_BITS = 32, 28
+BLOCKS_PER_NODE = -(-PODS_PER_NODE // 16) + 2
+BROKEN_BLOCKS = 2
+# One node more is there while nodes are exchanged.
+SURGE_NODES = 1
+# EKS takes /12 to /24 for services, outside of the VPC. They get a sixteenth of the VPC's size at the same place of
+# another private space: sites whose networks do not overlap have services that do not either.
+LARGEST_SERVICES_BITS, SMALLEST_SERVICES_BITS, SERVICES_BITS = 12, 24, 4
+SERVICES_SPACES = {
+    IPv4Network("10.0.0.0/8"): IPv4Network("172.16.0.0/12"),
+    IPv4Network("172.16.0.0/12"): IPv4Network("192.168.0.0/16"),
+    IPv4Network("192.168.0.0/16"): IPv4Network("10.255.240.0/20"),
+    IPv4Network("100.64.0.0/10"): IPv4Network("10.248.0.0/14"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +52,12 @@ class Subnet:
 @dataclass(frozen=True, kw_only=True)
 class NetworkPlan:
     """`subnets` are by name: `private-a` holds nodes, `public-a` the load balancer, `internal-a` the cluster's API.
-    `endpoints` are services of AWS that are reached without the internet."""
+    `endpoints` are services of AWS that are reached without the internet. In a network that exists, `services_cidr` is
+    None where EKS chooses it, and nobody knows how many nodes have room."""
 
     cidr: str | None
+    services_cidr: str | None
+    nodes_per_zone: int | None
     vpc_id: str | None
     subnets: Mapping[str, Subnet]
     nat: str
@@ -46,17 +71,8 @@ ENDPOINTS = (
 
 
 def network_problems(where: str, settings: AwsSettings) -> Iterator[Problem]:
-    """A range that does not do, and zones without a subnet."""
+    """Zones without a subnet."""
     network = settings.network
-    if network.cidr is not None:
-        bits = int(network.cidr.rpartition("/")[2])
-        if not LARGEST_BITS <= bits <= SMALLEST_BITS:
-            yield Problem(
-                where=f"{where}.network.cidr",
-                found=f"`{network.cidr}`",
-                allowed=f"a range of /{LARGEST_BITS} to /{SMALLEST_BITS}",
-                remedy=f"choose a {'smaller' if bits < LARGEST_BITS else 'larger'} one, such as `10.40.0.0/16`",
-            )
     if network.existing is not None:
         for field in ("private_subnets", "public_subnets"):
             known: Mapping[str, str] = getattr(network.existing, field)
@@ -70,6 +86,29 @@ def network_problems(where: str, settings: AwsSettings) -> Iterator[Problem]:
                 )
 
 
+def network_ranges(settings: AwsSettings, nodes: int, models: int) -> Iterator[Range]:
+    """The range of a new network, for so many nodes, all of which one zone may get: GPUs come that way. And that of
+    services, one for each model."""
+    network = settings.network
+    if network.cidr is not None:
+        lengths = range(LARGEST_BITS, SMALLEST_BITS + 1)
+        why = f"{nodes} nodes may be in one zone, each with {BLOCKS_PER_NODE} blocks of 16 addresses for its pods"
+        smallest = max((bits for bits in lengths if _nodes_per_zone(bits) >= nodes), default=LARGEST_BITS - 1)
+        yield Range(
+            field="network.cidr", cidr=network.cidr, room=Room(largest=LARGEST_BITS, smallest=smallest, why=why)
+        )
+    if (services := _services(settings)) is not None:
+        most = models + SERVICES_AROUND
+        room = Room(
+            largest=LARGEST_SERVICES_BITS,
+            smallest=min(SMALLEST_SERVICES_BITS, prefix_length(most)),
+            why=f"{most} services, of models and of the cluster itself",
+            spaces=RFC_1918,
+        )
+        follows = None if network.services_cidr else "network.cidr"
+        yield Range(field="network.services_cidr", cidr=str(services), room=room, follows=follows)
+
+
 def network_plan(settings: AwsSettings) -> NetworkPlan:
     """The subnets of every zone."""
     existing = settings.network.existing
@@ -81,18 +120,52 @@ def network_plan(settings: AwsSettings) -> NetworkPlan:
             for zone in settings.zones
             if known
         }
-        return NetworkPlan(cidr=None, vpc_id=existing.vpc_id, subnets=subnets, nat="none", endpoints=())
-    cidr = settings.network.cidr or ""
+        return NetworkPlan(
+            cidr=None,
+            services_cidr=settings.network.services_cidr,
+            nodes_per_zone=None,
+            vpc_id=existing.vpc_id,
+            subnets=subnets,
+            nat="none",
+            endpoints=(),
+        )
+    cidr = IPv4Network(settings.network.cidr or "")
     subnets = {
         f"{role}-{zone[-1]}": Subnet(zone=zone, role=role, cidr=_subnet(cidr, role, zone[-1]), subnet_id=None)
         for role in ("private", *SMALL_PARTS)
         for zone in settings.zones
     }
-    return NetworkPlan(cidr=cidr, vpc_id=None, subnets=subnets, nat=settings.nat, endpoints=ENDPOINTS)
+    return NetworkPlan(
+        cidr=str(cidr),
+        services_cidr=str(_services(settings)),
+        nodes_per_zone=_nodes_per_zone(cidr.prefixlen),
+        vpc_id=None,
+        subnets=subnets,
+        nat=settings.nat,
+        endpoints=ENDPOINTS,
+    )
 
 
-def _subnet(cidr: str, role: str, letter: str) -> str:
+def _subnet(cidr: IPv4Network, role: str, letter: str) -> str:
     place = ord(letter) - ord("a")
     if role not in SMALL_PARTS:
-        return block(cidr, PART_BITS, place)
-    return block(block(cidr, PART_BITS, SMALL_PARTS[role]), SMALL_BITS - PART_BITS, place)
+        return str(block(cidr, PART_BITS, place))
+    return str(block(block(cidr, PART_BITS, SMALL_PARTS[role]), SMALL_BITS - PART_BITS, place))
+
+
+def _nodes_per_zone(bits: int) -> int:
+    """How many nodes the private subnet of one zone holds, when the whole range has that length."""
+    blocks = 1 << (BLOCK_BITS - bits - PART_BITS)
+    return max(0, (blocks - BROKEN_BLOCKS) // BLOCKS_PER_NODE - SURGE_NODES)
+
+
+def _services(settings: AwsSettings) -> IPv4Network | None:
+    network = settings.network
+    if network.services_cidr is not None or network.cidr is None:
+        return IPv4Network(network.services_cidr) if network.services_cidr else None
+    cidr = IPv4Network(network.cidr)
+    for space, services in SERVICES_SPACES.items():
+        if cidr.subnet_of(space):
+            place = (int(cidr.network_address) - int(space.network_address)) >> SERVICES_BITS
+            return IPv4Network((int(services.network_address) + place, min(32, cidr.prefixlen + SERVICES_BITS)))
+    return None

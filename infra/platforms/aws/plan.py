@@ -16,16 +16,17 @@ from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
-from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems
+from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
-from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, zone_problems
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
+from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, purchases, zone_problems
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
 
 # What CloudWatch keeps logs for.
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+GIVES_UP = {"spot": "a machine may be taken away with 120 s notice, and its price moves"}
 MOST_GPUS = most_gpus(SHAPES)
 PROVISION = Seen(
     low=60,
@@ -92,15 +93,17 @@ class Aws:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:
-        cidr = settings.network.cidr
         return Abilities(
             zones=len(set(settings.zones)),
             scales_to_zero=True,
-            ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
             cloud="aws",
             region=settings.region,
             gpus=MOST_GPUS,
         )
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        nodes = sum(pool.max_nodes for pool in _pools(request).values())
+        return network_ranges(request.settings, nodes, len(request.models))
 
     def starting_place(self, settings: AwsSettings, accelerator: Accelerator | None) -> StartingPlace:
         machine, share = machine_for(accelerator, SHAPES, settings.processor_instance_type)
@@ -149,14 +152,6 @@ class Aws:
         network = network_plan(settings)
         nodes = settings.nodes
         managed = nodes if isinstance(nodes, ManagedNodes) else None
-        pools = node_pools(
-            request,
-            shapes=SHAPES,
-            zones=zones,
-            purchase=tuple(nodes.purchase),
-            gateway_shape=settings.gateway_instance_type,
-            processor_shape=settings.processor_instance_type,
-        )
         waf = settings.waf
         details = AwsSitePlan(
             region=settings.region,
@@ -171,7 +166,7 @@ class Aws:
                 root_volume_gibibytes=managed.root_volume_gibibytes if managed else None,
                 log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
             ),
-            pools=pools,
+            pools=_pools(request),
             reservation_id=settings.reservation_id,
             front_door=FrontDoorPlan(
                 host=settings.domain,
@@ -193,7 +188,7 @@ class Aws:
             models=tuple(request.models),
             replicas=request.replicas,
             gateways=request.gateways,
-            node_pools=tuple(pools.values()),
+            node_pools=tuple(details.pools.values()),
             drain=site_drain_plan(serving.drain),
             summary=_summary(details),
             security={
@@ -205,6 +200,12 @@ class Aws:
             },
             details=details,
         )
+
+    def other_purchases(self, settings: AwsSettings) -> Iterator[OtherPurchase]:
+        for written, nodes, lost in purchases(settings.nodes, GIVES_UP):
+            # Without `reservation` in it nothing may name one.
+            other = settings.model_copy(update={"nodes": nodes, "reservation_id": None})
+            yield OtherPurchase(written=written, settings=other, gives_up=(lost,))
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: AwsSitePlan = plan.details
@@ -225,7 +226,7 @@ def _summary(details: AwsSitePlan) -> dict[str, str]:
     door = details.front_door
     return {
         "region": f"{details.region}, zones {', '.join(details.zones)}",
-        "network": f"{details.network.cidr or details.network.vpc_id}, NAT {details.network.nat}",
+        "network": _network_text(details.network),
         "cluster": f"{details.cluster.name}, EKS {details.cluster.kubernetes_version}, {details.cluster.nodes}; "
         f"API {access}",
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
@@ -233,6 +234,25 @@ def _summary(details: AwsSitePlan) -> dict[str, str]:
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
+
+
+def _network_text(network: NetworkPlan) -> str:
+    services = f"services {network.services_cidr or 'as EKS chooses'}"
+    if network.cidr is None:
+        return f"{network.vpc_id}, {services}"
+    return f"{network.cidr} with room for {network.nodes_per_zone} nodes in a zone, {services}, NAT {network.nat}"
+
+
+def _pools(request: SiteRequest) -> dict[str, NodePool]:
+    settings: AwsSettings = request.settings
+    return node_pools(
+        request,
+        shapes=SHAPES,
+        zones=tuple(settings.zones),
+        purchase=tuple(settings.nodes.purchase),
+        gateway_shape=settings.gateway_instance_type,
+        processor_shape=settings.processor_instance_type,
+    )
 
 
 def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:

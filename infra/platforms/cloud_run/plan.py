@@ -14,39 +14,12 @@ from infra.plan.serving import IN_A_CONTAINER
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ContainerSpec, ModelPlan, SitePlan, Weights
-from infra.platforms.base import Abilities, SiteRequest
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
+from infra.platforms.cloud_run.instances import CARDS, PLAIN_MEMORY_GIBIBYTES, PLAIN_PROCESSORS, card_problems, items
 from infra.price.bill import Use
-from infra.problems import Problem, listing
+from infra.problems import Problem
 
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """A GPU of Cloud Run: what Google calls it, the least that an instance with it has, and where there is one."""
-
-    name: str
-    processors: int
-    memory_gibibytes: int
-    regions: tuple[str, ...]
-
-
-# Google's documentation, looked up 2026-11; regions by invitation are left out.
-CARDS: Mapping[str, Card] = {
-    "L4": Card(
-        name="nvidia-l4",
-        processors=4,
-        memory_gibibytes=16,
-        regions=("asia-southeast1", "europe-west1", "europe-west4", "us-central1", "us-east4"),
-    ),
-    "RTX-PRO-6000": Card(
-        name="nvidia-rtx-pro-6000",
-        processors=20,
-        memory_gibibytes=80,
-        regions=("asia-southeast1", "europe-west4", "us-central1"),
-    ),
-}
-# What a service without a card gets.
-PLAIN_PROCESSORS, PLAIN_MEMORY_GIBIBYTES = 8, 32
 GATEWAY_PROCESSORS, GATEWAY_MEMORY_GIBIBYTES = 1, 1
 # Cloud Run kills an instance that has not started by then.
 LONGEST_START_SECONDS = 240
@@ -111,6 +84,10 @@ class CloudRun:
             gpus={name: 1 for name, card in CARDS.items() if settings.region in card.regions},
         )
 
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        del request
+        return iter(())
+
     def starting_place(self, settings: CloudRunSettings, accelerator: Accelerator | None) -> StartingPlace:
         card = CARDS.get(accelerator.type) if accelerator else None
         return StartingPlace(
@@ -122,7 +99,7 @@ class CloudRun:
             longest_start_seconds=LONGEST_START_SECONDS,
             cloud="gcp",
             region=settings.region,
-            spare_items=_items(
+            spare_items=items(
                 card.processors if card else PLAIN_PROCESSORS,
                 card.memory_gibibytes if card else PLAIN_MEMORY_GIBIBYTES,
                 accelerator,
@@ -135,7 +112,7 @@ class CloudRun:
         where = f"{request.where}.platform"
         for name, model in request.models.items():
             at = dotted(DEPLOYMENT_KEY, ("models", name))
-            yield from _card_problems(f"{at}.accelerator", where, request, model)
+            yield from card_problems(f"{at}.accelerator", where, request, model)
             if request.replicas[name].max > settings.max_instances:
                 yield Problem(
                     where=f"{at}.scaling.max_replicas",
@@ -220,11 +197,15 @@ class CloudRun:
             details=details,
         )
 
+    def other_purchases(self, settings: CloudRunSettings) -> Iterator[OtherPurchase]:
+        del settings
+        return iter(())
+
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: CloudRunSitePlan = plan.details
         for model, service in (("", details.gateway), *details.engines.items()):
             accelerator = request.models[model].accelerator if model else None
-            for item, each in _items(
+            for item, each in items(
                 service.processors, service.memory_gibibytes, accelerator, details.zonal_redundancy
             ):
                 yield Use(
@@ -259,42 +240,12 @@ def _engine(site: str, name: str, model: ModelPlan, request: SiteRequest) -> Ser
     )
 
 
-def _items(
-    processors: int, memory_gibibytes: int, accelerator: Accelerator | None, redundant: bool
-) -> tuple[tuple[str, float], ...]:
-    """What the price list calls one instance's parts, and how much of each."""
-    gpu = f"cloud_run_gpu_{accelerator.type.lower().replace('-', '_')}" if accelerator else None
-    parts = (("cloud_run_vcpu", processors), ("cloud_run_memory", memory_gibibytes))
-    return parts if gpu is None else (*parts, (f"{gpu}{'_redundant' if redundant else ''}", 1))
-
-
 def _text(service: Service) -> str:
     card = f", one {service.card}" if service.card else ""
     return (
         f"{service.min_instances} to {service.max_instances} instances, {service.processors} vCPU, "
         f"{service.memory_gibibytes} GiB{card}"
     )
-
-
-def _card_problems(at: str, where: str, request: SiteRequest, model: ModelPlan) -> Iterator[Problem]:
-    wanted = model.accelerator
-    if wanted is None:
-        return
-    card = CARDS.get(wanted.type)
-    if card is None or wanted.count > 1:
-        yield Problem(
-            where=at,
-            found=f"{wanted.count} × {wanted.type}, on the site `{request.site}`",
-            allowed=f"one GPU on Cloud Run: {listing(CARDS)}",
-            remedy="choose one of these, or another platform for this model",
-        )
-    elif request.settings.region not in card.regions:
-        yield Problem(
-            where=f"{where}.region",
-            found=f"`{request.settings.region}`, where Cloud Run has no {wanted.type}",
-            allowed=listing(card.regions),
-            remedy="choose one of these regions, or another GPU",
-        )
 
 
 PLATFORM = CloudRun()

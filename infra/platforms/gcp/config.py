@@ -32,7 +32,7 @@ class ExistingGcpNetwork(Settings):
 class GcpNetworkSettings(Settings):
     """The network: a new one of that range, or one that exists."""
 
-    cidr: Cidr | None = Field(default=None, description="Range of a new network, /14 to /18; or `existing`.")
+    cidr: Cidr | None = Field(default=None, description="Range of a new network, /14 to /19; or `existing`.")
     existing: ExistingGcpNetwork | None = Field(default=None, description="A network that exists; or `cidr`.")
 
     @model_validator(mode="after")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
-from infra.plan.blocks import block
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
@@ -16,14 +15,18 @@ from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
-from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, zone_problems
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
+from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, purchases, zone_problems
 from infra.platforms.gcp.config import GcpSettings
+from infra.platforms.gcp.network import NetworkPlan, network_plan, network_ranges, network_text
 from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 
-LARGEST_BITS, SMALLEST_BITS = 14, 18
+GIVES_UP = {
+    "spot": "a machine may be taken away with 15 s notice for its pods, and its price moves",
+    "flex_start": "machines come when there are some, and each ends after `nodes.flex_start_seconds`",
+}
 MOST_GPUS = most_gpus(SHAPES)
 PROVISION = Seen(
     low=120,
@@ -31,23 +34,6 @@ PROVISION = Seen(
     source="cluster-autoscaler source: a GPU can take up to 15 minutes to be allocatable; the fast end is assumed",
     as_of="2026-11",
 )
-# A proxy-only subnetwork as Google recommends it, and exactly what the API's block must be.
-PROXY_BITS, API_BITS = 23, 28
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkPlan:
-    """Ranges of a new network, or the names of one that exists. Its blocks are fixed parts of its range: half for pods,
-    an eighth each for nodes and services, small ones for proxies and the cluster's API."""
-
-    network: str
-    subnetwork: str
-    nodes: str | None
-    pods: str
-    services: str
-    proxies: str | None
-    api: str | None
-    nat: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +85,17 @@ class Gcp:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: GcpSettings) -> Abilities:
-        cidr = settings.network.cidr
         return Abilities(
             zones=len(set(settings.zones)),
             scales_to_zero=True,
-            ranges=(Range(field="network.cidr", cidr=cidr),) if cidr else (),
             cloud="gcp",
             region=settings.region,
             gpus=MOST_GPUS,
         )
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        nodes = sum(pool.max_nodes for pool in _pools(request).values())
+        return network_ranges(request.settings, nodes, len(request.models))
 
     def starting_place(self, settings: GcpSettings, accelerator: Accelerator | None) -> StartingPlace:
         machine, share = machine_for(accelerator, SHAPES, settings.processor_machine_type)
@@ -133,14 +121,6 @@ class Gcp:
         yield from zone_problems(
             where, settings.zones, settings.region, example, lambda zone: zone.rpartition("-")[0] == settings.region
         )
-        cidr = settings.network.cidr
-        if cidr is not None and not LARGEST_BITS <= int(cidr.rpartition("/")[2]) <= SMALLEST_BITS:
-            yield Problem(
-                where=f"{where}.network.cidr",
-                found=f"`{cidr}`",
-                allowed=f"a range of /{LARGEST_BITS} to /{SMALLEST_BITS}: half of it is for pods",
-                remedy="choose another one, such as `10.60.0.0/16`",
-            )
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "Google Cloud")
         yield from _purchase_problems(where, request)
@@ -169,7 +149,7 @@ class Gcp:
             project=settings.project,
             region=settings.region,
             zones=zones,
-            network=_network(name, settings),
+            network=network_plan(name, settings),
             cluster=ClusterPlan(
                 name=name,
                 release_channel=settings.release_channel,
@@ -177,14 +157,7 @@ class Gcp:
                 binary_authorization=settings.binary_authorization,
                 image_streaming=nodes.image_streaming,
             ),
-            pools=node_pools(
-                request,
-                shapes=SHAPES,
-                zones=zones,
-                purchase=tuple(nodes.purchase),
-                gateway_shape=settings.gateway_machine_type,
-                processor_shape=settings.processor_machine_type,
-            ),
+            pools=_pools(request),
             reservation=nodes.reservation,
             flex_start_seconds=nodes.flex_start_seconds if "flex_start" in nodes.purchase else None,
             front_door=FrontDoorPlan(
@@ -219,6 +192,12 @@ class Gcp:
             details=details,
         )
 
+    def other_purchases(self, settings: GcpSettings) -> Iterator[OtherPurchase]:
+        for written, nodes, lost in purchases(settings.nodes, GIVES_UP):
+            # Without `reservation` in it nothing may name one.
+            other = settings.model_copy(update={"nodes": nodes.model_copy(update={"reservation": None})})
+            yield OtherPurchase(written=written, settings=other, gives_up=(lost,))
+
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: GcpSitePlan = plan.details
         return site_uses(
@@ -231,40 +210,24 @@ class Gcp:
         )
 
 
-def _network(name: str, settings: GcpSettings) -> NetworkPlan:
-    existing = settings.network.existing
-    if existing is not None:
-        return NetworkPlan(
-            network=existing.network,
-            subnetwork=existing.subnetwork,
-            nodes=None,
-            pods=existing.pods_range,
-            services=existing.services_range,
-            proxies=None,
-            api=None,
-            nat=False,
-        )
-    cidr = settings.network.cidr or ""
-    small = block(cidr, 3, 6)
-    bits = int(small.rpartition("/")[2])
-    return NetworkPlan(
-        network=name,
-        subnetwork=name,
-        nodes=block(cidr, 3, 4),
-        services=block(cidr, 3, 5),
-        pods=block(cidr, 1, 0),
-        proxies=block(small, PROXY_BITS - bits, 0),
-        api=block(small, API_BITS - bits, 2 ** (API_BITS - bits) - 1),
-        nat=settings.nat,
+def _pools(request: SiteRequest) -> dict[str, NodePool]:
+    settings: GcpSettings = request.settings
+    return node_pools(
+        request,
+        shapes=SHAPES,
+        zones=tuple(settings.zones),
+        purchase=tuple(settings.nodes.purchase),
+        gateway_shape=settings.gateway_machine_type,
+        processor_shape=settings.processor_machine_type,
     )
 
 
 def _summary(details: GcpSitePlan) -> dict[str, str]:
     access = ", ".join(details.cluster.public_cidrs) or "from inside its network only"
-    door, network = details.front_door, details.network
+    door = details.front_door
     return {
         "region": f"{details.region}, zones {', '.join(details.zones)}, project {details.project}",
-        "network": f"{network.network}, nodes {network.nodes or 'as they are'}, pods {network.pods}",
+        "network": network_text(details.network),
         "cluster": f"{details.cluster.name}, GKE channel {details.cluster.release_channel}; API {access}",
         "front door": f"load balancer for {door.host} and {door.site_host}, "
         f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor",

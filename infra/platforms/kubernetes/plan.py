@@ -12,7 +12,7 @@ from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
-from infra.platforms.base import Abilities, Range, SiteRequest
+from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.price.bill import Use
 from infra.problems import Problem, did_you_mean, listing
@@ -64,8 +64,12 @@ class Kubernetes:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
-        ranges = (Range(field="network_cidr", cidr=settings.network_cidr),) if settings.network_cidr else ()
-        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, ranges=ranges)
+        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda)
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        cidr = request.settings.network_cidr
+        if cidr is not None:
+            yield Range(field="network_cidr", cidr=cidr)
 
     def starting_place(self, settings: KubernetesSettings, accelerator: Accelerator | None) -> StartingPlace:
         del accelerator
@@ -117,6 +121,10 @@ class Kubernetes:
                 f"site `{request.site}`: without KEDA (`keda: true`) replicas follow processor load, which says little "
                 "about engines on GPUs"
             )
+
+    def other_purchases(self, settings: KubernetesSettings) -> Iterator[OtherPurchase]:
+        del settings
+        return iter(())
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         del request, plan

@@ -11,7 +11,7 @@ from infra.engines import ENGINES
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ModelPlan, SitePlan
-from infra.platforms.base import Abilities, EngineAddress, SiteRequest
+from infra.platforms.base import Abilities, EngineAddress, OtherPurchase, Range, SiteRequest
 from infra.platforms.local.config import LocalSettings
 from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.price.bill import Use
@@ -51,6 +51,10 @@ class Local:
     def abilities(self, settings: LocalSettings) -> Abilities:
         # The launcher runs one engine of each model.
         return Abilities(most_replicas=1)
+
+    def ranges(self, request: SiteRequest) -> Iterator[Range]:
+        del request
+        return iter(())
 
     def starting_place(self, settings: LocalSettings, accelerator: Accelerator | None) -> StartingPlace:
         del settings, accelerator
@@ -105,6 +109,10 @@ class Local:
                 f"site `{request.site}`: the API listens on {settings.listen.address} without TLS "
                 "(`allow_plain_http`); keys and prompts cross the network readable"
             )
+
+    def other_purchases(self, settings: LocalSettings) -> Iterator[OtherPurchase]:
+        del settings
+        return iter(())
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         del request, plan

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from infra.plan.types import DeploymentPlan, Dollars, PricePlan
+from infra.plan.price_types import Dollars, PricePlan
+from infra.plan.types import DeploymentPlan
 from infra.report.pictures.chart import Frame
 from infra.report.pictures.svg import CHART_WIDTH, Picture, rect, text
 from infra.report.words import count, dollars
