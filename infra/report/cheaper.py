@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from infra.plan.types import Alternative, DeploymentPlan
 from infra.report.section import Row, Section, Table
 from infra.report.words import span
@@ -9,15 +11,16 @@ from infra.report.words import span
 
 def cheaper(plan: DeploymentPlan) -> Section | None:
     """One row for each way; None where nothing is worth a thought."""
-    rows = [_row(name, one) for name, model in plan.models.items() for one in model.alternatives]
-    if not rows:
+    found = [(name, one) for name, model in plan.models.items() for one in model.alternatives]
+    if not found:
         return None
-    header = ("model", "to write", "machines", "instead of", "$/month", "$/month less", "what is given up")
+    header = ("model", "machines", "instead of", "$/month", "$/month less")
     return Section(
         name="cheaper",
         title="Cheaper alternatives",
         note="each does no less at the objective; machines at the fewest replicas",
-        tables=(Table(header=header, rows=rows),),
+        tables=(Table(header=header, rows=[_row(name, one) for name, one in found]),),
+        lines=tuple(line for name, one in found for line in _lines(name, one)),
     )
 
 
@@ -25,10 +28,14 @@ def _row(name: str, one: Alternative) -> Row:
     saved = one.saves_dollars_per_month
     return (
         name,
-        " and ".join(f"`{change}`" for change in one.changes),
         one.machines,
         one.instead_of,
         span(one.dollars_per_month, one.dollars_per_month),
         f"{span(saved, saved)} (-{one.saves_percent:.0f} %)",
-        "; ".join(one.gives_up) or "nothing",
     )
+
+
+def _lines(name: str, one: Alternative) -> Iterator[str]:
+    yield f"model {name}, {one.machines}: write {' and '.join(f'`{change}`' for change in one.changes)}"
+    if one.gives_up:
+        yield f"model {name}, {one.machines}: what is given up: {'; '.join(one.gives_up)}"
