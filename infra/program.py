@@ -18,6 +18,7 @@ from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteSecrets
 from infra.problems import Refused
 from infra.registry import load_object
+from infra.report.short_text import to_short_text
 
 # Pulumi's own code for "the user has seen what is wrong". `RunError` ends with 1, and a second, meaningless error.
 MESSAGE_WAS_SHOWN = 32
@@ -33,6 +34,7 @@ def deploy() -> None:
     except Refused as refused:
         pulumi.log.error(str(refused))
         sys.exit(MESSAGE_WAS_SHOWN)
+    pulumi.log.info(to_short_text(plan))
     for warning in plan.warnings:
         pulumi.log.warn(warning)
 

@@ -23,12 +23,13 @@ def _lines(plan: DeploymentPlan) -> Iterator[str]:
                 yield ""
                 yield f"WARNING  {warning}"
         elif section.depth < Depth.LONGEST:
-            yield from _section(section)
+            yield from section_lines(section)
 
 
-def _section(section: Section) -> Iterator[str]:
+def section_lines(section: Section) -> Iterator[str]:
+    """One section, with an empty line before each heading."""
     # Tables with titles of their own need no heading above the first.
-    if not all(table.title for table in section.tables) or section.note:
+    if section.note or not section.tables or not all(table.title for table in section.tables):
         yield ""
         yield section.title.upper() + (f", {section.note}" if section.note else "")
     for table in section.tables:

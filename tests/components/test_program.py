@@ -109,6 +109,13 @@ def test_a_change_of_any_file_that_serves_is_another_release(tmp_path: Path) -> 
     assert release_digest(tmp_path) != before
 
 
+def test_the_plan_is_shown_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    deploy(program, config={"slipway:deployment": dev()})
+    assert caplog.text.count("plan of dev: monolithic, 1 model on 1 site") == 1
+    assert caplog.text.count("make plan STACK=dev") == 1
+
+
 def test_exports(recorded: Recorder) -> None:
     outputs = recorded.outputs
     assert outputs["endpoint"] == "http://127.0.0.1:8420"

@@ -37,6 +37,17 @@ def test_preview_creates_nothing(checkout: Checkout) -> None:
     assert not checkout.listening(checkout.port)
 
 
+def test_preview_and_up_show_the_plan_once(checkout: Checkout) -> None:
+    checkout.run("make", "python", "cli")
+    checkout.pulumi("stack", "init", "dev")
+    for printed in (checkout.pulumi("preview", "--stack", "dev"), checkout.up()):
+        shown = printed.split("Diagnostics:")[1]
+        assert re.search(r"^ +plan of dev: monolithic, 1 model on 1 site$", shown, re.MULTILINE), printed
+        # Columns stay below one another.
+        assert re.search(rf"^ +here  local     {re.escape(checkout.endpoint)}  chat$", shown, re.MULTILINE), printed
+        assert printed.count("All of it: make plan STACK=dev") == 1
+
+
 def test_destroy_leaves_no_process_port_or_file(checkout: Checkout) -> None:
     checkout.up()
     assert checkout.listening(checkout.port)
