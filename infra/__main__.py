@@ -20,6 +20,11 @@ def main(arguments: list[str] | None = None) -> int:
     plan = commands.add_parser("plan", help="print everything that a stack will be, decided without a cloud")
     plan.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
     plan.add_argument("--format", default="text", choices=("text", "json"), help="default: text")
+    plan.add_argument(
+        "--against",
+        metavar="REVISION_OR_PLAN.json",
+        help="also show what changes since that revision or plan, and what that does",
+    )
     schema = commands.add_parser("schema", help="the JSON schema that editors use for stack files")
     schema.add_argument("--write", action="store_true", help="write infra/config.schema.json")
     schema.add_argument("--check", action="store_true", help="fail when infra/config.schema.json is stale")
@@ -32,20 +37,30 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "size":
             return run_size(options)
-        return _plan(options.stack, options.format) if options.command == "plan" else _generated(options)
+        if options.command == "plan":
+            return _plan(options.stack, options.format, options.against)
+        return _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1
 
 
-def _plan(stack: str, form: str) -> int:
+def _plan(stack: str, form: str, against: str | None) -> int:
     from datetime import date
 
     from infra.load import load_file
     from infra.plan.build import build_plan
     from infra.report import FORMATS
 
-    print(FORMATS[form](build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack, date.today())))
+    today = date.today()
+    plan = build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack, today)
+    if against is None:
+        print(FORMATS[form](plan))
+    else:
+        from infra.against import plan_changes
+        from infra.report_changes import with_changes
+
+        print(with_changes(form, FORMATS[form](plan), plan_changes(plan, against, ROOT, today)))
     return 0
 
 
