@@ -82,14 +82,14 @@ def of_model(name: str, before: Data, after: Data) -> Iterator[InFlight]:
 def _restarts(old: Data, new: Data) -> Iterator[str]:
     """What of a change a running engine cannot take over, in words."""
     if at(old, "engine") != at(new, "engine"):
-        yield "its engine"
+        yield "engine"
         return
     if weights(old) != weights(new):
-        yield "its weights"
+        yield "weights"
     if at(old, "accelerator") != at(new, "accelerator"):
-        yield "its accelerator"
+        yield "accelerator"
     # A plan without one of them cannot say.
-    for key, words in (("engine_arguments", "its arguments"), ("container", "its container")):
+    for key, words in (("engine_arguments", "arguments"), ("container", "container")):
         was, now = at(old, key), at(new, key)
         if was is None or now is None:
             continue
@@ -97,7 +97,7 @@ def _restarts(old: Data, new: Data) -> Iterator[str]:
             known = mapping(was).keys() & mapping(now).keys() - {"arguments"}
             images = mapping(was, "image"), mapping(now, "image")
             if images[0] != images[1]:
-                yield "its image"
+                yield "image"
             if any(was[part] != now[part] for part in known - {"image"}):
                 yield words
         elif was != now:
@@ -109,7 +109,7 @@ def _replaced(name: str, before: Data, after: Data, sites: list[str], why: list[
     and not without a gap where the only one must end first."""
     old = mapping(before, "models", name)
     seconds = _drain_seconds(old)
-    because = f"{_words(why)} {'is' if len(why) == 1 else 'are'} other"
+    because = f"change of {_words(why)}"
     rooms = {site: _room(before, after, site, name) for site in sites}
     cramped = [site for site, room in rooms.items() if room is not None and room < 1 and _least(after, site, name)]
     alone = [site for site in cramped if _least(after, site, name) == 1]
@@ -119,7 +119,7 @@ def _replaced(name: str, before: Data, after: Data, sites: list[str], why: list[
             what=f"model `{name}`",
             effect="interrupted",
             seconds=seconds,
-            text=f"{because}, and cannot be rolled on {some(alone)}: no machine for a second replica, so the only one "
+            text=f"{because}: cannot be rolled on {some(alone)}: no machine for a second replica, so the only one "
             f"ends (up to {time_to_end(seconds)}) before the new one starts; until then new requests find nobody",
         )
     if cramped:
@@ -176,7 +176,7 @@ def _drain_seconds(model: object) -> int | None:
 
 
 def _words(words: list[str]) -> str:
-    """`its weights, its image and its arguments`."""
+    """`weights, image and arguments`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 

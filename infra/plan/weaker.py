@@ -6,11 +6,12 @@ client no longer has, data that may go further than before.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from infra.plan.changed_things import clients
-from infra.plan.plan_data import Data, at, gateway_file, mapping, sequence, text
-from infra.problems import listing
+from infra.plan.plan_data import Data, gateway_file, mapping, text, texts
+from infra.plan.replicas_in_flight import some
 
 # By the names that the gateway's file has for them.
 _OF_CLIENTS = {
@@ -44,9 +45,11 @@ def weaker(before: Data, after: Data) -> Iterator[str]:
     for key, words in _OF_GATEWAYS.items():
         without = [name for name, (was, now) in known.items() if was.get(key) is not None and now.get(key) is None]
         if without:
-            yield f"gateway of {listing(without)}: no {words} any more"
-    for data_class, places in sorted({further for was, now in known.values() for further in _further(was, now)}):
-        yield f"data of the class `{data_class}` may now go to `{places}` too"
+            yield f"gateway of {some(without)}: no {words} any more"
+    allowed, further = _places(before), _places(after)
+    for data_class, places in allowed.items():
+        for place in sorted(further.get(data_class, set()) - places):
+            yield f"data of the class `{data_class}` may now go to `{place}` too"
 
 
 def _client(name: str, was: Data, now: Data) -> Iterator[str]:
@@ -58,9 +61,11 @@ def _client(name: str, was: Data, now: Data) -> Iterator[str]:
         yield f"client `{name}`: privacy is `{modes[1]}`, was `{modes[0]}`"
 
 
-def _further(was: Data, now: Data) -> Iterator[tuple[str, str]]:
-    """A class of data, and a boundary that it may go to only now."""
-    for data_class, before in mapping(was, "data_classes").items():
-        for place in sequence(at(now, "data_classes"), data_class):
-            if isinstance(before, list) and place not in before:
-                yield data_class, str(place)
+def _places(plan: Data) -> dict[str, set[str]]:
+    """Boundaries by the class of data that may go there. A gateway's file has only those that it reaches."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for site in mapping(plan, "sites").values():
+        classes = mapping(gateway_file(site), "data_classes")
+        for data_class in classes:
+            found[data_class].update(texts(classes, data_class))
+    return dict(found)

@@ -73,7 +73,7 @@ def test_another_machine_type_is_another_model_speed_and_price() -> None:
     assert found.price.per_hour_min.difference is not None
     assert found.price.per_hour_min.difference > 0
     assert row(found, "model `chat`").effect == "rolling"
-    assert "its accelerator is other" in row(found, "model `chat`").text
+    assert "change of accelerator:" in row(found, "model `chat`").text
 
 
 def test_more_replicas_restart_nothing_and_fewer_drain() -> None:
@@ -93,21 +93,21 @@ def test_more_replicas_restart_nothing_and_fewer_drain() -> None:
 def test_an_engine_argument_is_shown_by_its_name_and_rolled() -> None:
     found = changed("prod", other_arguments)
     assert fields(found.models, "chat") == {"argument --enforce-eager": (None, "(set)")}
-    assert row(found, "model `chat`").text.startswith("its arguments are other: replicas are replaced one after the")
+    assert row(found, "model `chat`").text.startswith("change of arguments: replicas are replaced one after the")
 
 
 def test_other_weights_are_rolled() -> None:
     found = changed("prod", lambda d: chat(d)["source"].update(revision="c" * 40))
     assert fields(found.models, "chat")["weights"] == ("Qwen/Qwen3-8B @ b968826d9c46", "Qwen/Qwen3-8B @ cccccccccccc")
     assert row(found, "model `chat`").effect == "rolling"
-    assert "its weights" in row(found, "model `chat`").text
+    assert "change of weights:" in row(found, "model `chat`").text
 
 
 def test_another_image_is_rolled() -> None:
     image = f"vllm/vllm-openai:v0.33.0@sha256:{'a' * 64}"
     found = changed("prod", lambda d: chat(d)["engine"].update(image=image))
     assert fields(found.models, "chat") == {"image": ("vllm/vllm-openai:v0.33.0", image)}
-    assert "its image is other" in row(found, "model `chat`").text
+    assert "change of image:" in row(found, "model `chat`").text
     assert [warning for warning in found.gone_warnings if "digest" in warning]
 
 
@@ -217,6 +217,8 @@ def test_protection_that_is_gone_stands_first() -> None:
 
     def two_boundaries(document: dict[str, Any]) -> None:
         document["sites"]["west"]["boundary"] = "aws-west"
+        document["gateway"]["data_classes"]["any"] = ["aws", "aws-west"]
+        document["clients"]["free"] = {"models": ["chat"], "requests_per_minute": 60, "data_class": "any"}
 
     found = changed("prod", weak, first=two_boundaries)
     assert found.weaker == (
