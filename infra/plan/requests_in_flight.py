@@ -113,7 +113,8 @@ def _of_gateways(before: Data, after: Data) -> Iterator[InFlight]:
         name for name in both if (was := gateway_file(old[name])) and (now := gateway_file(new[name])) and was != now
     ]
     if reloaded:
-        gone = [name for name in clients(before) if name not in clients(after)]
+        left = clients(after)
+        gone = [name for name in clients(before) if name not in left]
         yield InFlight(
             what=f"gateway of {some(reloaded)}",
             effect="reload",
