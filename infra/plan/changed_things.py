@@ -81,7 +81,7 @@ def _changes(
     before: Data,
     after: Data,
     fields: Callable[[Any], Fields],
-    details: Callable[[Any, Any], Iterator[FieldChange]],
+    details: Callable[[Any, Any, bool], Iterator[FieldChange]],
 ) -> tuple[Change, ...]:
     return tuple(_each(before, after, fields, details))
 
@@ -90,7 +90,7 @@ def _each(
     before: Data,
     after: Data,
     fields: Callable[[Any], Fields],
-    details: Callable[[Any, Any], Iterator[FieldChange]],
+    details: Callable[[Any, Any, bool], Iterator[FieldChange]],
 ) -> Iterator[Change]:
     for name in dict.fromkeys([*before, *after]):
         if name not in after:
@@ -103,7 +103,7 @@ def _each(
             old, new = fields(before[name]), fields(after[name])
             both = [(f, old.get(f), new.get(f)) for f in dict.fromkeys([*old, *new])]
             found = _filled((f, was, now) for f, was, now in both if was != now)
-            found += tuple(details(before[name], after[name]))
+            found += tuple(details(before[name], after[name], not found))
             if found:
                 yield Change(name=name, kind="changed", fields=found)
 
@@ -138,10 +138,10 @@ def _site_fields(site: Any) -> Fields:
     return found
 
 
-def _site_details(before: Any, after: Any) -> Iterator[FieldChange]:
+def _site_details(before: Any, after: Any, alone: bool) -> Iterator[FieldChange]:
     """What a platform knows of a site and no field above shows. Only where these show nothing: most of it follows
     from them, or from models and clients, which are listed by themselves."""
-    if _site_fields(before) != _site_fields(after):
+    if not alone:
         return
     left = [dict(mapping(site, "details")) for site in (before, after)]
     for details in left:
@@ -182,8 +182,9 @@ def weights(model: Any) -> str | None:
     return f"{place}{f'/{file}' if file else ''} @ {version[:12]}"
 
 
-def _container_details(before: Any, after: Any) -> Iterator[FieldChange]:
+def _container_details(before: Any, after: Any, alone: bool) -> Iterator[FieldChange]:
     """How the engine is started; of another engine everything is other."""
+    del alone
     if at(before, "engine") != at(after, "engine"):
         return
     old, new = (_options(sequence(model, "engine_arguments")) for model in (before, after))
@@ -228,8 +229,8 @@ def _client_fields(client: Any) -> Fields:
     }
 
 
-def _no_details(before: Any, after: Any) -> Iterator[FieldChange]:
-    del before, after
+def _no_details(before: Any, after: Any, alone: bool) -> Iterator[FieldChange]:
+    del before, after, alone
     return iter(())
 
 

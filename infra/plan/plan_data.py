@@ -14,6 +14,8 @@ Data = Mapping[str, Any]
 Plain = str | int | float | bool | None
 NOTHING: Data = {}
 _GATEWAY_FILE = {"clients", "models", "limits"}
+# How deep inside a site's details either may lie.
+_DEPTH = 5
 _DRAIN_LADDER = {"guaranteed", "gateway_grace_seconds", "node_grace_seconds"}
 
 
@@ -90,12 +92,14 @@ def presented(value: Any) -> Plain:
 
 def different_leaves(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Plain, Plain]]:
     """What both have and is not the same, by dotted path: a key that only one of two versions knows is no change."""
+    if before == after:
+        return
     if isinstance(before, dict) and isinstance(after, dict):
         old, new = cast(dict[str, Any], before), cast(dict[str, Any], after)
         for key in old:
             if key in new:
                 yield from different_leaves(old[key], new[key], f"{path}.{key}".removeprefix("."))
-    elif before != after:
+    else:
         yield path, presented(before), presented(after)
 
 
@@ -116,8 +120,11 @@ def node_pools(site: Any) -> dict[str, Data]:
 
 
 def _of_shape(value: Any, keys: set[str]) -> Data:
-    """The outermost map with these keys."""
-    here = mapping(value)
-    if keys <= here.keys():
-        return here
-    return next((found for inner in here.values() if (found := _of_shape(inner, keys))), NOTHING)
+    """The outermost map with these keys. Engines are many and hold neither, so nobody looks inside them."""
+    level = [mapping(value)]
+    for _ in range(_DEPTH):
+        for here in level:
+            if keys <= here.keys():
+                return here
+        level = [mapping(inner) for here in level for key, inner in here.items() if key != "engines"]
+    return NOTHING

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from infra.plan.change_types import InFlight
 from infra.plan.changed_figures import serving_replicas
@@ -44,29 +45,53 @@ def removed_model(name: str, model: object, after: Data) -> InFlight:
     )
 
 
-def of_model(name: str, before: Data, after: Data) -> Iterator[InFlight]:
+@dataclass(frozen=True, kw_only=True)
+class SiteFacts:
+    """What is asked of every site for every model, found once: where some model has other replicas, and which places
+    never promised to wait for a drain."""
+
+    other_replicas: frozenset[str]
+    not_guaranteed: frozenset[str]
+
+
+def site_facts(before: Data, after: Data) -> SiteFacts:
+    """Of the sites that both plans have."""
+    old, new = mapping(before, "sites"), mapping(after, "sites")
+    both = [name for name in old if name in new]
+    return SiteFacts(
+        other_replicas=frozenset(
+            name for name in both if mapping(old[name], "replicas") != mapping(new[name], "replicas")
+        ),
+        not_guaranteed=frozenset(name for name in both if ladder(old[name]).get("guaranteed") is False),
+    )
+
+
+def of_model(name: str, before: Data, after: Data, facts: SiteFacts) -> Iterator[InFlight]:
     """A model that both plans have. Nothing where only the gateway's file is other: that is the gateway's row."""
     old, new = mapping(before, "models", name), mapping(after, "models", name)
     what, seconds = f"model `{name}`", _drain_seconds(old)
-    sites = [site for site in _sites(before, name) if site in _sites(after, name)]
+    was_on, now_on = _sites(before, name), _sites(after, name)
+    kept = set(now_on)
+    sites = [site for site in was_on if site in kept]
     why = list(_restarts(old, new))
     if why and sites:
-        yield _replaced(name, before, after, sites, why)
-    left = [site for site in _sites(before, name) if site not in sites and site in mapping(after, "sites")]
+        yield _replaced(name, before, after, sites, why, facts)
+    left = [site for site in was_on if site not in kept and site in mapping(after, "sites")]
     if left:
         yield InFlight(
             what=what,
             effect="drain" if sites else "removed",
             seconds=seconds,
             text=f"leaves {some(left)}: running answers there have up to {time_to_end(seconds)} to end"
-            + (f"; new ones are answered on {some(_sites(after, name))}" if _sites(after, name) else ""),
+            + (f"; new ones are answered on {some(now_on)}" if now_on else ""),
         )
     if why:
         return
     fewer = [
         site
         for site in sites
-        if _fewer(mapping(before, "sites", site, "replicas", name), mapping(after, "sites", site, "replicas", name))
+        if site in facts.other_replicas
+        and _fewer(mapping(before, "sites", site, "replicas", name), mapping(after, "sites", site, "replicas", name))
     ]
     if fewer:
         yield InFlight(
@@ -104,7 +129,7 @@ def _restarts(old: Data, new: Data) -> Iterator[str]:
             yield words
 
 
-def _replaced(name: str, before: Data, after: Data, sites: list[str], why: list[str]) -> InFlight:
+def _replaced(name: str, before: Data, after: Data, sites: list[str], why: list[str], facts: SiteFacts) -> InFlight:
     """Replaced with one more replica beside the others where there is a machine for it, in place where there is none,
     and not without a gap where the only one must end first."""
     old = mapping(before, "models", name)
@@ -113,14 +138,16 @@ def _replaced(name: str, before: Data, after: Data, sites: list[str], why: list[
     rooms = {site: _room(before, after, site, name) for site in sites}
     cramped = [site for site, room in rooms.items() if room is not None and room < 1 and _least(after, site, name)]
     alone = [site for site in cramped if _least(after, site, name) == 1]
-    drained = f"each ends its answers first, up to {time_to_end(seconds)}{_not_guaranteed(before, sites)}"
+    short = [site for site in sites if site in facts.not_guaranteed]
+    drained = f"each ends its answers first, up to {time_to_end(seconds)}"
+    drained += f" (NOT GUARANTEED on {some(short)}: the place may end one sooner)" if short else ""
     if alone:
         return InFlight(
             what=f"model `{name}`",
             effect="interrupted",
             seconds=seconds,
             text=f"{because}: cannot be rolled on {some(alone)}: no machine for a second replica, so the only one "
-            f"ends (up to {time_to_end(seconds)}) before the new one starts; until then new requests find nobody",
+            f"ends (up to {time_to_end(seconds)}) before the new one starts; until then new requests find nobody there",
         )
     if cramped:
         least = serving_replicas(after, name, "min")
@@ -178,8 +205,3 @@ def _drain_seconds(model: object) -> int | None:
 def _words(words: list[str]) -> str:
     """`weights, image and arguments`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _not_guaranteed(plan: Data, sites: Iterable[str]) -> str:
-    short = [site for site in sites if at(ladder(mapping(plan, "sites", site)), "guaranteed") is False]
-    return f" (NOT GUARANTEED on {some(short)}: the place may end one sooner)" if short else ""

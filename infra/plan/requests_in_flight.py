@@ -21,7 +21,7 @@ from infra.plan.plan_data import (
     text,
     whole,
 )
-from infra.plan.replicas_in_flight import of_model, removed_model, some, time_to_end
+from infra.plan.replicas_in_flight import of_model, removed_model, site_facts, some, time_to_end
 
 # Another one of these is another place: nothing there can be changed into it.
 _PLACE = {
@@ -38,9 +38,10 @@ def requests_in_flight(before: Data, after: Data) -> Iterator[InFlight]:
     """One row for each model, site and gateway whose change requests could notice, in the plan's order."""
     if not before:
         return
+    facts = site_facts(before, after)
     for name, model in mapping(before, "models").items():
         if name in mapping(after, "models"):
-            yield from of_model(name, before, after)
+            yield from of_model(name, before, after, facts)
         else:
             yield removed_model(name, model, after)
     for name in mapping(before, "remote_models"):
