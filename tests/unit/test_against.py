@@ -137,13 +137,15 @@ def test_code_that_never_ends_is_ended(broken: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_it_sees_no_secret_of_the_caller(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import os, json\nprint(json.dumps({'stack': str(sorted(os.environ)), 'sites': {}, 'models': {}}))\n"
+    code = "import os, json, sys\nseen = f'isolated={sys.flags.isolated} {sorted(os.environ)}'\n"
+    code += "print(json.dumps({'stack': seen, 'sites': {}, 'models': {}}))\n"
     (broken / "infra/__main__.py").write_text(code, encoding="utf-8")
     commit(broken)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "x")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     found = earlier_plan("HEAD", "prod", broken, TODAY).plan
     assert found is not None
+    assert found["stack"].startswith("isolated=1 ")
     assert "PATH" in found["stack"]
     assert "PULUMI" not in found["stack"]
     assert "PYTHON" not in found["stack"]
@@ -177,6 +179,7 @@ def test_a_link_in_a_revision_is_not_followed(broken: Path, tmp_path: Path) -> N
         "-x",
         "--output=/tmp/x",
         "--upload-pack=x",
+        "--since=2020",
         "",
         " ",
         "a b",
