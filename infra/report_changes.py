@@ -117,10 +117,10 @@ def _things(changes: PlanChanges) -> Iterator[Section]:
 
 def _change_rows(change: Change) -> Iterator[tuple[str, ...]]:
     if not change.fields:
-        yield change.name, _SIGNS[change.kind], "", "", ""
+        yield change.name, _SIGNS[change.status], "", "", ""
     for number, field in enumerate(change.fields):
-        name = (change.name, _SIGNS[change.kind]) if number == 0 else ("", "")
-        none = "none" if change.kind == "changed" else ""
+        name = (change.name, _SIGNS[change.status]) if number == 0 else ("", "")
+        none = "none" if change.status == "changed" else ""
         yield *name, field.field, _cell(field.before, none), _cell(field.after, none)
 
 

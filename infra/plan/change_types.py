@@ -7,7 +7,7 @@ from typing import Literal
 
 from infra.plan.plan_data import Plain
 
-Kind = Literal["added", "removed", "changed"]
+Status = Literal["added", "removed", "changed"]
 # From the least to the most that requests notice.
 Effect = Literal["nothing", "reload", "drain", "rolling", "interrupted", "removed"]
 
@@ -26,7 +26,7 @@ class Change:
     """One site, model or client. Of one that is added or removed, `fields` say what it is."""
 
     name: str
-    kind: Kind
+    status: Status
     fields: tuple[FieldChange, ...]
 
 

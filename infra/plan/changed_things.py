@@ -95,17 +95,17 @@ def _each(
     for name in dict.fromkeys([*before, *after]):
         if name not in after:
             gone = fields(before[name]).items()
-            yield Change(name=name, kind="removed", fields=_filled((f, value, None) for f, value in gone))
+            yield Change(name=name, status="removed", fields=_filled((f, value, None) for f, value in gone))
         elif name not in before:
             new = fields(after[name]).items()
-            yield Change(name=name, kind="added", fields=_filled((f, None, value) for f, value in new))
+            yield Change(name=name, status="added", fields=_filled((f, None, value) for f, value in new))
         elif before[name] != after[name]:
             old, new = fields(before[name]), fields(after[name])
             both = [(f, old.get(f), new.get(f)) for f in dict.fromkeys([*old, *new])]
             found = _filled((f, was, now) for f, was, now in both if was != now)
             found += tuple(details(before[name], after[name], not found))
             if found:
-                yield Change(name=name, kind="changed", fields=found)
+                yield Change(name=name, status="changed", fields=found)
 
 
 def _filled(found: Iterator[tuple[str, Plain, Plain]]) -> tuple[FieldChange, ...]:

@@ -52,7 +52,7 @@ def test_every_accepted_file_is_equal_to_itself(path: Any) -> None:
 def test_a_new_stack_is_new_as_a_whole() -> None:
     found = compare(None, PLANS["prod"], "main")
     assert not found.nothing
-    assert {change.kind for change in (*found.sites, *found.models, *found.clients)} == {"added"}
+    assert {change.status for change in (*found.sites, *found.models, *found.clients)} == {"added"}
     assert found.in_flight == ()
     assert (found.price.per_month_min.before, found.price.per_month_min.after) == (
         0,
@@ -124,7 +124,7 @@ def test_a_client_that_is_gone_is_refused_from_then_on() -> None:
         document["clients"]["batch"] = {"models": ["chat"], "requests_per_minute": 60, "data_class": "internal"}
 
     found = changed("prod", lambda d: d["clients"].pop("batch"), first=with_batch)
-    assert [(change.name, change.kind) for change in found.clients] == [("batch", "removed")]
+    assert [(change.name, change.status) for change in found.clients] == [("batch", "removed")]
     assert row(found, "gateway of `main`, `west`").text.endswith("new requests with a key of `batch` get 401")
 
 
@@ -133,7 +133,7 @@ def test_a_model_that_is_gone_ends_after_its_drain() -> None:
         document["models"]["second"] = copy.deepcopy(chat(document))
 
     found = changed("prod", lambda d: d["models"].pop("second"), first=with_second)
-    assert [(change.name, change.kind) for change in found.models] == [("second", "removed")]
+    assert [(change.name, change.status) for change in found.models] == [("second", "removed")]
     gone = row(found, "model `second`")
     assert (gone.effect, gone.seconds) == ("removed", 150)
     assert "404 `model_not_found`, what is left is `chat`" in gone.text
