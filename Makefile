@@ -18,7 +18,7 @@ up: ## bring the stack up and print endpoint, key and a curl (STACK=dev)
 down: ## take the stack down (STACK=dev)
 	@tools/down "$(STACK)"
 
-plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FORMAT=text|json)
+plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FORMAT=text|json|markdown|html)
 	@tools/python/install local
 	@$(PYTHON) -m infra plan --stack "$(STACK)" --format "$(FORMAT)"
 

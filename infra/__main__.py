@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.problems import Refused
+from infra.problems import Problem, Refused, did_you_mean, listing
 from infra.sizing.command import add_arguments as add_size_arguments
 from infra.sizing.command import run as run_size
 
@@ -19,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     plan = commands.add_parser("plan", help="print everything that a stack will be, decided without a cloud")
     plan.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
-    plan.add_argument("--format", default="text", choices=("text", "json"), help="default: text")
+    plan.add_argument("--format", default="text", help="text, json, markdown or html (default: text)")
+    plan.add_argument("--output", type=Path, help="write it to that file instead of printing it")
     plan.add_argument(
         "--against",
         metavar="REVISION_OR_PLAN.json",
@@ -37,31 +38,56 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.command == "size":
             return run_size(options)
-        if options.command == "plan":
-            return _plan(options.stack, options.format, options.against)
-        return _generated(options)
+        return _plan(options) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)
         return 1
 
 
-def _plan(stack: str, form: str, against: str | None) -> int:
+def _plan(options: argparse.Namespace) -> int:
     from datetime import date
 
     from infra.load import load_file
     from infra.plan.build import build_plan
     from infra.report import FORMATS
 
+    known = FORMATS.kinds()
+    if options.format not in known:
+        raise Refused(
+            "the command",
+            [
+                Problem(
+                    where="--format",
+                    found=f"`{options.format}`",
+                    allowed=listing(known),
+                    remedy=did_you_mean(options.format, known, "name one of these"),
+                )
+            ],
+        )
     today = date.today()
-    plan = build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack, today)
-    if against is None:
-        print(FORMATS[form](plan))
-    else:
+    plan = build_plan(load_file(ROOT / f"Pulumi.{options.stack}.yaml"), options.stack, today)
+    report = FORMATS[options.format](plan)
+    if options.against is not None:
         from infra.against import plan_changes
-        from infra.report_changes import with_changes
+        from infra.report.changes import with_changes
 
-        print(with_changes(form, FORMATS[form](plan), plan_changes(plan, against, ROOT, today)))
+        report = with_changes(options.format, report, plan_changes(plan, options.against, ROOT, today))
+    if options.output is None:
+        print(report)
+    else:
+        _write(options.output, f"{report}\n")
     return 0
+
+
+def _write(file: Path, content: str) -> None:
+    try:
+        file.write_text(content, encoding="utf-8")
+    except OSError as error:
+        found = f"`{file}`: {(error.strerror or 'cannot be written').lower()}"
+        problem = Problem(
+            where="--output", found=found, allowed="a file in a folder that exists", remedy="name another one"
+        )
+        raise Refused("the command", [problem]) from None
 
 
 def _generated(options: argparse.Namespace) -> int:

@@ -14,16 +14,16 @@ from setuptools import setup  # pyright: ignore[reportMissingModuleSource]
 # By folder of serving/gateway. Not here: what runs at the start and on a reload, and classes of msgspec and uvicorn,
 # which mypyc does not take.
 _COMPILED = {
-    "": """answers application asgi bounds connection context engine_errors events exchange journal lifeline metrics
-        pipeline policy refusal relay state upstream upstream_by_scheme upstream_connection upstream_http wire
-        write_batch""",
-    "audit/": "chain clock log request rows store tap writer",
+    "": """answers application asgi bounds connection context engine_errors events exchange facts journal lifeline
+        metrics pipeline policy refusal relay state upstream upstream_by_scheme upstream_connection upstream_http
+        wire workers write_batch""",
+    "audit/": "chain clock log rows store tap writer",
     "identity/": "api_keys certificates",
     "limits/": """estimate headers ledger meter quota redis_store refusals settlement store usage_filter usage_stream
         windows""",
     "privacy/": """answer assignment document folding output_scan placeholders prefilter recogniser restore rules
         scanner""",
-    "routing/": "asking attempts breaker budget counters pool prefix replica rewrite shadow table",
+    "routing/": "attempts breaker budget counters pool prefix replica rewrite shadow table",
     "steps/": """access_model admit_audit answer_from_cache authenticate bound_output check_bounds
         forward guard_prompt limit_requests parse_body protect_privacy read_body reserve_quota""",
     "telemetry/": "distribution generation_metrics label_bound request_metrics trace tracing",

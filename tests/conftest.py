@@ -7,8 +7,9 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How many times as many random examples property tests try. Unset, they try the same ones every time: nobody wants a
-# build that is red by luck. `SLIPWAY_SEARCH=50 pytest tests/unit` is for a quiet evening.
+# How many times as many random examples property tests try. Unset, they try nearly the same ones every time (Hypothesis
+# also takes constants from the modules that are loaded): nobody wants a build that is red by luck.
+# `SLIPWAY_SEARCH=50 pytest tests/unit` is for a quiet evening.
 SEARCH_FACTOR = int(os.environ.get("SLIPWAY_SEARCH", "0"))
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)

@@ -9,7 +9,6 @@ import os
 import platform
 import shutil
 import sys
-import sysconfig
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "serving_image"))
 
 from bench.gateway.cells import STREAMS_FOR_CPU, STREAMS_FOR_TIME, Load, check_answers
+from bench.gateway.environment import interpreter
 from bench.gateway.features import configuration
 from bench.gateway.litellm import start_litellm
 from bench.gateway.plot import plot
@@ -51,7 +51,9 @@ def main(arguments: list[str]) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     # As the container runs it; `--interpreted` is what a checkout runs.
+    checkout = Path(sys.executable), f"Python {platform.python_version()} of the checkout"
     package = ROOT / "serving_image" if options.interpreted else compiled()
+    python, named = checkout if options.interpreted else interpreter(options.output)
     file_limit = raise_file_limit()
     core, load_core = cores()
     mock_engine, stream_load = compile_tools(folder)
@@ -65,12 +67,13 @@ def main(arguments: list[str]) -> int:
         ports = [engine.port for engine in engines]
         config, features, features_off = configuration(folder, ports)
         direct = Running("direct", engines[0].process, engines[0].port)
-        targets = [direct, start_nginx(stack, folder, ports, core), start_gateway(stack, config, core, package)]
+        nginx = start_nginx(stack, folder, ports, core)
+        targets = [direct, nginx, start_gateway(stack, config, core, package, python)]
         targets += start_litellm(stack, folder, ports[0], core)
         rounds = [_round(targets, load, number) for number in range(-1, options.rounds)][1:]
     result: dict[str, Any] = summarise(rounds)
     idle_streams = min(options.idle_streams, (file_limit - 500) // 2)
-    streams, each = _idle(mock_engine, load, folder, core, package, idle_streams)
+    streams, each = _idle(mock_engine, load, folder, core, (package, python), idle_streams)
     result["idle_stream_rss_mb"] = round(each * _IDLE_STREAMS / 1e6, 1)
     result |= {
         "compiled": not options.interpreted,
@@ -79,7 +82,7 @@ def main(arguments: list[str]) -> int:
         "features_off": features_off,
         "rounds": options.rounds,
         "seconds": options.seconds,
-        "machine": _machine(core, load_core),
+        "machine": _machine(core, load_core) | {"python": named},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "raw": rounds,
     }
@@ -129,7 +132,9 @@ def _round(targets: list[Running], load: Load, number: int) -> Round:
     return seen
 
 
-def _idle(mock_engine: Path, load: Load, folder: Path, core: int, package: Path, streams: int) -> tuple[int, float]:
+def _idle(
+    mock_engine: Path, load: Load, folder: Path, core: int, build: tuple[Path, Path], streams: int
+) -> tuple[int, float]:
     """Streams that are open and silent, on a gateway of their own with the same configuration."""
     own = folder / "idle"
     own.mkdir()
@@ -138,7 +143,7 @@ def _idle(mock_engine: Path, load: Load, folder: Path, core: int, package: Path,
             _start_engine(stack, mock_engine, load.core, own, number, 2, _NEVER_MILLISECONDS) for number in range(2)
         ]
         config, _, _ = configuration(own, [engine.port for engine in engines])
-        gateway = start_gateway(stack, config, core, package)
+        gateway = start_gateway(stack, config, core, *build)
         load.streams(gateway, 8)  # what is built by the first requests is not what a stream costs
         return load.idle_streams(gateway, streams)
 
@@ -158,9 +163,6 @@ def _machine(core: int, load_core: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "pinned": f"gateway on core {core}, engine and load on core {load_core}",
         "kernel": platform.release(),
-        "python": platform.python_version(),
-        # An interpreter built without profile-guided optimisation is a quarter slower at this (2026-11).
-        "python_optimised": "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or ""),
         "load_average": os.getloadavg()[0],
     }
 

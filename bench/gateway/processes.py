@@ -7,7 +7,6 @@ import resource
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -131,10 +130,10 @@ def start(
     )
 
 
-def start_gateway(stack: ExitStack, config: Path, core: int, package: Path) -> Running:
-    """slipway's gateway from `package`, the folder with its modules; its log goes to a file."""
+def start_gateway(stack: ExitStack, config: Path, core: int, package: Path, python: Path) -> Running:
+    """slipway's gateway from `package`, the folder with its modules, run by `python`; its log goes to a file."""
     port, operations = free_port(), free_port()
-    command = [sys.executable, "-m", "serving.gateway", "--config", config, "--accept-seconds", "0"]
+    command = [python, "-m", "serving.gateway", "--config", config, "--accept-seconds", "0"]
     command += ["--drain-seconds", "1", "--listen", f"127.0.0.1:{port}", "--operations", f"127.0.0.1:{operations}"]
     return start(stack, "slipway", command, core, port, config.parent / "gateway.log", package)
 

@@ -36,3 +36,11 @@ class Instance:
 def instances() -> tuple[Instance, ...]:
     """Every row, in the order of the table."""
     return tuple(read("instances.csv", Instance))
+
+
+@cache
+def network_gbps(cloud: str, instance_type: str) -> float | None:
+    """The nominal speed of a machine's network, Gbit/s; None where no row says it."""
+    return next(
+        (row.network_gbps for row in instances() if (row.cloud, row.instance_type) == (cloud, instance_type)), None
+    )

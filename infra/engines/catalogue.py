@@ -51,8 +51,8 @@ def image(entry: str, own: str | None) -> Image:
         # `host:5000/name` has a port, not a tag.
         repository, colon, tag = name.rpartition(":")
         tagged = bool(colon) and "/" not in tag
-        return Image(repository=repository if tagged else name, tag=tag if tagged else None, digest=digest)
-    return Image(repository=known["image"], tag=known["tag"], digest=known["digest"])
+        return Image(repository=repository if tagged else name, tag=tag if tagged else None, digest=digest, entry=entry)
+    return Image(repository=known["image"], tag=known["tag"], digest=known["digest"], entry=entry)
 
 
 @cache

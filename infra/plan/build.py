@@ -17,7 +17,8 @@ from infra.plan.layout import (
     site_problems,
 )
 from infra.plan.planner import Planner
-from infra.plan.pricing import pricing
+from infra.plan.pricing import price_book_of, pricing
+from infra.plan.site_drain import with_site_drain
 from infra.plan.types import DeploymentPlan, RemoteModelPlan
 from infra.plan.weakenings import counting_warnings, gateway_warnings
 from infra.platforms import PLATFORMS
@@ -42,7 +43,8 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
     problems += topology.problems(placing)
     layout = NOTHING if problems else topology.place(placing)
 
-    planner = Planner(config, stack, sites, layout)
+    book = price_book_of(config.pricing)
+    planner = Planner(config, stack, sites, layout, book)
     problems += planner.model_problems()
     problems += gateway_problems(config)
     requests = planner.requests()
@@ -54,17 +56,24 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
         raise Refused(f"the stack `{stack}`", problems)
 
     planned = {name: platforms[name].plan(request) for name, request in requests.items()}
-    costs = pricing(config.pricing, requests, planned)
+    costs = pricing(book, requests, planned)
     # Only what can be planned has a price.
     if problems := [*costs.problems(config.budget)]:
         raise Refused(f"the stack `{stack}`", problems)
 
+    weakenings = (
+        *gateway_warnings(config),
+        *counting_warnings(config, layout.gateways),
+        *planner.model_warnings(),
+        *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
+    )
+    objectives = {name: settings.objective for name, settings in config.models.items()}
     return DeploymentPlan(
         stack=stack,
         topology=config.topology.kind,
         sites=planned,
         links=links_of(config, sites, layout),
-        models=costs.of_models(planner.models(), planned),
+        models=costs.of_models(with_site_drain(planner.models(), planned), planned, objectives),
         remote_models={
             name: RemoteModelPlan(
                 task=settings.task,
@@ -78,11 +87,6 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None) -> De
         clients=planner.clients,
         gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
         price=costs.plan,
-        warnings=(
-            *gateway_warnings(config),
-            *counting_warnings(config, layout.gateways),
-            *planner.model_warnings(),
-            *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
-            *costs.warnings(config.budget, today),
-        ),
+        weakenings=weakenings,
+        warnings=(*weakenings, *costs.warnings(config.budget, today)),
     )

@@ -83,12 +83,14 @@ class InFlight:
 @dataclass(frozen=True, kw_only=True)
 class PlanChanges:
     """All that is different. `against` is what it was compared with; `weaker` is protection that was there and is not
-    any more; `not_compared` says what one of the two does not tell, and why."""
+    any more, `new_weakenings` what the plan warns of as weak only now, `new_warnings` all else that it warns of only
+    now; `not_compared` says what one of the two does not tell, and why."""
 
     stack: str
     against: str
     nothing: bool
     weaker: tuple[str, ...]
+    new_weakenings: tuple[str, ...]
     new_warnings: tuple[str, ...]
     gone_warnings: tuple[str, ...]
     sites: tuple[Change, ...]

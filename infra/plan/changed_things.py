@@ -24,6 +24,8 @@ from infra.plan.plan_data import (
 Fields = Mapping[str, Plain]
 # Of details that have no name of their own, so many are listed; the plan's JSON has all.
 MOST_DETAILS = 8
+# Keys that older plans do not have, and how fields from them begin: what only one version tells is no change.
+_LATER = {"security": "security: ", "cold_start": "cold start"}
 # How a client is limited, and what is done with its requests; keys are no part of a plan.
 _NOT_OF_A_CLIENT = ("key_sha256",)
 
@@ -101,7 +103,10 @@ def _each(
             yield Change(name=name, status="added", fields=_filled((f, None, value) for f, value in new))
         elif before[name] != after[name]:
             old, new = fields(before[name]), fields(after[name])
-            both = [(f, old.get(f), new.get(f)) for f in dict.fromkeys([*old, *new])]
+            later = tuple(
+                said for key, said in _LATER.items() if not all(key in mapping(side, name) for side in (before, after))
+            )
+            both = [(f, old.get(f), new.get(f)) for f in dict.fromkeys([*old, *new]) if not f.startswith(later)]
             found = _filled((f, was, now) for f, was, now in both if was != now)
             found += tuple(details(before[name], after[name], not found))
             if found:
@@ -130,6 +135,7 @@ def _site_fields(site: Any) -> Fields:
         **{f"replicas of {model}": span(replicas) for model, replicas in mapping(site, "replicas").items()},
         "gateways": presented(at(site, "gateways")),
         **summary,
+        **{f"security: {key}": presented(value) for key, value in mapping(site, "security").items()},
     }
     for name, pool in pools.items():
         found[f"node pool {name}: machine"] = text(pool, "shape")
@@ -165,6 +171,7 @@ def _model_fields(model: Any) -> Fields:
         "longest answer, tokens": presented(at(model, "max_output_tokens")),
         "requests at once": presented(at(model, "concurrent_requests")),
         "longest generation, s": presented(at(model, "drain", "longest_generation_seconds")),
+        "cold start, s": presented(at(model, "cold_start", "total_seconds")),
         "longest wait, s": presented(at(model, "drain", "longest_wait_seconds")),
     }
     if text(image, "repository"):

@@ -19,12 +19,17 @@ def compare(before: Data | None, after: Data, against: str, notes: tuple[str, ..
     `against` names the first one for readers; `notes` are what its reader has to say of it.
     """
     old = NOTHING if before is None else before
+    # A plan of before they were told apart has them among its warnings.
+    known = {*texts(old, "warnings"), *texts(old, "weakenings")}
+    weak = set(texts(after, "weakenings"))
+    new = [warning for warning in texts(after, "warnings") if warning not in known]
     found = PlanChanges(
         stack=str(after["stack"]),
         against=against,
         nothing=False,
         weaker=tuple(weaker(old, after)),
-        new_warnings=tuple(warning for warning in texts(after, "warnings") if warning not in texts(old, "warnings")),
+        new_weakenings=tuple(warning for warning in new if warning in weak),
+        new_warnings=tuple(warning for warning in new if warning not in weak),
         gone_warnings=tuple(warning for warning in texts(old, "warnings") if warning not in texts(after, "warnings")),
         sites=site_changes(old, after),
         models=model_changes(old, after),
@@ -47,7 +52,15 @@ def compare(before: Data | None, after: Data, against: str, notes: tuple[str, ..
 
 
 def _says_something(found: PlanChanges) -> bool:
-    named = (found.weaker, found.new_warnings, found.gone_warnings, found.sites, found.models, found.clients)
+    named = (
+        found.weaker,
+        found.new_weakenings,
+        found.new_warnings,
+        found.gone_warnings,
+        found.sites,
+        found.models,
+        found.clients,
+    )
     return any((*named, found.others, found.in_flight)) or any(
         figure.before != figure.after for figure in _figures(found)
     )

@@ -51,6 +51,11 @@ class Nodes:
     caps: tuple[Cap, ...] = ()
     spot: Cap | None = None
 
+    @property
+    def longest_grace_seconds(self) -> int | None:
+        """What a machine is given at most; None where that is ours to say."""
+        return min((cap.seconds for cap in self.caps if cap.layer == "node_grace"), default=None)
+
 
 APPLICATION_LOAD_BALANCER = FrontDoor(
     name="Application Load Balancer",

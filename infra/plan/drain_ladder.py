@@ -78,14 +78,14 @@ class DrainLadder:
 
 def slowest_engine(engines: Iterable[str]) -> str:
     """The engine whose teardown takes longest: with the longest generation it bounds a whole site."""
-    return max(sorted(engines), key=_engine_margin)
+    return max(sorted(engines), key=engine_margin)
 
 
 def drain_ladder(request: DrainRequest) -> DrainLadder:
     """Every time from one number; none is shortened to fit, so that a cap shows as what it is."""
     longest, pre_stop = request.longest_generation_seconds, request.pre_stop_seconds
-    engine_margin = _engine_margin(request.engine)
-    pod = pre_stop + longest + engine_margin
+    margin = engine_margin(request.engine)
+    pod = pre_stop + longest + margin
     own = pre_stop + request.accept_seconds + request.hold_seconds + longest + GATEWAY_MARGIN_SECONDS
     gateway = max(pod, own)
     idle = request.hold_seconds + longest + IDLE_MARGIN_SECONDS
@@ -94,7 +94,7 @@ def drain_ladder(request: DrainRequest) -> DrainLadder:
     deregistration = node = gateway
     why: dict[Layer, tuple[int, str]] = {
         "engine_shutdown": (longest, "the longest generation"),
-        "pod_grace": (pod, f"preStop {pre_stop} + generation {longest} + teardown {engine_margin}"),
+        "pod_grace": (pod, f"preStop {pre_stop} + generation {longest} + teardown {margin}"),
         "gateway_grace": (
             gateway,
             f"preStop {pre_stop} + accepting {request.accept_seconds} + holding {request.hold_seconds}"
@@ -155,7 +155,8 @@ def drain_warnings(request: DrainRequest) -> Iterator[str]:
         yield f"{request.where}: the notice of an interruption is not known here; answers may be cut"
 
 
-def _engine_margin(engine: str) -> int:
+def engine_margin(engine: str) -> int:
+    """What an engine's teardown takes after its last answer."""
     return ENGINE_MARGIN_SECONDS.get(engine, ENGINE_MARGIN_OTHERWISE_SECONDS)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -10,25 +9,28 @@ from infra.catalog.gpus import gpus
 from infra.catalog.models import Model, find_model
 from infra.config import ModelSettings
 from infra.engines import ENGINES
-from infra.plan.types import ModelMemory, ModelPerformance
+from infra.plan.figures import LoadPoint, ModelMemory, ModelPerformance
+from infra.plan.stored_weights import stored_precision
 from infra.sizing import types as sizing
+from infra.sizing.constants import constants_for
 from infra.sizing.evaluate import Sized, evaluate
 from infra.sizing.kv_cache import kv_dtype_or_default
-from infra.sizing.performance import ROOFLINE
-from infra.sizing.precision import PRECISIONS, Precision, find_precision
+from infra.sizing.performance import ROOFLINE, parts
+from infra.sizing.precision import PRECISIONS, Precision
 from infra.sizing.select import largest_batch
 from infra.sizing.types import LLAMA_CPP, Memory, Objective, Shape, Workload
 
 # What a usual request is where no objective says it: as `objective` has it, and no longer than the context.
 INPUT_TOKENS, OUTPUT_TOKENS = 1000, 250
 MOST_INPUT_SHARE = 0.8
+# Where the curve over load has points: parts of the requests that run at once; beyond all of them, the rest waits.
+LOADS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0, 1.25, 1.5, 2.0)
 _DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 _MEMORY_PERCENT = {
     "vllm": "gpu_memory_percent",
     "sglang": "static_memory_percent",
     "tensorrt_llm": "kv_cache_memory_percent",
 }
-_GGUF_TYPE = re.compile(r"(?<![a-z0-9])(i?q\d(?:_[a-z0-9]+)*|tq\d_\d|mxfp4|bf16|f16|f32)(?![a-z0-9])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class Fit:
         return ModelMemory(
             weights_gib=round(held.weights_gib, 2),
             kv_cache_gib=round(cache, 2),
+            reserved_gib=round(used - held.weights_gib - cache, 2),
             free_gib=round(shape.physical_gib - used, 2),
         )
 
@@ -70,7 +73,17 @@ class Fit:
             time_to_first_token_ms_high=round(speed.time_to_first_token_ms_high),
             estimator=speed.estimator,
             error_band=speed.error_band,
+            curve=_curve(self.sized.shape, workload, self.sized.memory),
+            prefill_share=round(self._prefill_share, 3),
         )
+
+    @property
+    def _prefill_share(self) -> float:
+        """A request has its prompt's computation alone, and shares its steps with all that run."""
+        shape, workload = self.sized.shape, self.sized.workload
+        batch, part = parts(shape, workload, self.sized.memory, constants_for(shape.engine))
+        steps_ms = part.step_ms * workload.output_tokens / batch
+        return part.prefill_ms / (part.prefill_ms + steps_ms)
 
 
 def fit(settings: ModelSettings) -> Fit | str | None:
@@ -98,6 +111,23 @@ def judged(shape: Shape, workload: Workload, objective: Objective) -> Fit:
         full = ROOFLINE.estimate(shape, replace(workload, concurrency=at_once, saturated=True), sized.memory)
         capacity = full.output_tokens_per_second / workload.output_tokens
     return Fit(sized=sized, objective=objective, at_once=at_once, capacity=capacity)
+
+
+@lru_cache(maxsize=4096)
+def _curve(shape: Shape, workload: Workload, held: Memory) -> tuple[LoadPoint, ...]:
+    """Speed over load, from one request at once to twice as many as are to run."""
+    loads = dict.fromkeys(max(1, round(share * workload.concurrency)) for share in LOADS)
+    found = {load: ROOFLINE.estimate(shape, replace(workload, concurrency=load), held) for load in loads}
+    return tuple(
+        LoadPoint(
+            concurrent_requests=load,
+            output_tokens_per_second=round(speed.output_tokens_per_second, 1),
+            time_per_output_token_ms=round(speed.time_per_output_token_ms, 1),
+            time_to_first_token_ms_low=round(speed.time_to_first_token_ms_low),
+            time_to_first_token_ms_high=round(speed.time_to_first_token_ms_high),
+        )
+        for load, speed in found.items()
+    )
 
 
 def kv_cache_gib(shape: Shape, held: Memory, concurrent_requests: int) -> float:
@@ -146,16 +176,10 @@ def _shape(settings: ModelSettings) -> Shape | str | None:
 
 
 def _precision(settings: ModelSettings, model: Model, repo: str, file: str | None) -> Precision | str:
-    """How the weights are stored, by the names that publishers give: of a GGUF file, or of a repository."""
-    if settings.engine.kind == LLAMA_CPP:
-        named = _GGUF_TYPE.findall((file or "").lower())
-        found = find_precision(named[-1], model, gguf=True) if named else None
-        return found or f"`{file}` does not say how its weights are stored"
-    parts = re.split(r"[-_.]", repo.rpartition("/")[2].lower())
-    stored = next((p for part in parts if (p := find_precision(part, model)) and not p.gguf), None)
-    stored = stored or find_precision(model.native_precision, model)
-    if stored is None:
-        return f"`{model.native_precision}` weights have no figures"
+    """How the weights are once they are loaded."""
+    stored = stored_precision(settings.engine.kind, model, repo, file)
+    if isinstance(stored, str) or stored.gguf:
+        return stored
     if stored.bytes_per_parameter < 2:
         return stored
     if settings.quantization is not None:

@@ -14,6 +14,7 @@ from infra.plan.capabilities import capability_problems
 from infra.plan.drain import drain_plan
 from infra.plan.fit import Fit, fit
 from infra.plan.gateway_checks import output_problems
+from infra.plan.model_start import UNKNOWN_STARTUP_SECONDS, ModelStarts, with_startup
 from infra.plan.types import Accelerator, ModelPlan, Replicas, Weights
 from infra.platforms.base import EngineAddress
 from infra.problems import Problem
@@ -84,7 +85,13 @@ def model_problems(settings: ModelSettings, request: EngineRequest) -> Iterator[
     yield from output_problems(request.where, settings)
 
 
-def model_plan(settings: ModelSettings, request: EngineRequest, placed: Placed, longest_wait_seconds: int) -> ModelPlan:
+def model_plan(
+    settings: ModelSettings,
+    request: EngineRequest,
+    placed: Placed,
+    longest_wait_seconds: int,
+    starts: ModelStarts | None = None,
+) -> ModelPlan:
     """One model, decided. Called only for requests without problems."""
     sized = fit(settings)
     figures = sized if isinstance(sized, Fit) else None
@@ -101,8 +108,9 @@ def model_plan(settings: ModelSettings, request: EngineRequest, placed: Placed, 
         accelerator=None if wanted is None else Accelerator(type=wanted.type, count=wanted.count),
         memory=figures and figures.memory,
         performance=figures and figures.performance,
+        cold_start=starts and starts.plan(),
         replicas=placed.replicas,
         sites=placed.sites,
         drain=drain_plan(settings.longest_generation_seconds, longest_wait_seconds),
-        container=container,
+        container=with_startup(container, starts.startup_budget_seconds if starts else UNKNOWN_STARTUP_SECONDS),
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.serving import pool_name
-from infra.plan.types import Accelerator
+from infra.plan.types import Accelerator, NodePool
 from infra.platforms.base import SiteRequest
 from infra.problems import Problem, listing
 
@@ -26,27 +26,6 @@ class Shape:
 Shapes = Mapping[str, Sequence[Shape]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NodePool:
-    """Machines of one shape. `purchase` is in the order in which they are asked for; `zones` are where they may be."""
-
-    name: str
-    shape: str
-    accelerator: Accelerator | None
-    purchase: tuple[str, ...]
-    zones: tuple[str, ...]
-    min_nodes: int
-    max_nodes: int
-    models: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        """For a reader of the plan."""
-        count = str(self.min_nodes) if self.min_nodes == self.max_nodes else f"{self.min_nodes} to {self.max_nodes}"
-        gpus = f" ({self.accelerator.count} × {self.accelerator.type} each)" if self.accelerator else ""
-        return f"{count} × {self.shape}{gpus}, {' then '.join(self.purchase)}"
-
-
 def most_gpus(shapes: Shapes) -> Mapping[str, int]:
     """How many of each accelerator one machine has at most."""
     return {name: max(machine.gpus for machine in machines) for name, machines in shapes.items()}
@@ -55,6 +34,12 @@ def most_gpus(shapes: Shapes) -> Mapping[str, int]:
 def shape_for(accelerator: Accelerator, shapes: Shapes) -> Shape | None:
     """The smallest machine that holds one replica."""
     return next((shape for shape in shapes.get(accelerator.type, ()) if shape.gpus >= accelerator.count), None)
+
+
+def machine_for(accelerator: Accelerator | None, shapes: Shapes, processors: str) -> tuple[str, float]:
+    """The machine that one replica runs on, and the part of it that is its own."""
+    shape = shape_for(accelerator, shapes) if accelerator else None
+    return (shape.name, 1 / (shape.gpus // accelerator.count)) if shape and accelerator else (processors, 1.0)
 
 
 def shape_problems(request: SiteRequest, shapes: Shapes, platform: str) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from infra.config import ModelSettings, StackConfig
+from infra.engines import ENGINES
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.capabilities import model_warnings, placement_problems
@@ -15,10 +16,13 @@ from infra.plan.fit import Fit, fit
 from infra.plan.fit_checks import Serving, fit_problems, fit_warnings, market
 from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import longest_wait
+from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
-from infra.plan.types import ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
+from infra.plan.start_types import StartingPlace
+from infra.plan.types import Accelerator, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
 from infra.platforms.base import EngineAddress, SiteRequest
+from infra.price.book import PriceBook
 from infra.problems import Problem
 from infra.topologies.base import Layout, Site
 
@@ -26,8 +30,10 @@ from infra.topologies.base import Layout, Site
 class Planner:
     """One planning. Keeps what sites share, so that a thousand of them cost little more than one."""
 
-    def __init__(self, config: StackConfig, stack: str, sites: Mapping[str, Site], layout: Layout) -> None:
-        self._config, self._stack, self._sites, self._layout = config, stack, sites, layout
+    def __init__(
+        self, config: StackConfig, stack: str, sites: Mapping[str, Site], layout: Layout, book: PriceBook
+    ) -> None:
+        self._config, self._stack, self._sites, self._layout, self._book = config, stack, sites, layout, book
         self._addresses = {name: PLATFORMS[site.platform.kind].engine_address for name, site in sites.items()}
         self._placed = _placed(layout.placements)
         self._here: defaultdict[str, dict[str, Replicas]] = defaultdict(dict)
@@ -35,6 +41,8 @@ class Planner:
             self._here[placement.site][placement.model] = placement.replicas
         self._addressed: dict[str, dict[EngineAddress, str]] = {}
         self._planned: dict[tuple[str, EngineAddress], ModelPlan] = {}
+        self._starting: dict[tuple[int, Accelerator | None], StartingPlace] = {}
+        self._starts: dict[str, ModelStarts | None] = {}
         self._refused: set[str] = set()
         # Where nothing is served while all is well.
         self._standing_by = {link.target for link in layout.links if link.reason == "standby"}
@@ -55,6 +63,7 @@ class Planner:
                     self._refused.add(name)
                 yield from found
             yield from self._fit_problems(name, settings)
+            yield from self._start_problems(name, settings)
 
     def _fit_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
         """Once for each model, and not where something worse is wrong with it or with places."""
@@ -65,6 +74,12 @@ class Planner:
         at = market([PLATFORMS[p.kind].abilities(p) for p in (self._sites[site].platform for site in placed.sites)])
         where = dotted(DEPLOYMENT_KEY, ("models", name))
         yield from fit_problems(where, settings, sized, self._serving(name), at)
+
+    def _start_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
+        if name in self._refused or name not in self._placed:
+            return
+        if starts := self._starts_of(name):
+            yield from starts.problems(dotted(DEPLOYMENT_KEY, ("models", name)), settings)
 
     def _serving(self, name: str) -> Serving:
         """The replicas that share a model's load, and over how many sites."""
@@ -136,8 +151,34 @@ class Planner:
                 engine_request(name, settings, address),
                 self._placed[name],
                 longest_wait(name, self._config),
+                self._starts_of(name),
             )
         return self._planned[key]
+
+    def _starts_of(self, name: str) -> ModelStarts | None:
+        """Each model's once, over all of its sites."""
+        if name not in self._starts:
+            settings = self._config.models[name]
+            request = engine_request(name, settings, next(iter(self._where(name))))
+            self._starts[name] = model_starts(
+                settings,
+                ENGINES[settings.engine.kind].render(request).image,
+                self._starting_places(name, settings),
+                self._book,
+                zero=self._serving(name).min == 0,
+            )
+        return self._starts[name]
+
+    def _starting_places(self, name: str, settings: ModelSettings) -> Iterator[tuple[str, StartingPlace]]:
+        """Of every site of a model; sites with the very same settings are asked once."""
+        wanted = settings.accelerator
+        accelerator = None if wanted is None else Accelerator(type=wanted.type, count=wanted.count)
+        for site in self._placed[name].sites:
+            platform = self._sites[site].platform
+            key = (id(platform), accelerator)
+            if key not in self._starting:
+                self._starting[key] = PLATFORMS[platform.kind].starting_place(platform, accelerator)
+            yield site, self._starting[key]
 
 
 def _placed(placements: tuple[Placement, ...]) -> dict[str, Placed]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from infra.cost import BudgetSettings, PricingSettings
 from infra.naming import DEPLOYMENT_KEY
-from infra.plan.types import Amount, Dollars, ModelPlan, ModelPrice, PriceLine, PricePlan, SitePlan
+from infra.objective import ObjectiveSettings
+from infra.plan.figures import ModelPerformance
+from infra.plan.price_types import Amount, Dollars, ModelPrice, PriceLine, PricePlan
+from infra.plan.types import ModelPlan, SitePlan
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteRequest
 from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, token_prices
@@ -36,6 +41,7 @@ class Pricing:
             return None
         month = _dollars(made.dollars_per_month_minimum, made.dollars_per_month_maximum)
         return PricePlan(
+            dollars_per_hour_now=round(made.dollars_per_hour_now, 4),
             dollars_per_hour=Dollars(
                 min=round(month.min / HOURS_PER_MONTH, 4), max=round(month.max / HOURS_PER_MONTH, 4)
             ),
@@ -66,11 +72,21 @@ class Pricing:
                     "`lines` of `price` say from when each is (`--format json`)"
                 )
 
-    def of_models(self, models: Mapping[str, ModelPlan], sites: Mapping[str, SitePlan]) -> Mapping[str, ModelPlan]:
+    def of_models(
+        self,
+        models: Mapping[str, ModelPlan],
+        sites: Mapping[str, SitePlan],
+        objectives: Mapping[str, ObjectiveSettings | None],
+    ) -> Mapping[str, ModelPlan]:
         """Each with its own price, where its machines have one and its speed is known."""
-        return {name: replace(model, price=self._model(name, model, sites)) for name, model in models.items()}
+        return {
+            name: replace(model, price=self._model(name, model, sites, objectives[name]))
+            for name, model in models.items()
+        }
 
-    def _model(self, name: str, model: ModelPlan, sites: Mapping[str, SitePlan]) -> ModelPrice | None:
+    def _model(
+        self, name: str, model: ModelPlan, sites: Mapping[str, SitePlan], objective: ObjectiveSettings | None
+    ) -> ModelPrice | None:
         if self.bill is None or model.performance is None:
             return None
         site = next((site for site in model.sites if any(_is(line, name, site) for line in self.bill.lines)), None)
@@ -84,14 +100,7 @@ class Pricing:
             hour += line.dollars_per_month_maximum / HOURS_PER_MONTH / replicas
         if not hour:
             return None
-        prices = token_prices(
-            dollars_per_hour=hour,
-            output_tokens_per_second=model.performance.output_tokens_per_second,
-            expected_load=1.0,
-        )
-        return ModelPrice(
-            dollars_per_million_output_tokens=round(prices.dollars_per_million_output_tokens_at_full_load, 3)
-        )
+        return _model_price(hour, model.performance, stated_load(model, objective))
 
     def _spot(self) -> Iterator[Candidate]:
         """The same machines, bought as what can be taken away."""
@@ -104,18 +113,60 @@ class Pricing:
             )
 
 
-def pricing(settings: PricingSettings, requests: Mapping[str, SiteRequest], sites: Mapping[str, SitePlan]) -> Pricing:
-    """What every site is billed for, by the user's prices and then the lists'."""
-    book = price_book(
+def price_book_of(settings: PricingSettings) -> PriceBook:
+    """The user's prices and then the lists'."""
+    return price_book(
         [OwnPrice(**own.model_dump()) for own in settings.prices],
         [Discount(**discount.model_dump()) for discount in settings.discounts],
     )
+
+
+def pricing(book: PriceBook, requests: Mapping[str, SiteRequest], sites: Mapping[str, SitePlan]) -> Pricing:
+    """What every site is billed for."""
     uses = [
         replace(use, site=name)
         for name, request in requests.items()
         for use in PLATFORMS[sites[name].platform].uses(request, sites[name])
     ]
     return Pricing(book=book, uses=uses, bill=bill(book, uses) if uses else None)
+
+
+def stated_load(model: ModelPlan, objective: ObjectiveSettings | None) -> float | None:
+    """The part of what then runs that the objective uses: the replicas that always run, or as many as it needs."""
+    speed = model.performance
+    if objective is None or speed is None:
+        return None
+    rate = objective.requests_per_second
+    asked, each = (
+        (objective.concurrent_users or 0, speed.running_requests) if rate is None else (rate, speed.requests_per_second)
+    )
+    return asked / each / max(model.replicas.min, math.ceil(asked / each))
+
+
+def _model_price(dollars_per_hour: float, speed: ModelPerformance, load: float | None) -> ModelPrice:
+    figures: Any = {
+        "dollars_per_hour": dollars_per_hour,
+        "output_tokens_per_second": speed.output_tokens_per_second,
+        "expected_load": load or 1.0,
+    }
+    whole = token_prices(**figures)
+    # The part of it that reads prompts.
+    read = token_prices(
+        **figures,
+        input_tokens_per_second=speed.requests_per_second * speed.input_tokens,
+        prefill_share=speed.prefill_share,
+    )
+    full, stated = whole.dollars_per_million_output_tokens_at_full_load, None
+    read_full = read.dollars_per_million_input_tokens_at_full_load or 0.0
+    if load:
+        stated = whole.dollars_per_million_output_tokens_at_expected_load
+    return ModelPrice(
+        dollars_per_million_output_tokens=round(full, 3),
+        dollars_per_million_input_tokens=round(read_full, 4),
+        stated_load=load and round(load, 3),
+        dollars_per_million_output_tokens_at_stated_load=stated and round(stated, 3),
+        dollars_per_million_input_tokens_at_stated_load=round(read_full / load, 4) if load else None,
+    )
 
 
 def _is(line: Line, model: str, site: str) -> bool:

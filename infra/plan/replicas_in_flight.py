@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra.plan.change_types import InFlight
 from infra.plan.changed_figures import serving_replicas
 from infra.plan.changed_things import weights
-from infra.plan.plan_data import Data, at, ladder, mapping, node_pools, number, sequence, span, whole
+from infra.plan.plan_data import Data, at, different_leaves, ladder, mapping, node_pools, number, sequence, span, whole
 from infra.problems import listing
 
 MOST_NAMED = 8
@@ -120,8 +120,7 @@ def _restarts(old: Data, new: Data) -> Iterator[str]:
             continue
         if key == "container":
             known = mapping(was).keys() & mapping(now).keys() - {"arguments"}
-            images = mapping(was, "image"), mapping(now, "image")
-            if images[0] != images[1]:
+            if any(different_leaves(at(was, "image"), at(now, "image"))):
                 yield "image"
             if any(was[part] != now[part] for part in known - {"image"}):
                 yield words

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.naming import normalised
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
+from infra.plan.site_drain import model_drain, site_drain_plan
 from infra.plan.types import (
     Accelerator,
     ContainerSpec,
@@ -58,8 +59,26 @@ class ServingPlan:
     drain: DrainLadder
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServingSite:
+    """A site with a cluster, whoever made it: its plan adds what is around `serving`."""
+
+    serving: ServingPlan
+
+    @property
+    def gateway_config(self) -> Mapping[str, Any]:
+        """The content of the gateway's file."""
+        return self.serving.gateway
+
+    @property
+    def drain(self) -> DrainLadder:
+        """How long each layer may take to end."""
+        return self.serving.drain
+
+
 def serving_plan(request: SiteRequest, namespace: str, drain: DrainRequest, zones: tuple[str, ...] = ()) -> ServingPlan:
     """What a site's cluster runs."""
+    ladder = drain_ladder(drain)
     return ServingPlan(
         namespace=namespace,
         zones=zones,
@@ -72,13 +91,13 @@ def serving_plan(request: SiteRequest, namespace: str, drain: DrainRequest, zone
                 concurrent_requests=model.concurrent_requests,
                 weights=model.weights,
                 container=model.container,
-                drain=model.drain,
+                drain=model_drain(model, (site_drain_plan(ladder),)),
             )
             for name, model in request.models.items()
         },
         gateways=request.gateways,
         gateway=request.gateway,
-        drain=drain_ladder(drain),
+        drain=ladder,
     )
 
 

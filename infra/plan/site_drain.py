@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from infra.explain import dotted
@@ -10,12 +12,15 @@ from infra.naming import DEPLOYMENT_KEY
 from infra.plan.drain_caps import FrontDoor, Nodes
 from infra.plan.drain_ladder import (
     KEEP_ALIVE_MARGIN_SECONDS,
+    PRE_STOP_SECONDS,
     DrainLadder,
     DrainRequest,
     drain_ladder,
     drain_warnings,
+    engine_margin,
     slowest_engine,
 )
+from infra.plan.types import DrainPlan, ModelPlan, SiteDrain, SitePlan
 from infra.platforms.base import SiteRequest
 
 
@@ -47,6 +52,44 @@ def site_drain_warnings(request: SiteRequest, drain: DrainRequest) -> Iterator[s
             f"(`gateway.limits.keep_alive_seconds`), and {drain.front.name} uses them again for up to {reused} s: some "
             f"requests fail; {safe} is safe"
         )
+
+
+def site_drain_plan(ladder: DrainLadder) -> SiteDrain:
+    """The times of a site's layers alone."""
+    return SiteDrain(
+        pod_grace_seconds=ladder.pod_grace_seconds,
+        gateway_grace_seconds=ladder.gateway_grace_seconds,
+        load_balancer_deregistration_seconds=ladder.load_balancer_deregistration_seconds,
+        node_grace_seconds=ladder.node_grace_seconds,
+        guaranteed=ladder.guaranteed,
+    )
+
+
+def with_site_drain(models: Mapping[str, ModelPlan], sites: Mapping[str, SitePlan]) -> dict[str, ModelPlan]:
+    """Each model with what its sites' layers take: its own pod's time, and of the layers that it shares with others
+    the longest of any of its sites."""
+    found: dict[str, ModelPlan] = {}
+    for name, model in models.items():
+        drains = [drain for site in model.sites if (drain := sites[site].drain)]
+        found[name] = replace(model, drain=model_drain(model, drains)) if drains else model
+    return found
+
+
+def model_drain(model: ModelPlan, drains: Sequence[SiteDrain]) -> DrainPlan:
+    """A model's drain at these sites."""
+    return _widened(model.drain, model.engine, frozenset(drains))
+
+
+@lru_cache(maxsize=4096)
+def _widened(own: DrainPlan, engine: str, drains: frozenset[SiteDrain]) -> DrainPlan:
+    """Each once, however many models and sites have it."""
+    return replace(
+        own,
+        pod_grace_seconds=PRE_STOP_SECONDS + own.longest_generation_seconds + engine_margin(engine),
+        gateway_grace_seconds=max(own.gateway_grace_seconds, *(drain.gateway_grace_seconds for drain in drains)),
+        load_balancer_deregistration_seconds=max(drain.load_balancer_deregistration_seconds for drain in drains),
+        node_grace_seconds=max(drain.node_grace_seconds for drain in drains),
+    )
 
 
 def drain_text(ladder: DrainLadder) -> str:

@@ -6,6 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.plan.figures import ModelMemory as ModelMemory
+from infra.plan.figures import ModelPerformance as ModelPerformance
+from infra.plan.price_types import Amount as Amount
+from infra.plan.price_types import Dollars as Dollars
+from infra.plan.price_types import ModelPrice as ModelPrice
+from infra.plan.price_types import PriceLine as PriceLine
+from infra.plan.price_types import PricePlan as PricePlan
+from infra.plan.start_types import ModelColdStart
+
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
@@ -20,11 +29,13 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """A container image. Without a digest it is what its tag names today."""
+    """A container image. Without a digest it is what its tag names today. `entry` is what the catalogue calls it, or
+    the one that it is a mirror or build of."""
 
     repository: str
     tag: str | None
     digest: str | None
+    entry: str | None = None
 
     @property
     def reference(self) -> str:
@@ -35,8 +46,8 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """How often something is asked, how long an answer may take, and how many failures count. `failures` is None for
-    the start: how long a model may load is the plan's to say."""
+    """How often something is asked, how long an answer may take, and how many failures count. An engine leaves
+    `failures` None for the start: how long that may take is the plan's to say."""
 
     period_seconds: int
     timeout_seconds: int
@@ -97,13 +108,28 @@ class ContainerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DrainPlan:
-    """How long each layer may take to end, in seconds; all follow from the longest generation and wait before it."""
+    """How long each layer may take to end, in seconds; all follow from the longest generation and wait before it. The
+    last three are None where there is no such layer."""
 
     longest_generation_seconds: int
     longest_wait_seconds: int
     engine_shutdown_seconds: int
     gateway_grace_seconds: int
     process_group_grace_seconds: int
+    pod_grace_seconds: int | None = None
+    load_balancer_deregistration_seconds: int | None = None
+    node_grace_seconds: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SiteDrain:
+    """How long each layer of a site with pods and a load balancer may take to end, in seconds."""
+
+    pod_grace_seconds: int
+    gateway_grace_seconds: int
+    load_balancer_deregistration_seconds: int
+    node_grace_seconds: int
+    guaranteed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,43 +149,10 @@ class Accelerator:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelMemory:
-    """Where the memory of one GPU goes, estimated."""
-
-    weights_gib: float
-    kv_cache_gib: float
-    free_gib: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPerformance:
-    """What one replica does, estimated, with so many requests of this size at once. Time to first token is a range:
-    nothing predicts it well. `error_band` says how far the estimator was off on what was measured."""
-
-    input_tokens: int
-    output_tokens: int
-    running_requests: int
-    requests_per_second: float
-    output_tokens_per_second: float
-    time_per_output_token_ms: float
-    time_to_first_token_ms_low: int
-    time_to_first_token_ms_high: int
-    estimator: str
-    error_band: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPrice:
-    """What a million tokens of answers cost in machines of its own at that performance: at full load, all replicas."""
-
-    dollars_per_million_output_tokens: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
-    """One model deployment, decided. `replicas` are those of all sites together; `accelerator` is None where it runs on
-    processors. `memory`, `performance` and `price` are None where nothing is known. `container` is how it is run on the
-    first of its sites."""
+    """One model deployment, decided. `replicas` are those of all sites together, `drain` is the longest of them;
+    `accelerator` is None where it runs on processors. `memory`, `performance`, `price` and `cold_start` are None where
+    nothing is known. `container` is how it is run on the first of its sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -172,6 +165,7 @@ class ModelPlan:
     memory: ModelMemory | None = None
     performance: ModelPerformance | None = None
     price: ModelPrice | None = None
+    cold_start: ModelColdStart | None = None
     replicas: Replicas
     sites: tuple[str, ...]
     drain: DrainPlan
@@ -219,12 +213,35 @@ class SiteLink:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodePool:
+    """Machines of one shape. `purchase` is in the order in which they are asked for; `zones` are where they may be."""
+
+    name: str
+    shape: str
+    accelerator: Accelerator | None
+    purchase: tuple[str, ...]
+    zones: tuple[str, ...]
+    min_nodes: int
+    max_nodes: int
+    models: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """For a reader of the plan."""
+        count = str(self.min_nodes) if self.min_nodes == self.max_nodes else f"{self.min_nodes} to {self.max_nodes}"
+        gpus = f" ({self.accelerator.count} × {self.accelerator.type} each)" if self.accelerator else ""
+        return f"{count} × {self.shape}{gpus}, {' then '.join(self.purchase)}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SitePlan:
     """One place where serving runs. `status_page` is where its operator's page is, None where there is none.
     `certificate_file` is what clients are given to trust an endpoint that nobody else vouches for, or that the user
-    gave; relative to the checkout, None without TLS. `summary` is what a reader of the plan wants to know of the
-    place: node pools, network, front door. `details` is the platform's own frozen dataclass with the gateway's
-    file as `gateway_config`; only that platform reads more of it."""
+    gave; relative to the checkout, None without TLS. `node_pools` are machines that the site brings: none where they
+    are there, or not to be seen. `drain` is None where there are no pods. `summary` is what a reader of the plan wants
+    to know of the place: node pools, network, front door; `security` what keeps others out of it. `details` is the
+    platform's own frozen dataclass with the gateway's file as `gateway_config` and, where several layers end one after
+    another, the whole ladder as `drain`; only that platform reads more of it."""
 
     platform: str
     endpoint: str
@@ -233,54 +250,18 @@ class SitePlan:
     models: tuple[str, ...]
     replicas: Mapping[str, Replicas]
     gateways: int
+    node_pools: tuple[NodePool, ...] = ()
+    drain: SiteDrain | None = None
     summary: Mapping[str, str] = field(default_factory=dict[str, str])
+    security: Mapping[str, str] = field(default_factory=dict[str, str])
     details: Any
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dollars:
-    """At the fewest and at the most replicas."""
-
-    min: float
-    max: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Amount:
-    """Machines, GB kept or GB moved in a month, at the fewest and at the most replicas."""
-
-    min: float
-    max: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class PriceLine:
-    """One thing that is paid for. Dollars are None, never 0, where nobody says a price."""
-
-    site: str
-    what: str
-    item: str
-    amount: Amount
-    dollars_per_month: Dollars | None
-    source: str | None
-    as_of: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PricePlan:
-    """What the clouds of all sites charge, without what leaves them. `as_of` is the oldest date of a price; `lines`
-    without a price are in no sum."""
-
-    dollars_per_hour: Dollars
-    dollars_per_month: Dollars
-    as_of: str | None
-    lines: tuple[PriceLine, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentPlan:
     """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
-    connection: what stands in front must be the first to close one. `price` is None where all is on own machines."""
+    connection: what stands in front must be the first to close one. `price` is None where all is on own machines.
+    `weakenings` are those of `warnings` that name what is weaker than it could be; the others are about prices."""
 
     stack: str
     topology: str
@@ -291,4 +272,5 @@ class DeploymentPlan:
     clients: Mapping[str, ClientPlan]
     gateway_keep_alive_seconds: int
     price: PricePlan | None = None
+    weakenings: tuple[str, ...] = ()
     warnings: tuple[str, ...]

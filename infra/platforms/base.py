@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from infra.plan.types import DrainPlan, ModelPlan, Replicas, SitePlan
+from infra.plan.start_types import StartingPlace
+from infra.plan.types import Accelerator, DrainPlan, ModelPlan, Replicas, SitePlan
 from infra.price.bill import Use
 from infra.problems import Problem
 from infra.settings import Settings
@@ -114,6 +115,10 @@ class Platform(Protocol):
 
     def abilities(self, settings: Any) -> Abilities:
         """What a site with these settings can do."""
+        ...
+
+    def starting_place(self, settings: Any, accelerator: Accelerator | None) -> StartingPlace:
+        """How a replica with that accelerator starts on a site with these settings."""
         ...
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:

@@ -65,3 +65,17 @@ def zone_problems(
                 allowed=f"different zones of `{region}`, such as `{example}`",
                 remedy="correct the zone or the region",
             )
+
+
+def api_access(endpoint: ApiEndpointSettings) -> str:
+    """For a reader of the plan, as what follows is."""
+    return f"public, from {', '.join(endpoint.cidrs)}" if endpoint.cidrs else "private"
+
+
+def firewall(requests: int | None, time: str) -> str:
+    """None is no firewall."""
+    return "none" if requests is None else f"on, at most {requests} requests of one address in {time}"
+
+
+def deletion(*, protected: bool) -> str:
+    return "protected" if protected else "not protected"

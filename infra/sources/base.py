@@ -21,6 +21,11 @@ class Source(Protocol):
     @property
     def settings(self) -> type[SourceSettings]: ...
 
+    @property
+    def moves_weights(self) -> bool:
+        """Whether a start gets them over a network; else they are where the engine runs."""
+        ...
+
     def weights(self, settings: Any) -> Weights:
         """The reference that the launcher resolves to a file or folder, digest included where one is known."""
         ...

@@ -26,6 +26,7 @@ class File:
     """Implements the source `file`."""
 
     settings = FileSource
+    moves_weights = False
 
     def weights(self, settings: FileSource) -> Weights:
         return Weights(kind="file", location=settings.path, file=None, revision=None, sha256=settings.sha256)

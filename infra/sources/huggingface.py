@@ -56,6 +56,7 @@ class HuggingFace:
     """Implements the source `huggingface`."""
 
     settings = HuggingFaceSource
+    moves_weights = True
 
     def weights(self, settings: HuggingFaceSource) -> Weights:
         return Weights(

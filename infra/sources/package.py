@@ -30,6 +30,7 @@ class Package:
     """Implements the source `package`."""
 
     settings = PackageSource
+    moves_weights = False
 
     def weights(self, settings: PackageSource) -> Weights:
         return Weights(

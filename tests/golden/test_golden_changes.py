@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from infra.plan.change_types import PlanChanges
-from infra.report_changes import changes_html, changes_markdown, changes_text
+from infra.report.changes import changes_html, changes_markdown, changes_text
 from tests.unit.plan_pairs import changed
 
 HERE = Path(__file__).parent / "changes"

@@ -6,16 +6,15 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
 from math import inf
-from typing import Any, cast
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.gateway.context import RequestContext
+from serving.gateway.facts import RequestFacts
 from serving.gateway.routing.budget import WINDOW_SECONDS, RetryBudget
 from serving.gateway.routing.config import EjectConfig, RetryConfig, RoutingConfig, UpstreamConfig
 from serving.gateway.routing.pool import Pool, Source
@@ -26,18 +25,15 @@ from serving.gateway.waiting.config import QueueConfig
 from tests.serving.gateway_process import ROOT
 
 
-@dataclass
-class FakeContext:
-    """What choosing a replica looks at."""
-
-    document: dict[str, Any] = field(default_factory=dict)
-    boundaries: frozenset[str] | None = None
-    prefix: tuple[int, int] | None = None
+async def _nothing(*_: Any) -> Any:
+    raise AssertionError("choosing reads and sends nothing")
 
 
-def asking(text: str = "", **fields: Any) -> RequestContext:
-    document = {"messages": [{"role": "user", "content": text}]}
-    return cast("RequestContext", FakeContext(document, **fields))
+def asking(text: str = "", boundaries: frozenset[str] | None = None) -> RequestFacts:
+    facts = RequestFacts({"headers": []}, _nothing, _nothing, 0.0)
+    facts.document = {"messages": [{"role": "user", "content": text}]}
+    facts.boundaries = boundaries
+    return facts
 
 
 def pool_of(count: int, balance: Any = "prefix", alternatives: bool = False, **upstream: Any) -> Pool:
@@ -52,7 +48,7 @@ def pool_of(count: int, balance: Any = "prefix", alternatives: bool = False, **u
     return pool
 
 
-def chosen(pool: Pool, context: RequestContext) -> Replica:
+def chosen(pool: Pool, context: RequestFacts) -> Replica:
     replica = pool.take(context)
     assert replica is not None
     return replica
@@ -133,7 +129,7 @@ def test_turns_of_a_conversation_share_a_key_and_other_conversations_do_not() ->
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
+        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(),
         lambda x: st.lists(x) | st.dictionaries(st.text(), x),
         max_leaves=20,
     )

@@ -89,6 +89,9 @@ def test_a_revision_in_all_formats(project: Path) -> None:
     assert model["fields"] == [{"field": "replicas", "before": "2 to 12", "after": "2 to 16"}]
     assert data["changes"]["nothing"] is False
     assert data["changes"]["not_compared"] == []
+    assert plan(project, "--against", "first", "--format", "markdown").stdout.startswith("### What `prod` changes ag")
+    page = plan(project, "--against", "first", "--format", "html").stdout
+    assert '<main>\n<section id="changes"' in page
 
 
 def test_its_own_plan_in_a_file_is_no_change(project: Path, tmp_path: Path) -> None:
@@ -101,19 +104,22 @@ def test_its_own_plan_in_a_file_is_no_change(project: Path, tmp_path: Path) -> N
 
 def test_a_change_of_code_is_a_change(broken: Path) -> None:
     """The revision is planned by what it had, not by what is here."""
-    drain = broken / "infra/plan/drain.py"
-    drain.write_text(drain.read_text(encoding="utf-8").replace("MARGIN_SECONDS = 5", "MARGIN_SECONDS = 9"))
+    ladder = broken / "infra/plan/drain_ladder.py"
+    margin = "GATEWAY_MARGIN_SECONDS = 15"
+    code = ladder.read_text(encoding="utf-8")
+    assert margin in code
+    ladder.write_text(code.replace(margin, "GATEWAY_MARGIN_SECONDS = 19"), encoding="utf-8")
     commit(broken)
     now, before = earlier_plan("HEAD", "prod", broken, TODAY), earlier_plan("origin/main", "prod", broken, TODAY)
     assert now.plan is not None
     assert before.plan is not None
     seconds = [e.plan["models"]["chat"]["drain"]["gateway_grace_seconds"] for e in (now, before) if e.plan]
-    assert seconds == [129, 125]
+    assert seconds == [154, 150]
     assert now.notes == before.notes == ()
 
 
 def test_code_that_does_not_run_any_more_is_replaced_by_this_one(broken: Path) -> None:
-    (broken / "infra/report.py").write_text("raise RuntimeError('too old')\n", encoding="utf-8")
+    (broken / "infra/report/__init__.py").write_text("raise RuntimeError('too old')\n", encoding="utf-8")
     commit(broken)
     found = earlier_plan("HEAD", "prod", broken, TODAY)
     assert found.plan is not None

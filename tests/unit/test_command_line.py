@@ -43,14 +43,19 @@ def python(*arguments: str, folder: Path, **environment: str) -> subprocess.Comp
     )
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])
 def test_a_plan_needs_no_cli_no_network_no_pulumi(form: str, tmp_path: Path) -> None:
     said = python("-c", ALONE, "plan", "--stack", "dev", "--format", form, folder=tmp_path)
     assert (said.returncode, said.stderr) == (0, "")
     if form == "json":
         assert json.loads(said.stdout)["stack"] == "dev"
     else:
-        assert said.stdout.startswith("stack dev: monolithic, 1 model on 1 site\n")
+        first = {
+            "text": "stack dev: monolithic",
+            "markdown": "### Plan of `dev`: monolithic",
+            "html": "<!DOCTYPE html>",
+        }
+        assert said.stdout.startswith(first[form])
 
 
 def test_a_plan_costs_little_more_than_its_libraries(tmp_path: Path) -> None:
@@ -85,8 +90,49 @@ def test_a_refusal_is_words_on_stderr_and_status_1(tmp_path: Path) -> None:
 
 def test_a_wrong_call_is_status_2() -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["plan", "--format", "xml"])
+        main(["plan", "--nonsense"])
     assert ended.value.code == 2
+
+
+def test_an_unknown_format_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--format", "htm"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "1 problem in the command",
+        "",
+        "1. --format",
+        "   found    `htm`",
+        "   allowed  `text`, `json`, `markdown`, `html`",
+        "   do       did you mean `html`?",
+    ]
+
+
+def test_a_report_goes_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--format", "html", "--output", str(tmp_path / "plan.html")]) == 0
+    written = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert written.startswith("<!DOCTYPE html>")
+    assert written.endswith("</html>\n")
+    assert capsys.readouterr().out == ""
+    assert main(["plan", "--format", "html"]) == 0
+    assert capsys.readouterr().out == written
+
+
+def test_a_file_that_cannot_be_written_is_refused_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "missing" / "plan.html"
+    assert main(["plan", "--output", str(file)]) == 1
+    assert capsys.readouterr().err.splitlines()[2:] == [
+        "1. --output",
+        f"   found    `{file}`: no such file or directory",
+        "   allowed  a file in a folder that exists",
+        "   do       name another one",
+    ]
+
+
+def test_what_one_format_needs_no_other_one_imports(tmp_path: Path) -> None:
+    code = (
+        "import sys; from infra.__main__ import main; main(['plan']); "
+        "print([m for m in sys.modules if m.startswith('infra.report.') and ('html' in m or 'markdown' in m)])"
+    )
+    assert python("-c", code, folder=tmp_path).stdout.splitlines()[-1] == "[]"
 
 
 def test_the_schema_in_the_repository_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def load_and_plan(content: bytes) -> None:
     except Refused as refused:
         assert_helpful(refused)
     else:
-        for form in FORMATS.values():
+        for _, form in FORMATS.items():
             assert form(plan)
 
 

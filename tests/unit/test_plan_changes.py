@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from infra.plan.changes import compare
 from infra.plan.plan_data import is_plan
-from infra.report_changes import changes_data, changes_html, changes_markdown, changes_text
+from infra.report.changes import changes_data, changes_html, changes_markdown, changes_text
 from tests.config.corpus import HAPPY, load_and_plan
 from tests.unit.documents import examples, values
 from tests.unit.plan_pairs import ROOT, changed, effects, fields, plan_of
@@ -38,7 +38,7 @@ def test_against_itself_nothing_changes_and_one_sentence_says_so(stack: str) -> 
     said = "nothing changes, neither what will exist nor what it costs or does."
     assert changes_text(found) == f"CHANGES against main: {said}"
     assert changes_markdown(found) == f"### What `{stack}` changes against main: {said}"
-    assert changes_html(found).splitlines()[1:-1] == [f"<h2>Changes against main: {said}</h2>"]
+    assert changes_html(found).splitlines()[1:-1] == [f'<h2 id="changes-heading">Changes against main: {said}</h2>']
 
 
 @pytest.mark.parametrize("path", HAPPY, ids=lambda path: path.name.partition(".")[0])
@@ -166,7 +166,8 @@ def test_another_region_is_another_place() -> None:
 
 def test_other_machines_in_a_pool_move_what_runs_on_them() -> None:
     other = copy.deepcopy(PLANS["prod"])
-    other["sites"]["main"]["details"]["pools"]["l40s-1"]["purchase"] = ["spot"]
+    (pool,) = [pool for pool in other["sites"]["main"]["node_pools"] if pool["name"] == "l40s-1"]
+    pool["purchase"] = ["spot"]
     found = compare(PLANS["prod"], other, "main")
     assert fields(found.sites, "main") == {"node pool l40s-1: bought as": ("on_demand", "spot")}
     assert row(found, "site `main`").effect == "rolling"
@@ -226,8 +227,9 @@ def test_protection_that_is_gone_stands_first() -> None:
         "gateway of `main`, `west`: no audit any more",
         "data of the class `internal` may now go to `aws-west` too",
     )
-    assert [warning for warning in found.new_warnings if warning.startswith("no audit is kept")]
-    assert changes_text(found).splitlines()[2:4] == ["  WEAKER THAN BEFORE", f"  {found.weaker[0]}"]
+    assert [warning for warning in found.new_weakenings if warning.startswith("no audit is kept")]
+    assert found.new_warnings == ()
+    assert changes_text(found).splitlines()[2:4] == ["WEAKER THAN BEFORE", f"  {found.weaker[0]}"]
 
 
 def test_weaker_privacy_and_rules_that_are_gone() -> None:
@@ -268,12 +270,36 @@ def test_what_no_part_knows_is_a_change_all_the_same() -> None:
 
 
 def test_everything_is_escaped_where_it_is_shown() -> None:
-    found = compare(PLANS["prod"], PLANS["prod"] | {"warnings": ["<script>alert('x')</script> | @all #1 `a|b`"]}, "<b>")
+    said = "<script>alert('x')</script> | @all `a|b`"
+    found = compare(PLANS["prod"], PLANS["prod"] | {"warnings": [said]}, "<b>")
     page, markdown = changes_html(found), changes_markdown(found)
-    assert "<script>" not in page
-    assert "<b>" not in page
-    assert "&lt;script&gt;" in page
-    assert r"- WARNING \<script\>alert('x')\</script\> \| \@all \#1 `a\|b`" in markdown
+    for shown in (page, markdown):
+        assert "<script>" not in shown
+        assert "<b>" not in shown
+        assert "&lt;script&gt;" in shown
+    assert "@all" not in markdown
+    assert " | " not in markdown
+
+
+def test_a_plan_of_before_weakenings_were_told_apart_has_none_that_are_new() -> None:
+    older = {key: value for key, value in PLANS["prod"].items() if key != "weakenings"}
+    assert compare(older, PLANS["prod"], "old.json").nothing
+    without = older | {"warnings": []}
+    found = compare(without, PLANS["prod"], "old.json")
+    assert [warning[:24] for warning in found.new_weakenings] == ["model `chat`: the image "]
+
+
+def test_what_only_one_version_tells_is_no_change() -> None:
+    older = copy.deepcopy(PLANS["prod"])
+    del older["models"]["chat"]["cold_start"], older["models"]["chat"]["container"]["image"]["entry"]
+    for site in older["sites"].values():
+        del site["security"], site["drain"], site["node_pools"]
+    assert compare(older, PLANS["prod"], "old.json").nothing
+
+
+def test_a_change_of_security_is_shown() -> None:
+    found = changed("prod", lambda d: d["sites"]["west"]["platform"].update(deletion_protection=False))
+    assert "security: deletion" in fields(found.sites, "west")
 
 
 @given(plans, plans)

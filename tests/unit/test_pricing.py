@@ -63,6 +63,55 @@ def test_a_million_tokens_cost_a_replica_s_machine_for_as_long_as_they_take() ->
     assert model.price.dollars_per_million_output_tokens == pytest.approx(1.861 * hours, rel=0.001)
 
 
+def test_prompts_have_a_price_of_their_own_within_that_of_answers() -> None:
+    model = planned().models["chat"]
+    assert model.price
+    speed = model.performance
+    assert speed
+    prompts = model.price.dollars_per_million_input_tokens
+    # A machine's hour, the part of it that reads prompts, over the prompts that it reads in an hour.
+    each_hour = speed.requests_per_second * speed.input_tokens * 3600
+    assert prompts == pytest.approx(1.861 * speed.prefill_share / each_hour * 1e6, rel=0.01)
+    answers = model.price.dollars_per_million_output_tokens
+    assert 0 < prompts * speed.input_tokens < answers * speed.output_tokens
+
+
+@pytest.mark.parametrize(
+    ("load", "running"),
+    [({"requests_per_second": 0.5}, 2), ({"requests_per_second": 3.0}, 5), ({"concurrent_users": 24}, 6)],
+)
+def test_at_the_stated_load_what_runs_is_paid_for_by_what_is_asked(load: dict[str, Any], running: int) -> None:
+    deployment = deployment_of(read_stack_file(BUDGET).values)
+    chat = deployment["models"]["chat"] | {"objective": load, "scaling": {"min_replicas": 2, "max_replicas": 6}}
+    model = planned(models={"chat": chat}).models["chat"]
+    assert model.price
+    speed = model.performance
+    assert speed
+    asked = load.get("requests_per_second") or load["concurrent_users"] / speed.running_requests * (
+        speed.requests_per_second
+    )
+    # Dollars an hour of all that runs, over the tokens that are asked for in an hour.
+    hour = 1.861 * running
+    dollars = hour / (asked * speed.output_tokens * 3600) * 1e6
+    assert model.price.dollars_per_million_output_tokens_at_stated_load == pytest.approx(dollars, rel=0.01)
+    assert model.price.stated_load == pytest.approx(asked / speed.requests_per_second / running, rel=0.01)
+    full, stated = model.price.dollars_per_million_input_tokens, model.price.stated_load
+    assert model.price.dollars_per_million_input_tokens_at_stated_load == pytest.approx(full / stated, rel=0.01)
+
+
+def test_without_an_objective_there_is_no_stated_load() -> None:
+    price = shipped("staging").models["chat"].price
+    assert price
+    assert (price.stated_load, price.dollars_per_million_output_tokens_at_stated_load) == (None, None)
+
+
+def test_now_is_what_runs_before_anybody_asks() -> None:
+    price = shipped("prod").price
+    assert price
+    assert price.dollars_per_hour_now == price.dollars_per_hour.min < price.dollars_per_hour.max
+    assert "an hour, now" in to_text(shipped("prod"))
+
+
 def test_what_is_bought_first_is_what_is_priced() -> None:
     deployment = read_stack_file(BUDGET).values
     assert deployment_of(deployment)["sites"]["main"]["platform"]["nodes"]["purchase"] == ["spot", "on_demand"]

@@ -22,6 +22,8 @@ UV = "uv==0.13.9"
 LOCKS = ROOT / "requirements"
 PROJECTS = (ROOT / "pyproject.toml", ROOT / "serving_image" / "pyproject.toml")
 EXTRAS = ("local", "kubernetes", "aws", "gcp", "dev")
+# No extra, but a lock as well: what the gateway needs and nothing else, for its image.
+GATEWAY = "gateway"
 WEEK = datetime.timedelta(days=7)
 
 
@@ -58,7 +60,7 @@ def _write(scratch: Path, newest: datetime.date) -> None:
     common = scratch / "common.txt"
     with progress.step("choosing versions", "5 s"):
         _compile(uv, [*map(str, PROJECTS), *(f"--extra={extra}" for extra in EXTRAS)], common, newest)
-    for extra in EXTRAS:
+    for extra in (*EXTRAS, GATEWAY):
         with progress.step(f"writing requirements/{extra}.txt", "2 s"):
             lock = scratch / f"{extra}.txt"
             options = [*_sources(extra, scratch), f"--constraints={common}", "--generate-hashes"]
@@ -75,6 +77,8 @@ def _sources(extra: str, scratch: Path) -> list[str]:
         tools_only = scratch / "dev.in"
         tools_only.write_text("\n".join(project["optional-dependencies"]["dev"]), encoding="utf-8")
         return [str(tools_only)]
+    if extra == GATEWAY:
+        return [str(PROJECTS[1])]
     projects = PROJECTS if extra == "local" else PROJECTS[:1]
     return [*map(str, projects), f"--extra={extra}"]
 
@@ -89,7 +93,8 @@ def _compile(uv: Path, sources: list[str], output: Path, newest: datetime.date) 
 
 
 def _header(extra: str, newest: datetime.date) -> str:
-    return f"# What the extra `{extra}` installs. Made by `make lock`; no package is newer than {newest}.\n"
+    what = "the gateway's image" if extra == GATEWAY else f"the extra `{extra}`"
+    return f"# What {what} installs. Made by `make lock`; no package is newer than {newest}.\n"
 
 
 def _refuse_hosts(extra: str, text: str) -> None:

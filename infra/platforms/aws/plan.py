@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from infra.catalog.instances import network_gbps
 from infra.naming import normalised
 from infra.plan.cluster_uses import NODE_DISK_GB, site_uses
-from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES
+from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
-from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
-from infra.plan.types import SitePlan
+from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.plan.start_types import Seen, StartingPlace
+from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems, zone_problems
+from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, zone_problems
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
@@ -26,6 +27,12 @@ from infra.sizing.types import GIB
 # What CloudWatch keeps logs for.
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 MOST_GPUS = most_gpus(SHAPES)
+PROVISION = Seen(
+    low=60,
+    high=300,
+    source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
+    as_of="2025-05",
+)
 # Rules about bodies that prompts set off: counted, never refused.
 COUNTED_RULES = (
     *("SizeRestrictions_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY", "CrossSiteScripting_BODY"),
@@ -62,7 +69,7 @@ class FrontDoorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AwsSitePlan:
+class AwsSitePlan(ServingSite):
     """All of a site on AWS."""
 
     region: str
@@ -72,14 +79,8 @@ class AwsSitePlan:
     pools: Mapping[str, NodePool]
     reservation_id: str | None
     front_door: FrontDoorPlan
-    serving: ServingPlan
     deletion_protection: bool
     tags: Mapping[str, str]
-
-    @property
-    def gateway_config(self) -> Mapping[str, Any]:
-        """The content of the gateway's file."""
-        return self.serving.gateway
 
 
 class Aws:
@@ -99,6 +100,21 @@ class Aws:
             cloud="aws",
             region=settings.region,
             gpus=MOST_GPUS,
+        )
+
+    def starting_place(self, settings: AwsSettings, accelerator: Accelerator | None) -> StartingPlace:
+        machine, share = machine_for(accelerator, SHAPES, settings.processor_instance_type)
+        return StartingPlace(
+            name="AWS",
+            provision=PROVISION,
+            network_gbps=network_gbps("aws", machine),
+            can_cache_weights=True,
+            can_keep_spares=True,
+            longest_drain_seconds=_ended_by(settings).longest_grace_seconds,
+            cloud="aws",
+            region=settings.region,
+            spare_items=((machine, share),),
+            spare_purchase=settings.nodes.purchase[0],
         )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
@@ -177,7 +193,16 @@ class Aws:
             models=tuple(request.models),
             replicas=request.replicas,
             gateways=request.gateways,
+            node_pools=tuple(pools.values()),
+            drain=site_drain_plan(serving.drain),
             summary=_summary(details),
+            security={
+                "cluster's API": api_access(settings.api_endpoint),
+                "nodes": "in private subnets" if network.cidr else "in the subnets that were given",
+                "front door": f"{'inside the network' if details.front_door.internal else 'on the internet'}, over TLS",
+                "firewall for the web": firewall(details.front_door.requests_per_five_minutes, "five minutes"),
+                "deletion": deletion(protected=settings.deletion_protection),
+            },
             details=details,
         )
 
@@ -231,9 +256,12 @@ def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
 
 
 def _drain(request: SiteRequest) -> DrainRequest:
-    nodes = request.settings.nodes
-    ended_by = EKS_MANAGED_NODES if isinstance(nodes, ManagedNodes) else EKS_AUTO_MODE_NODES
-    return site_drain(request, APPLICATION_LOAD_BALANCER, ended_by, spot="spot" in nodes.purchase)
+    settings: AwsSettings = request.settings
+    return site_drain(request, APPLICATION_LOAD_BALANCER, _ended_by(settings), spot="spot" in settings.nodes.purchase)
+
+
+def _ended_by(settings: AwsSettings) -> Nodes:
+    return EKS_MANAGED_NODES if isinstance(settings.nodes, ManagedNodes) else EKS_AUTO_MODE_NODES
 
 
 PLATFORM = Aws()

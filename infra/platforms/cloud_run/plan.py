@@ -11,8 +11,9 @@ from infra.naming import DEPLOYMENT_KEY, normalised
 from infra.plan.drain_caps import CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder, drain_problems
 from infra.plan.serving import IN_A_CONTAINER
-from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
-from infra.plan.types import ContainerSpec, ModelPlan, SitePlan, Weights
+from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.plan.start_types import Seen, StartingPlace
+from infra.plan.types import Accelerator, ContainerSpec, ModelPlan, SitePlan, Weights
 from infra.platforms.base import Abilities, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
 from infra.price.bill import Use
@@ -49,6 +50,12 @@ PLAIN_PROCESSORS, PLAIN_MEMORY_GIBIBYTES = 8, 32
 GATEWAY_PROCESSORS, GATEWAY_MEMORY_GIBIBYTES = 1, 1
 # Cloud Run kills an instance that has not started by then.
 LONGEST_START_SECONDS = 240
+PROVISION = Seen(
+    low=5,
+    high=10,
+    source="Google Cloud documentation: an instance with its driver starts in about 5 s",
+    as_of="2026-11",
+)
 # What one instance may answer at the same time.
 MOST_CONCURRENT = 1000
 
@@ -102,6 +109,25 @@ class CloudRun:
             cloud="gcp",
             region=settings.region,
             gpus={name: 1 for name, card in CARDS.items() if settings.region in card.regions},
+        )
+
+    def starting_place(self, settings: CloudRunSettings, accelerator: Accelerator | None) -> StartingPlace:
+        card = CARDS.get(accelerator.type) if accelerator else None
+        return StartingPlace(
+            name="Cloud Run",
+            provision=PROVISION,
+            # Always, and nothing to set.
+            streams_images=True,
+            can_keep_spares=True,
+            longest_start_seconds=LONGEST_START_SECONDS,
+            cloud="gcp",
+            region=settings.region,
+            spare_items=_items(
+                card.processors if card else PLAIN_PROCESSORS,
+                card.memory_gibibytes if card else PLAIN_MEMORY_GIBIBYTES,
+                accelerator,
+                settings.zonal_redundancy,
+            ),
         )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
@@ -181,10 +207,15 @@ class CloudRun:
             models=tuple(request.models),
             replicas=request.replicas,
             gateways=gateway.min_instances,
+            drain=site_drain_plan(details.drain),
             summary={
                 "region": f"{settings.region}, project {settings.project}",
                 "drain": drain_text(details.drain),
                 **{f"service {service.name}": _text(service) for service in (gateway, *engines.values())},
+            },
+            security={
+                "engines' services": "only the gateway may call them",
+                "front door": f"over TLS, {'load balancer or from inside' if settings.domain else 'own address'}",
             },
             details=details,
         )
@@ -193,11 +224,9 @@ class CloudRun:
         details: CloudRunSitePlan = plan.details
         for model, service in (("", details.gateway), *details.engines.items()):
             accelerator = request.models[model].accelerator if model else None
-            amounts = {"cloud_run_vcpu": service.processors, "cloud_run_memory": service.memory_gibibytes}
-            if accelerator:
-                redundant = "_redundant" if details.zonal_redundancy else ""
-                amounts[f"cloud_run_gpu_{accelerator.type.lower().replace('-', '_')}{redundant}"] = 1
-            for item, each in amounts.items():
+            for item, each in _items(
+                service.processors, service.memory_gibibytes, accelerator, details.zonal_redundancy
+            ):
                 yield Use(
                     what=f"service `{service.name}`",
                     cloud="gcp",
@@ -228,6 +257,15 @@ def _engine(site: str, name: str, model: ModelPlan, request: SiteRequest) -> Ser
         weights=model.weights,
         container=model.container,
     )
+
+
+def _items(
+    processors: int, memory_gibibytes: int, accelerator: Accelerator | None, redundant: bool
+) -> tuple[tuple[str, float], ...]:
+    """What the price list calls one instance's parts, and how much of each."""
+    gpu = f"cloud_run_gpu_{accelerator.type.lower().replace('-', '_')}" if accelerator else None
+    parts = (("cloud_run_vcpu", processors), ("cloud_run_memory", memory_gibibytes))
+    return parts if gpu is None else (*parts, (f"{gpu}{'_redundant' if redundant else ''}", 1))
 
 
 def _text(service: Service) -> str:

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from infra.catalog.instances import network_gbps
 from infra.naming import normalised
 from infra.plan.blocks import block
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
-from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
-from infra.plan.types import SitePlan
+from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.plan.start_types import Seen, StartingPlace
+from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems, zone_problems
+from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, zone_problems
 from infra.platforms.gcp.config import GcpSettings
-from infra.platforms.gcp.shapes import SHAPES
+from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 
 LARGEST_BITS, SMALLEST_BITS = 14, 18
 MOST_GPUS = most_gpus(SHAPES)
+PROVISION = Seen(
+    low=120,
+    high=900,
+    source="cluster-autoscaler source: a GPU can take up to 15 minutes to be allocatable; the fast end is assumed",
+    as_of="2026-11",
+)
 # A proxy-only subnetwork as Google recommends it, and exactly what the API's block must be.
 PROXY_BITS, API_BITS = 23, 28
 
@@ -67,7 +74,7 @@ class FrontDoorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GcpSitePlan:
+class GcpSitePlan(ServingSite):
     """All of a site on Google Cloud."""
 
     project: str
@@ -79,14 +86,8 @@ class GcpSitePlan:
     reservation: str | None
     flex_start_seconds: int | None
     front_door: FrontDoorPlan
-    serving: ServingPlan
     deletion_protection: bool
     labels: Mapping[str, str]
-
-    @property
-    def gateway_config(self) -> Mapping[str, Any]:
-        """The content of the gateway's file."""
-        return self.serving.gateway
 
 
 class Gcp:
@@ -106,6 +107,23 @@ class Gcp:
             cloud="gcp",
             region=settings.region,
             gpus=MOST_GPUS,
+        )
+
+    def starting_place(self, settings: GcpSettings, accelerator: Accelerator | None) -> StartingPlace:
+        machine, share = machine_for(accelerator, SHAPES, settings.processor_machine_type)
+        listed = PRICED_AS.get(machine, machine)
+        return StartingPlace(
+            name="Google Cloud",
+            provision=PROVISION,
+            streams_images=settings.nodes.image_streaming,
+            network_gbps=network_gbps("gcp", listed),
+            can_cache_weights=True,
+            can_keep_spares=True,
+            longest_drain_seconds=GKE_NODES.longest_grace_seconds,
+            cloud="gcp",
+            region=settings.region,
+            spare_items=((listed, share),),
+            spare_purchase=settings.nodes.purchase[0],
         )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
@@ -188,7 +206,16 @@ class Gcp:
             models=tuple(request.models),
             replicas=request.replicas,
             gateways=request.gateways,
+            node_pools=tuple(details.pools.values()),
+            drain=site_drain_plan(serving.drain),
             summary=_summary(details),
+            security={
+                "cluster's API": api_access(settings.api_endpoint),
+                "front door": "on the internet, over TLS",
+                "firewall for the web": firewall(details.front_door.requests_per_minute, "a minute"),
+                "images": "those of Binary Authorization" if settings.binary_authorization else "any image runs",
+                "deletion": deletion(protected=settings.deletion_protection),
+            },
             details=details,
         )
 
@@ -199,8 +226,7 @@ class Gcp:
             details.pools,
             cloud="gcp",
             region=details.region,
-            # A card that is added to a machine is in its price.
-            items={shape.name: f"{shape.name}+T4{f'x{shape.gpus}' * (shape.gpus > 1)}" for shape in SHAPES["T4"]},
+            items=PRICED_AS,
             nat_zones=len(details.zones) if details.network.nat else 0,
         )
 

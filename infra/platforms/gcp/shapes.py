@@ -39,3 +39,5 @@ SHAPES: Shapes = {
     "H200": (Shape(name="a3-ultragpu-8g", gpus=8),),
     "B200": (Shape(name="a4-highgpu-8g", gpus=8),),
 }
+# A card that is added to a machine is in its price, and in what price lists call it.
+PRICED_AS = {shape.name: f"{shape.name}+T4{f'x{shape.gpus}' * (shape.gpus > 1)}" for shape in SHAPES["T4"]}

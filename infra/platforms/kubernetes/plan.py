@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from infra.objective import ACCELERATORS
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
 from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingPlan, serving_plan
-from infra.plan.site_drain import drain_text, site_drain, site_drain_warnings
-from infra.plan.types import SitePlan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.plan.start_types import Seen, StartingPlace
+from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.price.bill import Use
 from infra.problems import Problem, did_you_mean, listing
 
+PROVISION = Seen(low=0, high=0, source="the node is there; a cluster that adds nodes is not known", as_of="2026-11")
 INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
 
 
@@ -41,23 +42,17 @@ class FrontDoorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KubernetesSitePlan:
+class KubernetesSitePlan(ServingSite):
     """`nodes` are by the `pool` of an engine. `autoscaler` says what changes the number of replicas."""
 
     context: str
     kubeconfig_path: str | None
-    serving: ServingPlan
     nodes: Mapping[str, NodeChoice]
     front_door: FrontDoorPlan | None
     weights_storage_class: str | None
     audit_storage_class: str | None
     autoscaler: str
     prometheus: bool
-
-    @property
-    def gateway_config(self) -> Mapping[str, Any]:
-        """The content of the gateway's file."""
-        return self.serving.gateway
 
 
 class Kubernetes:
@@ -71,6 +66,16 @@ class Kubernetes:
     def abilities(self, settings: KubernetesSettings) -> Abilities:
         ranges = (Range(field="network_cidr", cidr=settings.network_cidr),) if settings.network_cidr else ()
         return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, ranges=ranges)
+
+    def starting_place(self, settings: KubernetesSettings, accelerator: Accelerator | None) -> StartingPlace:
+        del accelerator
+        return StartingPlace(
+            name="this cluster",
+            provision=PROVISION,
+            # Only what its owner names is known to be there.
+            can_cache_weights=settings.storage.weights is not None,
+            can_keep_spares=True,
+        )
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: KubernetesSettings = request.settings
@@ -145,6 +150,7 @@ class Kubernetes:
             models=tuple(request.models),
             replicas=request.replicas,
             gateways=request.gateways,
+            drain=site_drain_plan(serving.drain),
             summary={
                 "cluster": f"context {settings.context}, namespace {settings.namespace}",
                 "front door": f"{door.kind} of class {door.class_name}" if door else "none, inside the cluster only",
@@ -152,8 +158,14 @@ class Kubernetes:
                 "drain": drain_text(serving.drain),
                 "scaled by": details.autoscaler.replace("_", " "),
             },
+            security={"front door": _certificate(door) if door else "none: reached from inside the cluster only"},
             details=details,
         )
+
+
+def _certificate(door: FrontDoorPlan) -> str:
+    made_by = f"of the issuer {door.tls_issuer}" if door.tls_issuer else f"in the secret {door.tls_secret}"
+    return f"{door.kind}, over TLS: certificate {made_by}"
 
 
 def _drain(request: SiteRequest) -> DrainRequest:

@@ -9,15 +9,18 @@ from typing import Any
 
 from infra.engines import ENGINES
 from infra.naming import DEPLOYMENT_KEY
-from infra.plan.types import ModelPlan, SitePlan
+from infra.plan.start_types import Seen, StartingPlace
+from infra.plan.types import Accelerator, ModelPlan, SitePlan
 from infra.platforms.base import Abilities, EngineAddress, SiteRequest
 from infra.platforms.local.config import LocalSettings
 from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.price.bill import Use
 from infra.problems import Problem
 
-# Loading from disk runs at about 1 GB/s cold; the largest file that fits a workstation (100 GB) needs minutes.
+# At least, whatever is estimated: loading from disk runs at about 1 GB/s cold; the largest file that fits a workstation
+# (100 GB) needs minutes.
 ENGINE_START_SECONDS = 600
+PROVISION = Seen(low=0, high=0, source="the machine is there", as_of="2026-11")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,10 @@ class Local:
     def abilities(self, settings: LocalSettings) -> Abilities:
         # The launcher runs one engine of each model.
         return Abilities(most_replicas=1)
+
+    def starting_place(self, settings: LocalSettings, accelerator: Accelerator | None) -> StartingPlace:
+        del settings, accelerator
+        return StartingPlace(name="this machine", provision=PROVISION, pulls_images=False)
 
     def problems(self, request: SiteRequest) -> Iterator[Problem]:
         settings: LocalSettings = request.settings
@@ -114,6 +121,12 @@ class Local:
             replicas=request.replicas,
             gateways=request.gateways,
             status_page=None if listen.admin_port is None else f"http://127.0.0.1:{listen.admin_port}/",
+            security={
+                "API": "reached from this machine only"
+                if ipaddress.ip_address(listen.address).is_loopback
+                else f"reached by whoever reaches {listen.address}, port {listen.port}",
+                "operations and status page": "reached from this machine only",
+            },
             certificate_file=_certificate_file(request.gateway.get("tls"), name),
             details=LocalSitePlan(
                 specification={
@@ -131,7 +144,7 @@ class Local:
                         "config": request.gateway,
                     },
                 },
-                engine_start_seconds=ENGINE_START_SECONDS,
+                engine_start_seconds=max(map(_start_seconds, request.models.values()), default=ENGINE_START_SECONDS),
                 grace_seconds=request.drain.process_group_grace_seconds,
             ),
         )
@@ -156,9 +169,13 @@ def _engine(model: ModelPlan) -> dict[str, Any]:
         "running_metric": container.running_metric,
         "queued_metric": container.queued_metric,
         "drains_on_sigterm": container.drains_on_sigterm,
-        "start_seconds": ENGINE_START_SECONDS,
+        "start_seconds": _start_seconds(model),
         "drain_seconds": model.drain.engine_shutdown_seconds,
     }
+
+
+def _start_seconds(model: ModelPlan) -> int:
+    return max(ENGINE_START_SECONDS, model.cold_start.startup_budget_seconds if model.cold_start else 0)
 
 
 PLATFORM = Local()

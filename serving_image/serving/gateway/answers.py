@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from serving.gateway.asgi import REQUEST_ID_HEADER, Header, Message, Receive, Send
+from serving.gateway.exchange import Exchange
 from serving.gateway.refusal import Refusal
 
 _JSON: Header = (b"content-type", b"application/json")
@@ -15,6 +16,15 @@ _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 16 * 1024 * 1024
 # A body up to this size is probably here already: the connection can be kept.
 _SMALL_BODY = 64 * 1024
+
+
+def send_at_once(
+    exchange: Exchange | None, status: int, body: bytes, headers: list[Header], content_type: Header = _JSON
+) -> bool:
+    """What `send_body` does, without waiting; False, and nothing done, where that cannot be."""
+    if exchange is None:
+        return False
+    return exchange.answer(status, [content_type, (b"content-length", b"%d" % len(body)), *headers], body)
 
 
 async def send_body(send: Send, status: int, body: bytes, headers: list[Header], content_type: Header = _JSON) -> None:

@@ -54,7 +54,9 @@ class PublicApplication:
         try:
             if endpoint is not None:
                 context.endpoint = endpoint
-                await self._generate(context)
+                if scope["method"] != "POST":
+                    raise _method_not_allowed(b"POST")
+                await run_steps(GENERATION, context)
             else:
                 await self._other(context, path)
         except Refusal as refusal:
@@ -80,11 +82,6 @@ class PublicApplication:
                 self.refusals.add(context)
             if context.endpoint not in ("health", "ready"):
                 self._journal.request(context, duration)
-
-    async def _generate(self, context: RequestContext) -> None:
-        if context.scope["method"] != "POST":
-            raise _method_not_allowed(b"POST")
-        await run_steps(GENERATION, context)
 
     async def _other(self, context: RequestContext, path: str) -> None:
         if path not in ("/health", "/ready", "/metrics", _MODELS) and not path.startswith(_MODELS + "/"):

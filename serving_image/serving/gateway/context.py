@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from serving.gateway.asgi import Header, Receive, Scope, Send
-from serving.gateway.lifeline import Lifeline, Watched
+from serving.gateway.exchange import Carrier, Exchange
+from serving.gateway.facts import RequestFacts
+from serving.gateway.lifeline import Lifeline
 from serving.gateway.policy import Client, Model, Policy
 from serving.gateway.upstream import UpstreamAnswer, UpstreamClient
 
@@ -26,18 +28,6 @@ OWN_REQUEST_ID = secrets.token_hex(8).encode()
 _number = 0
 
 
-class Connection(Watched, Protocol):
-    """The client's connection, as far as a step may touch it."""
-
-    def abort(self) -> None:
-        """Cut it without waiting for unsent bytes."""
-        ...
-
-    def peer_names(self) -> tuple[str, ...]:
-        """The names in the client's certificate; none without one."""
-        ...
-
-
 class AnswerGuard(Protocol):
     """Looks at an answer before the client has any of it."""
 
@@ -46,23 +36,14 @@ class AnswerGuard(Protocol):
         ...
 
 
-class RequestContext:
+class RequestContext(RequestFacts):
     """One request. Steps read and fill it; nothing in it outlives the request, and nothing of it is logged but
     what `journal` names."""
 
-    # What is so for most requests is said once for all: some forty assignments per request cost 2 µs (2026-11).
-    first_byte_at: float = 0.0
-    endpoint: str = "unknown"
     client: Client | None = None
-    # Who within the client, as a token or a certificate says, and by which credential: for audit, never for logs.
-    subject: str = ""
-    key_id: str = ""
-    # Room for this request's audit row, once it is admitted; what the row says besides.
+    model: Model | None = None
+    # Room for this request's audit row, once it is admitted.
     audit: Plain | Tap | None
-    route: str | None = None
-    boundary: str | None = None
-    cost: float | None = None
-    decisions: list[str] | None = None
     # Personal data found, by kind and what was done; in the answer by kind. What rewrites the answer.
     findings: dict[tuple[str, str], int] | None = None
     output_findings: dict[str, int] | None = None
@@ -70,23 +51,16 @@ class RequestContext:
     # What looks at the answer before the client has any of it; rules that decided, and how.
     answer_guard: AnswerGuard | None
     guarded: list[tuple[str, str]] | None = None
-    model: Model | None = None
     body: bytes = b""
     body_read: bool = False
-    stream: bool = False
-    answer_started: bool = False
     # A stream's head went out while the request was waiting: what goes wrong from then on is an error event.
     head_sent: bool = False
     # That head named who answers: from then on nobody else is asked.
     bound: bool = False
-    # Where it may go (None: anywhere), what its conversation is hashed to, and seconds spent waiting.
-    boundaries: frozenset[str] | None = None
-    prefix: tuple[int, int] | None = None
+    # Seconds spent waiting.
     waited: float = 0.0
     # Headers of the answer that say who served it.
     labels: tuple[Header, ...] = ()
-    status: int = 0
-    reason: str = ""
     # What is held of the client's quotas until the request ends, and what it is settled by: when the engine was
     # asked, and what was read of its stream.
     reservation: Reservation | None = None
@@ -99,32 +73,34 @@ class RequestContext:
     # False: something of this request must not outlive it, such as personal data that was found in it.
     cacheable: bool = True
     trace: Trace | None = None
-    prompt_tokens: int = 0
-    output_tokens: int = 0
     authorization: bytes | None = None
     # Bytes the head announced; -1: a chunked body of unknown length.
     content_length: int = 0
-    request_id: bytes = b""
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, policy: Policy, upstreams: UpstreamClient, now: float
     ) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.send = send
+        super().__init__(scope, receive, send, now)
         self.policy = policy
         self.upstreams = upstreams
-        self.started_at = now
         # Here and not above: compiled, a default of None is left out where the type is one of several.
         self.audit = None
         self.answer_guard = None
-        self.connection: Connection | None = scope.get("extensions", {}).get("slipway.connection")
-        # The connection knows it; finding out costs 1 µs and a system call (CPython 3.11).
-        task: asyncio.Task[Any] | None = scope.get("slipway.task") or asyncio.current_task()
+        self.connection: Carrier | None = scope.get("extensions", {}).get("slipway.connection")
+        # Where the request is our own connection's, its body and its answer need no ASGI messages.
+        exchange: Exchange | None = scope.get("slipway.exchange")
+        self.exchange = exchange
+        self.direct = exchange
+        # An exchange knows it; finding out costs 1 µs and a system call (CPython 3.11).
+        task = asyncio.current_task() if exchange is None else exchange.task
         assert task is not None
         self.lifeline = Lifeline(task, task.get_loop())
-        self.document: dict[str, Any] = {}
         self._read_headers(scope["headers"])
+
+    def wrap_send(self, send: Send) -> None:
+        """Somebody wants to see every message of the answer."""
+        self.send = send
+        self.direct = None
 
     def decide(self, decision: str) -> None:
         """Note a policy decision for the audit: a short constant text of ours, with a count at most."""

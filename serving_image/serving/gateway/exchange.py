@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import http
-import logging
 from collections.abc import Callable
-from typing import Any, Protocol
 
-from serving.gateway.asgi import Message, Scope
+from serving.gateway.asgi import Header, Message, Scope
 
 # Beyond this a body waits in the kernel until the application has taken what is here.
 _READ_BUFFER = 256 * 1024
-_log = logging.getLogger(__name__)
 
 
 def _status_line(status: int) -> bytes:
@@ -26,19 +23,44 @@ def _status_line(status: int) -> bytes:
 _STATUS_LINES = {status: _status_line(status) for status in range(200, 600)}
 
 
-class Carrier(Protocol):
-    """The connection, as far as an exchange touches it."""
+class Carrier:
+    """The client's connection, as far as an exchange and the steps touch it. GatewayConnection is one."""
 
-    loop: asyncio.AbstractEventLoop
-    write_paused: bool
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.write_paused = False
 
-    def write(self, piece: bytes) -> None: ...
-    def abort(self) -> None: ...
-    def resume_reading(self) -> None: ...
-    def standard_headers(self) -> bytes: ...
-    def answered(self, exchange: Exchange) -> None: ...
-    def ended(self, exchange: Exchange) -> None: ...
-    async def drained(self) -> None: ...
+    def write(self, piece: bytes) -> None:
+        """Send bytes, unless the connection is closing."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Cut the connection without waiting for unsent bytes."""
+        raise NotImplementedError
+
+    def resume_reading(self) -> None:
+        """The application took what was here."""
+        raise NotImplementedError
+
+    def standard_headers(self) -> bytes:
+        """What every answer's head begins with."""
+        raise NotImplementedError
+
+    def answered(self, exchange: Exchange) -> None:
+        """An answer was handed to the transport."""
+        raise NotImplementedError
+
+    async def drained(self) -> None:
+        """Until the client has caught up, or is gone."""
+        raise NotImplementedError
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once if the client leaves before the running answer is complete."""
+        raise NotImplementedError
+
+    def peer_names(self) -> tuple[str, ...]:
+        """The names in the certificate that the client showed and its authority vouched for; none without one."""
+        raise NotImplementedError
 
 
 class Exchange:
@@ -86,18 +108,11 @@ class Exchange:
         self._chunked = True
         self._left = 0
 
-    async def run(self, application: Any) -> None:
-        """Let the application answer."""
-        connection = self._connection
-        try:
-            await application(self.scope, self.receive, self.send)
-        except Exception as error:  # noqa: BLE001, RUF100 - applications answer their own errors; this is the last net
-            _log.error("defect", exc_info=error)
-        finally:
-            connection.ended(self)
-            if not self.response_complete and not self.disconnected:
-                # Whatever was sent is not a whole answer: the one honest end.
-                connection.abort()
+    def ended(self) -> None:
+        """The application is done with it."""
+        if not self.response_complete and not self.disconnected:
+            # Whatever was sent is not a whole answer: the one honest end.
+            self._connection.abort()
 
     # Called by the connection.
 
@@ -148,13 +163,35 @@ class Exchange:
                 self._waiter = None
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": self._taken(), "more_body": self._more_body}
+
+    def whole_body(self) -> bytes | None:
+        """What `receive` would tell, at once, if the whole body is here and nothing of it was told."""
+        if self._more_body or not self._news or self.expects_continue or self.disconnected or self.response_complete:
+            return None
+        return self._taken()
+
+    def _taken(self) -> bytes:
         self._news = False
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
         self.buffered = 0
-        connection.resume_reading()
-        return {"type": "http.request", "body": body, "more_body": self._more_body}
+        self._connection.resume_reading()
+        return body
+
+    def answer(self, status: int, headers: list[Header], body: bytes) -> bool:
+        """A whole answer, at once: what ASGI's two messages would do. `headers` have its content-length.
+
+        False, and nothing sent, while the client reads more slowly than answers come.
+        """
+        connection = self._connection
+        if connection.write_paused and not self.disconnected:
+            return False
+        if not self.disconnected:
+            self._start(status, headers)
+            self._send_body(body, False)
+        return True
 
     async def send(self, message: Message) -> None:
         """ASGI's send. The head waits for the first bytes of the body, so that a small answer is one write."""
@@ -168,8 +205,10 @@ class Exchange:
             return
         if not self.response_started or self.response_complete:
             raise RuntimeError("a body without a head, or after its end")
-        body: bytes = message.get("body", b"")
-        more = message.get("more_body", False)
+        self._send_body(message.get("body", b""), message.get("more_body", False))
+
+    def _send_body(self, body: bytes, more: bool) -> None:
+        connection = self._connection
         parts = self._head
         if self._chunked:
             if body:
@@ -190,7 +229,7 @@ class Exchange:
             self._wake()
             connection.answered(self)
 
-    def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def _start(self, status: int, headers: list[Header]) -> None:
         if self.response_started:
             raise RuntimeError("two heads")
         self.response_started = True

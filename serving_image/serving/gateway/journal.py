@@ -40,7 +40,7 @@ class Journal:
         self._waiting_bytes = 0
         self._dropped_told = 0
         self._scheduled = False
-        self._second = 0
+        self._millisecond = 0
         self._stamp = ""
         self._writable = select.poll()
         self._writable.register(descriptor, select.POLLOUT)
@@ -110,12 +110,12 @@ class Journal:
         return bool(self._waiting or self._lines)
 
     def _now(self) -> str:
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+        now = int(time.time() * 1000)
+        if now != self._millisecond:
+            self._millisecond = now
+            second, rest = divmod(now, 1000)
+            self._stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{rest:03d}Z"
+        return self._stamp
 
 
 class JournalHandler(logging.Handler):

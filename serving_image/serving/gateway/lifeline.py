@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from enum import Enum
 from math import inf
-from typing import Any, Protocol
+from typing import Any
+
+from serving.gateway.exchange import Carrier
 
 _LOOK_SECONDS = 0.05
 """How late a limit may be noticed."""
@@ -22,14 +24,6 @@ class Cause(Enum):
     STREAM_IDLE = "engine_stalled"
     TOTAL = "generation_too_long"
     DRAINED = "gateway_stopping"
-
-
-class Watched(Protocol):
-    """A client's connection that tells when the client leaves."""
-
-    def watch(self, gone: Callable[[], None]) -> None:
-        """Call `gone` once if the client leaves before its answer is complete."""
-        ...
 
 
 class Lifeline:
@@ -66,7 +60,7 @@ class Lifeline:
         self._end_at = inf
         self._released = False
 
-    def watch(self, connection: Watched) -> None:
+    def watch(self, connection: Carrier) -> None:
         """From now on, end the request when the client leaves."""
         connection.watch(self._client_gone)
 

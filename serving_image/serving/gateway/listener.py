@@ -22,7 +22,7 @@ class Listener(uvicorn.Server):
     config: ListenerConfig
 
     def __init__(self, application: Any, traffic: Traffic, keep_alive_seconds: int) -> None:
-        super().__init__(ListenerConfig(application, GatewayConnection, traffic, keep_alive_seconds))
+        super().__init__(ListenerConfig(application, cast("Any", GatewayConnection), traffic, keep_alive_seconds))
         self._listening: socket.socket | None = None
 
     @contextlib.contextmanager
@@ -57,8 +57,8 @@ class Listener(uvicorn.Server):
         for old in before:
             old.close()
 
-    def _connection(self) -> GatewayConnection:
-        return GatewayConnection(self.config, self.server_state, self.lifespan.state)
+    def _connection(self) -> asyncio.Protocol:
+        return cast("Any", GatewayConnection(self.config, self.server_state, self.lifespan.state))
 
     def connections(self) -> list[GatewayConnection]:
         """The connections open now."""

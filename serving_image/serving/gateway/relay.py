@@ -7,7 +7,7 @@ import contextlib
 import time
 
 from serving.gateway import engine_errors
-from serving.gateway.answers import send_body
+from serving.gateway.answers import send_at_once, send_body
 from serving.gateway.asgi import REQUEST_ID_HEADER, Header
 from serving.gateway.context import RequestContext
 from serving.gateway.events import EventScanner
@@ -58,35 +58,49 @@ async def relay_error(context: RequestContext, answer: UpstreamAnswer) -> None:
 
 async def relay_whole(context: RequestContext, answer: UpstreamAnswer) -> None:
     """An answer that is not a stream."""
-    pieces: list[bytes] = []
-    held = 0
     transform = context.transform
     if context.head_sent:
         raise engine_errors.malformed()  # the client was promised a stream
+    largest = _HELD_BYTES if transform is None else transform.largest_whole
+    body = answer.whole()
+    whole = body is not None and len(body) <= largest
+    if body is None:
+        body, whole = await _held(context, answer, largest)
+    elif body and not context.first_byte_at:
+        _first_byte(context)
     headers: list[Header] = [(REQUEST_ID_HEADER, context.request_id), *context.labels, *context.limit_headers]
     content_type = (b"content-type", answer.header("content-type") or b"application/json")
+    if not whole:
+        if transform is not None:
+            raise transform.too_large()
+        await _relay_through(context, answer, body, [content_type, *headers])
+        return
+    _count(context, usage_of(body))
+    if transform is not None:
+        body = transform.whole(body)
+    context.status = answer.status
+    context.answer_started = True
+    context.lifeline.sending = True
+    if not send_at_once(context.direct, answer.status, body, headers, content_type):
+        await send_body(context.send, answer.status, body, headers, content_type)
+
+
+async def _held(context: RequestContext, answer: UpstreamAnswer, largest: int) -> tuple[bytes, bool]:
+    """The body as far as `largest`, and whether that is all of it."""
+    pieces: list[bytes] = []
+    held = 0
     try:
-        while held <= (_HELD_BYTES if transform is None else transform.largest_whole):
+        while held <= largest:
             piece = await answer.read()
             if not piece:
-                body = b"".join(pieces)
-                _count(context, usage_of(body))
-                if transform is not None:
-                    body = transform.whole(body)
-                context.status = answer.status
-                context.answer_started = True
-                context.lifeline.sending = True
-                await send_body(context.send, answer.status, body, headers, content_type)
-                return
+                return b"".join(pieces), True
             if not context.first_byte_at:
                 _first_byte(context)
             pieces.append(piece)
             held += len(piece)
     except UpstreamLost:
         raise engine_errors.lost() from None
-    if transform is not None:
-        raise transform.too_large()
-    await _relay_through(context, answer, b"".join(pieces), [content_type, *headers])
+    return b"".join(pieces), False
 
 
 async def _relay_through(context: RequestContext, answer: UpstreamAnswer, piece: bytes, headers: list[Header]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from serving.gateway.config import LimitsConfig
+from serving.gateway.workers import Workers
 from serving.gateway.write_batch import WriteBatch
 
 _BACKLOG = 2048
@@ -22,6 +23,7 @@ class Traffic:
         self.draining = False
         self.date_line = b""
         self.writes = WriteBatch()
+        self.workers = Workers()
         self.adopt(limits)
         self.tick()
 

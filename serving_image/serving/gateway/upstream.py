@@ -30,6 +30,10 @@ class UpstreamAnswer(Protocol):
         """The bytes that are there, at least one; b"" at the proper end. Raises UpstreamLost."""
         ...
 
+    def whole(self) -> bytes | None:
+        """The rest of the body without waiting, if it is all here; otherwise None, and `read` has it."""
+        ...
+
     def close(self) -> None:
         """Let go of the connection: kept if the answer was read to its end, otherwise closed at once, which is
         how an engine learns that nobody wants the rest."""

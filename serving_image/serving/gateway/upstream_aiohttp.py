@@ -54,6 +54,9 @@ class _Answer:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise UpstreamLost(type(error).__name__) from None
 
+    def whole(self) -> bytes | None:
+        return None
+
     def close(self) -> None:
         if self._response.content.is_eof():
             self._response.release()

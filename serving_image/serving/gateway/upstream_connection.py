@@ -79,6 +79,15 @@ class HttpAnswer:
         self.buffered = 0
         return piece
 
+    def whole(self) -> bytes | None:
+        """See UpstreamAnswer.whole."""
+        if not self.complete:
+            return None
+        pieces = self._pieces
+        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        return piece
+
     def close(self) -> None:
         """See UpstreamAnswer.close."""
         connection = self._connection
@@ -109,8 +118,8 @@ class HttpAnswer:
         return self.buffered > _READ_BUFFER
 
 
-class HttpConnection(asyncio.Protocol):
-    """One connection, either carrying one answer or idle in its pool."""
+class HttpConnection:
+    """One connection, either carrying one answer or idle in its pool. No asyncio.Protocol: see GatewayConnection."""
 
     __slots__ = (
         "_allowance",

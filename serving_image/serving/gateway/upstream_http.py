@@ -7,6 +7,7 @@ redirects, no proxies, no decompression. Everything else is for upstream_aiohttp
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from serving.gateway.upstream import UpstreamAnswer, UpstreamLost, UpstreamUnreachable
@@ -100,7 +101,7 @@ class HttpUpstream:
         connection = HttpConnection(self._pools.setdefault(origin, {}), loop, self._writes)
         try:
             async with asyncio.timeout(seconds):
-                await loop.create_connection(lambda: connection, *origin)
+                await loop.create_connection(lambda: cast("Any", connection), *origin)
         except (OSError, TimeoutError, UnicodeError) as error:
             connection.abort()
             raise UpstreamUnreachable(type(error).__name__) from None

@@ -26,7 +26,7 @@ class Trial:
         """Check where it comes from, and pass it on. Raises Refusal."""
         self._check(scope)
         passed: Scope = {
-            **scope,
+            **{name: value for name, value in scope.items() if name != "slipway.exchange"},
             "path": scope["path"].removeprefix(PREFIX),
             "headers": [(name, value) for name, value in scope["headers"] if name in _PASSED_ON],
         }

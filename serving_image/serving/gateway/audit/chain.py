@@ -36,7 +36,8 @@ class Chain:
 
     def line(self, fields: dict[str, Any]) -> bytes:
         """Append: the new line's bytes, without newline."""
-        line = orjson.dumps({"seq": self.next, "prev": self.hash, **fields})
+        # The same bytes as of one dictionary, without copying it.
+        line = b'{"seq":%d,"prev":"%b",%b' % (self.next, self.hash.encode(), orjson.dumps(fields)[1:])
         self.hash = hashlib.sha256(line).hexdigest()
         self.next += 1
         return line

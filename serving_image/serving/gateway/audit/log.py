@@ -8,14 +8,14 @@ from pathlib import Path
 from serving.gateway.audit.beginning import Note
 from serving.gateway.audit.config import AuditConfig
 from serving.gateway.audit.content import MasterKeyUnusable, SubjectKeys, load_master_key
-from serving.gateway.audit.request import AuditedRequest
 from serving.gateway.audit.retention import Retention
-from serving.gateway.audit.rows import record_of
+from serving.gateway.audit.rows import Record
 from serving.gateway.audit.signing import SigningKeyUnusable, load_signer
 from serving.gateway.audit.store import ChainStore
 from serving.gateway.audit.tap import PLAIN, Plain, Tap
 from serving.gateway.audit.writer import Writer
 from serving.gateway.config import ConfigProblem
+from serving.gateway.facts import RequestFacts
 from serving.gateway.refusal import Refusal, four_parts
 from serving.gateway.strict import problem
 
@@ -62,7 +62,7 @@ class AuditLog:
         """Requests that run and will leave a row."""
         return self._reserved
 
-    def admit(self, context: AuditedRequest) -> Plain | Tap:
+    def admit(self, context: RequestFacts) -> Plain | Tap:
         """Hold room for this request's row, or refuse it."""
         writer = self.writer
         if (
@@ -75,7 +75,7 @@ class AuditLog:
         self._reserved += 1
         return Tap(context, self) if self._taps else PLAIN
 
-    def finish(self, context: AuditedRequest, duration: float, slot: Plain | Tap | None) -> None:
+    def finish(self, context: RequestFacts, duration: float, slot: Plain | Tap | None) -> None:
         """The request has ended: its row, unless it is written already and still true."""
         writer = self.writer
         if slot is None:
@@ -89,15 +89,15 @@ class AuditLog:
                 return
             self._content_added += tap.size
         rows = writer.admitted
-        rows.append(record_of(context, duration, tap, None))
+        rows.append(Record(context, duration, tap, None))
         if len(rows) == 1:
             writer.wake()
 
-    async def record_now(self, context: AuditedRequest, duration: float, tap: Tap) -> None:
+    async def record_now(self, context: RequestFacts, duration: float, tap: Tap) -> None:
         """The row before the end of its answer: returns when it is on disk, refuses when it cannot be."""
         durable: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._content_added += tap.size
-        self.writer.admitted.append(record_of(context, duration, tap, durable))
+        self.writer.admitted.append(Record(context, duration, tap, durable))
         self.writer.hurry()
         try:
             async with asyncio.timeout(_DURABLE_SECONDS):
@@ -112,7 +112,7 @@ class AuditLog:
         self._closed = True
         return await asyncio.to_thread(self.writer.stop)
 
-    def _finish_refused(self, context: AuditedRequest, duration: float) -> None:
+    def _finish_refused(self, context: RequestFacts, duration: float) -> None:
         """No room was held for it: never a 2xx. Kept as long as there is room in memory, otherwise counted."""
         if self._closed and self.successor is not None:
             self.successor._finish_refused(context, duration)
@@ -121,7 +121,7 @@ class AuditLog:
         if len(rows) >= self.config.queue_rows:
             self.writer.omitted += 1
             return
-        rows.append(record_of(context, duration, None, None))
+        rows.append(Record(context, duration, None, None))
         if len(rows) == 1:
             self.writer.wake()
 

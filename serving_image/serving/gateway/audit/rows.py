@@ -4,122 +4,96 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from serving.gateway.audit.clock import rfc3339
 from serving.gateway.audit.content import SubjectKeys
-from serving.gateway.audit.request import AuditedRequest
 from serving.gateway.audit.tap import Tap
+from serving.gateway.facts import RequestFacts
 
 
-class Record(NamedTuple):
+class Record:
     """One finished request, in the cheapest form that needs nothing of its context any more."""
 
-    moment: float
-    request_id: bytes
-    client: str | None
-    subject: str | None
-    key_id: str | None
-    endpoint: str
-    stream: bool
-    model: str | None
-    digest: str | None
-    route: str | None
-    boundary: str | None
-    decisions: list[str] | None
-    reason: str
-    status: int
-    prompt_tokens: int
-    output_tokens: int
-    cost: float | None
-    first_byte: float
-    duration: float
-    tap: Tap | None
-    durable: asyncio.Future[bool] | None
-
-
-def record_of(
-    context: AuditedRequest, duration: float, tap: Tap | None, durable: asyncio.Future[bool] | None
-) -> Record:
-    """The context's facts as they are now."""
-    client = context.client
-    model = context.model
-    first = context.first_byte_at
-    name = None if client is None else client.name
-    return Record(
-        time.time(),
-        context.request_id,
-        name,
-        context.subject or name,
-        context.key_id or None,
-        context.endpoint,
-        context.stream,
-        None if model is None else model.name,
-        None if model is None else model.digest,
-        context.route,
-        context.boundary,
-        context.decisions,
-        context.reason,
-        context.status,
-        context.prompt_tokens,
-        context.output_tokens,
-        context.cost,
-        first - context.started_at if first else 0.0,
-        duration,
-        tap,
-        durable,
+    __slots__ = (
+        "boundary",
+        "client",
+        "cost",
+        "decisions",
+        "digest",
+        "durable",
+        "duration",
+        "endpoint",
+        "first_byte",
+        "key_id",
+        "model",
+        "moment",
+        "output_tokens",
+        "prompt_tokens",
+        "reason",
+        "request_id",
+        "route",
+        "status",
+        "stream",
+        "subject",
+        "tap",
     )
+
+    def __init__(
+        self, context: RequestFacts, duration: float, tap: Tap | None, durable: asyncio.Future[bool] | None
+    ) -> None:
+        first = context.first_byte_at
+        name = context.client_name
+        self.moment = time.time()
+        self.request_id = context.request_id
+        self.client = name
+        self.subject = context.subject or name
+        self.key_id = context.key_id
+        self.endpoint = context.endpoint
+        self.stream = context.stream
+        self.model = context.model_name
+        self.digest = context.model_digest
+        self.route = context.route
+        self.boundary = context.boundary
+        self.decisions = context.decisions
+        self.reason = context.reason
+        self.status = context.status
+        self.prompt_tokens = context.prompt_tokens
+        self.output_tokens = context.output_tokens
+        self.cost = context.cost
+        self.first_byte = first - context.started_at if first else 0.0
+        self.duration = duration
+        self.tap = tap
+        self.durable = durable
 
 
 def fields_of(record: Record) -> dict[str, Any]:
     """The row's fields in their order, but for the encrypted text."""
-    (
-        moment,
-        request_id,
-        client,
-        subject,
-        key,
-        endpoint,
-        stream,
-        model,
-        digest,
-        route,
-        boundary,
-        decisions,
-        reason,
-        status,
-        prompt_tokens,
-        output_tokens,
-        cost,
-        first_byte,
-        duration,
-        _tap,
-        _durable,
-    ) = record
+    status, reason, first_byte = record.status, record.reason, record.first_byte
     return {
         "kind": "request",
-        "time": rfc3339(moment),
-        "request_id": request_id.decode("ascii", "replace"),
-        "subject": _plain(subject),
-        "client": client,
-        "key": key,
-        "endpoint": endpoint,
-        "stream": stream,
-        "model": model,
-        "digest": digest,
-        "route": route,
-        "boundary": boundary,
-        "decisions": decisions or (),
+        "time": rfc3339(record.moment),
+        "request_id": record.request_id.decode("ascii", "replace"),
+        "subject": _plain(record.subject),
+        "client": record.client,
+        "key": record.key_id or None,
+        "endpoint": record.endpoint,
+        "stream": record.stream,
+        "model": record.model,
+        "digest": record.digest,
+        "route": record.route,
+        "boundary": record.boundary,
+        "decisions": record.decisions or (),
         "status": status,
         "finish": _finish(status, reason),
         "reason": reason or None,
-        "prompt_tokens": prompt_tokens,
-        "output_tokens": output_tokens,
-        "cost": cost,
+        "prompt_tokens": record.prompt_tokens,
+        "output_tokens": record.output_tokens,
+        "cost": record.cost,
         "first_byte_ms": int(first_byte * 1_000_000) / 1000 if first_byte else None,
-        "duration_ms": int(duration * 1_000_000) / 1000,
+        "duration_ms": int(record.duration * 1_000_000) / 1000,
     }
 
 

@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 from serving.gateway.asgi import Message, Send
-from serving.gateway.audit.request import AuditedRequest
+from serving.gateway.facts import RequestFacts
 
 
 class Recorder(Protocol):
@@ -15,7 +15,7 @@ class Recorder(Protocol):
     every_row: bool
     kept_bytes: int
 
-    async def record_now(self, context: AuditedRequest, duration: float, tap: Tap) -> None:
+    async def record_now(self, context: RequestFacts, duration: float, tap: Tap) -> None:
         """Returns when the row is on disk; raises Refusal when it cannot be."""
         ...
 
@@ -35,7 +35,7 @@ class Tap:
 
     __slots__ = ("_context", "_good", "_held", "_log", "_room", "_send", "answer", "cut", "prompt", "recorded", "size")
 
-    def __init__(self, context: AuditedRequest, log: Recorder) -> None:
+    def __init__(self, context: RequestFacts, log: Recorder) -> None:
         self._context = context
         self._log = log
         self._send: Send = context.send
@@ -49,7 +49,7 @@ class Tap:
         self.size = 0
         # (status, reason) of the row that was written before the answer was complete.
         self.recorded: tuple[int, str] | None = None
-        context.send = self.send
+        context.wrap_send(self.send)
 
     def keep_prompt(self, body: bytes) -> None:
         """The request as the client sent it, before any step changes it."""

@@ -29,7 +29,7 @@ class Recorder:
         self._pieces: list[bytes] | None = None
         self._room = cache.largest_answer_bytes
         self._content_type = b""
-        context.send = self.send
+        context.wrap_send(self.send)
 
     async def send(self, message: Message) -> None:
         """ASGI send."""

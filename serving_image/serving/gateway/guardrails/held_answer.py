@@ -109,6 +109,10 @@ class HeldAnswer:
         """See UpstreamAnswer."""
         return self._answer.header(name)
 
+    def whole(self) -> bytes | None:
+        """See UpstreamAnswer.whole."""
+        return None
+
     async def read(self) -> bytes:
         """See UpstreamAnswer."""
         return next(self._pieces, b"") or await self._answer.read()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from math import inf
 
-from serving.gateway.routing.asking import Asking
+from serving.gateway.facts import RequestFacts
 from serving.gateway.routing.breaker import Breaker
 from serving.gateway.routing.budget import RetryBudget
 from serving.gateway.routing.config import RoutingConfig, UpstreamConfig
@@ -25,7 +25,7 @@ class Waiter:
 
     __slots__ = ("context", "future")
 
-    def __init__(self, context: Asking, future: asyncio.Future[Replica]) -> None:
+    def __init__(self, context: RequestFacts, future: asyncio.Future[Replica]) -> None:
         self.context = context
         self.future = future
 
@@ -68,6 +68,7 @@ class Pool:
         self.guarded = False
         self.hang_seconds = inf
         self._prefix = False
+        self._load_factor = self.routing.load_factor
         self._known: dict[tuple[str, str | None, str, str, str | None], Replica] = {}
         self._turn = 0
 
@@ -97,6 +98,7 @@ class Pool:
         self.hang_seconds = routing.eject.hang_seconds or hang_seconds
         self.budget.configure(routing.retries)
         self._prefix = routing.balance == "prefix"
+        self._load_factor = routing.load_factor
         self.assemble()
 
     def assemble(self) -> None:
@@ -133,7 +135,7 @@ class Pool:
         if self.queue.size:
             self.wake()
 
-    def take(self, context: Asking, tried: Sequence[Replica] = ()) -> Replica | None:
+    def take(self, context: RequestFacts, tried: Sequence[Replica] = ()) -> Replica | None:
         """A replica for this request, counted as in flight; None when there is none or all are full.
 
         `tried` are those that failed this very request: an extra call goes to a trusted other one or nowhere.
@@ -157,7 +159,7 @@ class Pool:
             chosen.in_flight += 1
         return chosen
 
-    def take_any(self, context: Asking) -> Replica | None:
+    def take_any(self, context: RequestFacts) -> Replica | None:
         """The last resort when nobody is trusted: whoever is below its limit."""
         allowed = context.boundaries
         chosen = self._least_in_flight(
@@ -185,16 +187,18 @@ class Pool:
             chosen.turn = self._turn
         return chosen
 
-    def _by_prefix(self, context: Asking, ready: list[Replica]) -> Replica | None:
+    def _by_prefix(self, context: RequestFacts, ready: list[Replica]) -> Replica | None:
         """The highest rendezvous score among those below the bounded load; at least one always is."""
-        routing = self.routing
         key = context.prefix
         if key is None:
-            key = context.prefix = prefix_key(context.document, routing.prefix_characters)
+            key = context.prefix = prefix_key(context.document, self.routing.prefix_characters)
         left, right = key
-        running = sum([replica.in_flight for replica in ready])
-        weight = sum([replica.weight for replica in ready])
-        bound = routing.load_factor * running / weight
+        running = 0
+        weight = 0.0
+        for replica in ready:
+            running += replica.in_flight
+            weight += replica.weight
+        bound = self._load_factor * running / weight
         chosen: Replica | None = None
         highest = -1
         for replica in ready:

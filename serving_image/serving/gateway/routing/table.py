@@ -7,7 +7,7 @@ import random
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
-from serving.gateway.routing.asking import Asking
+from serving.gateway.facts import RequestFacts
 from serving.gateway.routing.config import RoutesConfig, ShadowConfig
 from serving.gateway.routing.pool import Pool, Source
 
@@ -35,7 +35,7 @@ class Routes:
         self._session_header = config.session_header.encode()
         self._salt = model.encode() + b"\0"
 
-    def choose(self, context: Asking) -> tuple[str, Pool]:
+    def choose(self, context: RequestFacts) -> tuple[str, Pool]:
         """The route's name and its pool. A boundary that the request may not cross takes the next route along."""
         at = bisect_right(self._ends, self._point(context) * self._total)
         allowed = context.boundaries
@@ -46,7 +46,7 @@ class Routes:
                 return self._names[index], pool
         return self._names[at], self._pools[at]
 
-    def _point(self, context: Asking) -> float:
+    def _point(self, context: RequestFacts) -> float:
         """From 0 up to 1, the same for the same client or session."""
         if self._sticky == "none":
             return random.random()  # noqa: S311 - a share, not a secret
@@ -57,7 +57,7 @@ class Routes:
                     identity = b"session\0" + value
                     break
         if not identity:
-            identity = b"client\0" + (context.client.name.encode() if context.client else b"")
+            identity = b"client\0" + (context.client_name or "").encode()
         digest = hashlib.blake2b(self._salt + identity, digest_size=8, key=_KEY).digest()
         # The top bit patterns next to 2**64 would round up to 1.0.
         return min(int.from_bytes(digest, "little") / _SPACE, 1 - 2**-53)

@@ -21,6 +21,8 @@ def access_model(context: RequestContext) -> None:
     if model is None:
         raise MODEL_NOT_FOUND
     context.model = model
+    context.model_name = model.name
+    context.model_digest = model.digest
     if context.endpoint not in model.endpoints:
         raise Refusal(
             400,

@@ -87,4 +87,5 @@ def _not_found(unknown: UnknownKey) -> Exception:
 
 def _accept(context: RequestContext, by: ApiKey[Client] | Verified[Client] | CertificateOwner[Client]) -> None:
     context.client = by.client
+    context.client_name = by.client.name
     context.key_id = by.id

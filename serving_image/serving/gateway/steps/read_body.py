@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from serving.gateway.context import RequestContext
 from serving.gateway.lifeline import Cause
 from serving.gateway.refusal import Refusal, four_parts
 
 
-async def read_body(context: RequestContext) -> None:
+def read_body(context: RequestContext) -> Coroutine[Any, Any, None] | None:
     """Fill `context.body` and start watching for the client's departure."""
     limits = context.policy.limits
     if context.content_length > limits.body_bytes:
         raise _too_large(limits.body_bytes)
+    body = None if context.exchange is None else context.exchange.whole_body()
+    if body is None:
+        return _receive_body(context)
+    _keep(context, body)
+    return None
+
+
+async def _receive_body(context: RequestContext) -> None:
+    limits = context.policy.limits
     context.lifeline.phase(Cause.BODY_SLOW, limits.body_seconds)
     receive = context.receive
     message = await receive()
@@ -32,8 +44,13 @@ async def read_body(context: RequestContext) -> None:
                 break
             message = await receive()
         body = b"".join(pieces)
-    if len(body) > limits.body_bytes:
-        raise _too_large(limits.body_bytes)
+    _keep(context, body)
+
+
+def _keep(context: RequestContext, body: bytes) -> None:
+    limit = context.policy.limits.body_bytes
+    if len(body) > limit:
+        raise _too_large(limit)
     context.body = body
     context.body_read = True
     if context.connection is not None:

@@ -1,0 +1,61 @@
+"""The words of a plan's prices: what each thing costs, all of it together, and a million tokens of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dollars:
+    """At the fewest and at the most replicas."""
+
+    min: float
+    max: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount:
+    """Machines, GB kept or GB moved in a month, at the fewest and at the most replicas."""
+
+    min: float
+    max: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriceLine:
+    """One thing that is paid for. Dollars are None, never 0, where nobody says a price."""
+
+    site: str
+    what: str
+    item: str
+    amount: Amount
+    dollars_per_month: Dollars | None
+    source: str | None
+    as_of: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PricePlan:
+    """What the clouds of all sites charge, without what leaves them. `dollars_per_hour_now` is what runs before anybody
+    asks: at the fewest replicas. `as_of` is the oldest date of a price; `lines` without a price are in no sum."""
+
+    dollars_per_hour_now: float
+    dollars_per_hour: Dollars
+    dollars_per_month: Dollars
+    as_of: str | None
+    lines: tuple[PriceLine, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPrice:
+    """What a million tokens cost in machines of the model's own, at its performance: at full load of all replicas, and
+    at the load that its objective states (None without one), when `stated_load` of the capacity that then runs is used.
+
+    Answers bear everything, their prompts too; what a million tokens of prompts cost by themselves is a part of that.
+    """
+
+    dollars_per_million_output_tokens: float
+    dollars_per_million_input_tokens: float
+    stated_load: float | None
+    dollars_per_million_output_tokens_at_stated_load: float | None
+    dollars_per_million_input_tokens_at_stated_load: float | None
