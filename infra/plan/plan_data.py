@@ -110,7 +110,7 @@ def gateway_file(site: Any) -> Data:
 
 def ladder(site: Any) -> Data:
     """How long each layer of a site may take to end."""
-    return mapping(site, "drain") or _of_shape(mapping(site, "details"), _DRAIN_LADDER)
+    return _of_shape(mapping(site), _DRAIN_LADDER)
 
 
 def node_pools(site: Any) -> dict[str, Data]:
