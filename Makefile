@@ -31,7 +31,7 @@ test-compiled: python ## run the gateway's tests on the compiled gateway, as the
 test-faults: python ## run the fault experiments at their full size, on the compiled gateway (some 20 min)
 	@FAULTS_FULL=1 SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/faults $(ARGS)
 
-check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts
+check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts, workflows
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m basedpyright --level error
@@ -39,6 +39,7 @@ check: python ## run everything that needs no deployment: lint, format, types, s
 	@$(PYTHON) -m infra reference --check
 	@tools/check/hosts
 	@tools/check/scripts
+	@tools/check/workflows
 
 bench-gateway: python ## measure the gateway beside nginx, to .bench/gateway.json (SECONDS=4 ROUNDS=5 PLOT=file.svg)
 	@$(PYTHON) -m bench.gateway --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))

@@ -21,6 +21,11 @@ def main(arguments: list[str] | None = None) -> int:
     plan.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
     plan.add_argument("--format", default="text", help="text, json, markdown or html (default: text)")
     plan.add_argument("--output", type=Path, help="write it to that file instead of printing it")
+    plan.add_argument(
+        "--against",
+        metavar="REVISION_OR_PLAN.json",
+        help="also show what changes since that revision or plan, and what that does",
+    )
     schema = commands.add_parser("schema", help="the JSON schema that editors use for stack files")
     schema.add_argument("--write", action="store_true", help="write infra/config.schema.json")
     schema.add_argument("--check", action="store_true", help="fail when infra/config.schema.json is stale")
@@ -60,9 +65,15 @@ def _plan(options: argparse.Namespace) -> int:
                 )
             ],
         )
+    today = date.today()
     path = ROOT / f"Pulumi.{options.stack}.yaml"
-    plan = build_plan(load_file(path), options.stack, date.today(), site_in_file(path))
+    plan = build_plan(load_file(path), options.stack, today, site_in_file(path))
     report = FORMATS[options.format](plan)
+    if options.against is not None:
+        from infra.against import plan_changes
+        from infra.report.changes import with_changes
+
+        report = with_changes(options.format, report, plan_changes(plan, options.against, ROOT, today))
     if options.output is None:
         print(report)
     else:

@@ -60,7 +60,7 @@ def _section(section: Section, plan: DeploymentPlan) -> Iterator[str]:
         rows = sum(len(table.rows) for table in section.tables)
         folded = section.depth == Depth.LONGEST or rows > MOST_ROWS_OPEN
         yield f"<details><summary>{count(rows, 'row')}</summary>" if folded else ""
-        yield from _tables(section)
+        yield from section_tables(section)
         yield "</details>" if folded else ""
     yield "</section>"
 
@@ -94,7 +94,8 @@ def _warnings(section: Section, plan: DeploymentPlan) -> Iterator[str]:
     yield from _more(len(section.lines) - MOST_ROWS, "warning")
 
 
-def _tables(section: Section) -> Iterator[str]:
+def section_tables(section: Section) -> Iterator[str]:
+    """What stands below its heading."""
     for table in section.tables[:MOST_TABLES]:
         yield from _table(table, table.title or section.title)
     yield from _more(len(section.tables) - MOST_TABLES, "table")

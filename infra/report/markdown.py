@@ -52,7 +52,7 @@ def _blocks(plan: DeploymentPlan, most: int) -> Iterator[str]:
     yield " · ".join(f"**{escaped(figure.value)}** {escaped(figure.label)}" for figure in figures(plan))
     yield f"```mermaid\n{diagram(plan)}\n```"
     for section in sections(plan):
-        body = "\n\n".join(_body(section, most))
+        body = "\n\n".join(section_body(section, most))
         title = escaped(section.title)
         if section.warnings:
             title = f"⚠️ {count(section.lines, 'warning')}"
@@ -62,7 +62,8 @@ def _blocks(plan: DeploymentPlan, most: int) -> Iterator[str]:
             yield f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
-def _body(section: Section, most: int) -> Iterator[str]:
+def section_body(section: Section, most: int) -> Iterator[str]:
+    """What stands below its heading, in blocks: no more than so many rows, tables and lines."""
     if section.note:
         yield f"<sub>{escaped(section.note)}</sub>"
     for table in section.tables[:most]:

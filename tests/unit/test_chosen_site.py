@@ -9,9 +9,10 @@ import pytest
 from infra.chosen_site import site_in_file
 from infra.load import load_file
 from infra.plan.build import build_plan
+from infra.plan.changes import compare
 from infra.plan.deployable import refuse_undeployable
 from infra.problems import Refused
-from infra.report import to_text
+from infra.report import to_data, to_text
 from infra.report.html import to_html
 from infra.report.markdown import to_markdown
 from tests.config.corpus import load_and_plan
@@ -40,6 +41,18 @@ def test_what_a_site_is_does_not_depend_on_which_stack_deploys_it() -> None:
     assert build_plan(config, "case", site="store-1").sites == every.sites
     with pytest.raises(Refused, match="`slipway:site`"):
         refuse_undeployable(every)
+
+
+def test_a_site_that_a_stack_no_longer_deploys_ends_and_one_more_ends_nothing() -> None:
+    config = load_file(CHOSEN)
+    every, one = (to_data(build_plan(config, "case", site=site)) for site in (None, "store-1"))
+    fewer = compare(every, one, "main")
+    assert [(field.field, field.after) for field in fewer.others] == [("deployed sites", "store-1")]
+    assert [(row.what, row.effect) for row in fewer.in_flight] == [
+        (f"site `{name}`", "removed") for name in every["sites"] if name != "store-1"
+    ]
+    assert "`slipway:site`" in fewer.in_flight[0].text
+    assert compare(one, every, "main").in_flight == ()
 
 
 def test_a_site_is_text(tmp_path: Path) -> None:
