@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 from serving.gateway.audit.config import AuditConfig
 from serving.gateway.audit.log import open_audit
+from serving.gateway.facts import RequestFacts
 
 REQUESTS = 500
 TARGET_MICROSECONDS = 6.0
@@ -17,25 +17,31 @@ TARGET_MICROSECONDS = 6.0
 NOISE = 5
 
 
-def _context() -> Any:
+async def _nothing(*_: Any) -> Any:
+    raise AssertionError("a row is made without asking anybody")
+
+
+def _facts() -> RequestFacts:
     """A finished request, as far as a row goes."""
-    named = SimpleNamespace(name="chat", digest="sha256:" + "a" * 64)
-    facts = {"first_byte_at": 2.0, "started_at": 1.9, "request_id": b"71cdfb0524897c80-1", "subject": ""}
-    facts |= {"key_id": "key:e423808d", "endpoint": "chat_completions", "stream": False, "route": None}
-    facts |= {"boundary": "local", "decisions": ["privacy:mask:email"], "reason": "", "status": 200}
-    facts |= {"prompt_tokens": 700, "output_tokens": 128, "cost": 0.00012}
-    return SimpleNamespace(client=named, model=named, audit=None, send=None, **facts)
+    facts = RequestFacts({}, _nothing, _nothing, 1.9)
+    facts.client_name = facts.model_name = "chat"
+    facts.model_digest = "sha256:" + "a" * 64
+    facts.first_byte_at = 2.0
+    facts.request_id = b"71cdfb0524897c80-1"
+    facts.key_id, facts.endpoint, facts.boundary = "key:e423808d", "chat_completions", "local"
+    facts.decisions, facts.status = ["privacy:mask:email"], 200
+    facts.prompt_tokens, facts.output_tokens, facts.cost = 700, 128, 0.00012
+    return facts
 
 
 async def _measure(folder: Path) -> tuple[float, int]:
     log = open_audit(AuditConfig(folder=str(folder), queue_rows=REQUESTS * 50), lambda *_, **__: None)
     best = float("inf")
     for _ in range(20):
-        contexts = [_context() for _ in range(REQUESTS)]
+        requests = [_facts() for _ in range(REQUESTS)]
         started = time.perf_counter()
-        for context in contexts:
-            context.audit = log.admit(cast("Any", context))
-            log.finish(context, 0.1, context.audit)
+        for facts in requests:
+            log.finish(facts, 0.1, log.admit(facts))
         best = min(best, (time.perf_counter() - started) / REQUESTS * 1e6)
         await asyncio.sleep(0.05)
     assert await log.close()
