@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.__main__ import main
 from infra.chosen_site import site_in_file
 from infra.load import load_file
 from infra.plan.build import build_plan
@@ -41,6 +42,15 @@ def test_what_a_site_is_does_not_depend_on_which_stack_deploys_it() -> None:
     assert build_plan(config, "case", site="store-1").sites == every.sites
     with pytest.raises(Refused, match="`slipway:site`"):
         refuse_undeployable(every)
+
+
+def test_the_command_plans_for_the_site_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("infra.__main__.ROOT", tmp_path)
+    (tmp_path / "Pulumi.case.yaml").write_text(CHOSEN.read_text())
+    assert main(["plan", "--stack", "case"]) == 0
+    assert "of which this stack deploys store-1" in capsys.readouterr().out
 
 
 def test_a_site_that_a_stack_no_longer_deploys_ends_and_one_more_ends_nothing() -> None:
