@@ -2,6 +2,7 @@
 
 STACK ?= dev
 FORMAT ?= text
+AGAINST ?=
 SECONDS ?= 4
 ROUNDS ?= 5
 PYTHON := .venv/bin/python
@@ -20,7 +21,7 @@ down: ## take the stack down (STACK=dev)
 
 plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FORMAT=text|json|markdown|html)
 	@tools/python/install local
-	@$(PYTHON) -m infra plan --stack "$(STACK)" --format "$(FORMAT)"
+	@$(PYTHON) -m infra plan --stack "$(STACK)" --format "$(FORMAT)" $(if $(AGAINST),--against "$(AGAINST)")
 
 test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)
