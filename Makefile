@@ -27,7 +27,7 @@ test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)
 
 test-compiled: python ## run the gateway's tests on the compiled gateway, as the container runs it
-	@SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/serving tests/faults -k "not bench" $(ARGS)
+	@SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/serving -k "not bench" $(ARGS)
 
 test-faults: python ## run the fault experiments at their full size, on the compiled gateway (some 20 min)
 	@FAULTS_FULL=1 SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/faults $(ARGS)
