@@ -29,6 +29,7 @@ COPIED = (
     "__main__.py",
     "Pulumi.yaml",
     "Pulumi.dev.yaml",
+    "Pulumi.prod.yaml",
     "Makefile",
 )
 COMMAND_SECONDS = 100
