@@ -8,7 +8,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
+from infra.catalog import released_images
 from infra.engines import ENGINES
 from infra.engines.container import USER
 from tools.images.bases import CATALOGUE, DOCKERFILE, bases
@@ -91,3 +93,28 @@ def test_what_compiles_is_locked() -> None:
     assert set(names.split()) <= locked
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["local"][0]
     assert f"{version} \\\n" in (ROOT / "requirements/local.txt").read_text()
+
+
+def test_a_release_builds_every_target_and_records_it() -> None:
+    targets = {"gateway", *ENGINES.builtin}
+    recorded = json.loads((ROOT / "infra/catalog/released_images.json").read_text())
+    workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())
+    assert recorded["images"].keys() == targets
+    assert set(workflow["env"]["TARGETS"].split()) == targets
+    assert set(workflow["jobs"]["image"]["strategy"]["matrix"]["target"]) == targets
+
+
+def test_a_released_image_is_named_by_its_digest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    digest = "sha256:" + "ab" * 32
+    recorded = tmp_path / "released.json"
+    images = {"gateway": f"r.io:5000/x/gateway@{digest}", "vllm": None}
+    recorded.write_text(json.dumps({"version": "1.2.3", "images": images}))
+    monkeypatch.setattr(released_images, "RELEASED", recorded)
+    released_images._read.cache_clear()
+    try:
+        image = released_images.released_image("gateway")
+        assert image is not None
+        assert image.reference == f"r.io:5000/x/gateway:1.2.3@{digest}"
+        assert released_images.released_image("vllm") is None
+    finally:
+        released_images._read.cache_clear()

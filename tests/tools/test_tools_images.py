@@ -1,4 +1,4 @@
-"""`make pin-images` against a registry of our own: tokens, digests, and what it writes where one cannot be had."""
+"""`make pin-images` against a registry of our own, and how a release is recorded: all of it by digest, or nothing."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tools.images import pin
+from tools.images import pin, record
 from tools.images.bases import bases
 from tools.images.registry import Unresolved, _located, digest_of
 from tools.problem import Problem
@@ -134,3 +134,40 @@ def test_no_registry_at_all() -> None:
 )
 def test_where_a_repository_is(repository: str, host: str, name: str) -> None:
     assert _located(repository) == (host, name)
+
+
+def released(tmp_path: Path) -> Path:
+    catalogue = tmp_path / "released.json"
+    catalogue.write_text(json.dumps({"_source": "Text.", "version": None, "images": {"gateway": None, "vllm": None}}))
+    return catalogue
+
+
+def test_a_release_is_recorded_by_digest(tmp_path: Path) -> None:
+    catalogue = released(tmp_path)
+    references = [f"ghcr.io/someone/slipway/{target}@{DIGEST}" for target in ("vllm", "gateway")]
+    assert record.main(["1.2.3", *references, "--catalogue", str(catalogue)]) == 0
+    written = json.loads(catalogue.read_text())
+    assert written == {
+        "_source": "Text.",
+        "version": "1.2.3",
+        "images": {"gateway": references[1], "vllm": references[0]},
+    }
+
+
+@pytest.mark.parametrize(
+    "references",
+    [
+        [f"ghcr.io/x/gateway@{DIGEST}"],
+        [f"ghcr.io/x/gateway@{DIGEST}", f"ghcr.io/x/vllm:1.2.3@{DIGEST}"],
+        [f"ghcr.io/x/gateway@{DIGEST}", "ghcr.io/x/vllm:1.2.3"],
+        [f"ghcr.io/x/gateway@{DIGEST}", f"ghcr.io/x/vllm@{DIGEST}", f"ghcr.io/x/another@{DIGEST}"],
+    ],
+    ids=["one is missing", "a tag as well", "a tag alone", "one too many"],
+)
+def test_half_a_release_is_not_recorded(tmp_path: Path, references: list[str]) -> None:
+    catalogue = released(tmp_path)
+    before = catalogue.read_text()
+    with pytest.raises(Problem, match="ghcr") as refused:
+        record.main(["1.2.3", *references, "--catalogue", str(catalogue)])
+    assert "once for each of gateway, vllm" in refused.value.allowed
+    assert catalogue.read_text() == before

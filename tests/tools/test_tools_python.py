@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Checkout  # pyright: ignore[reportMissingImports]
 
-EXTRAS = ("local", "kubernetes", "aws", "gcp", "dev")
+EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "dev")
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)(?: ; ([^\\]+))? \\$", re.MULTILINE)
 
 
