@@ -7,14 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from serving.launcher.health import problem_of
 from tests.serving.package import PACKAGE
 from tests.serving.running import chat, free_port, request, stream, toy, toy_path, until
 
@@ -244,3 +247,23 @@ def test_a_replaced_specification_that_is_refused_is_refused_once(containers: An
     assert request(container.specification["gateway"]["port"], "/v1/chat/completions", chat(1))[0] == 200
     with pytest.raises(AssertionError, match="no more"):
         until(lambda: container.status()["at"] > at, 6, "no more")
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, ""), (503, "HTTP 503"), (0, "refused")])
+def test_health_is_what_the_address_says(tmp_path: Path, status: int, said: str) -> None:
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1] if status else free_port()
+        content = {"state": "ready", "step": "", "problem": None, "answers": [f"http://127.0.0.1:{port}/ready"]}
+        (tmp_path / "status.json").write_text(json.dumps(content))
+        problem = problem_of(tmp_path)
+        server.shutdown()
+    assert (said in problem) if said else not problem

@@ -1,7 +1,8 @@
 """Builds images of serving_image/Dockerfile here, on a base made of Debian's packages: no registry, no container.
 
 Each is kept as a folder of .tools/images, named by what it was made of: `root`, its file system, and `config.json`,
-what a runtime would be told. Needs Linux, root, buildah and debootstrap.
+what a runtime would be told. They are for trying: their machine code is not optimised. Needs Linux, root, buildah and
+debootstrap.
 """
 
 import contextlib
@@ -91,15 +92,13 @@ def _build(folder: Path, targets: Sequence[str]) -> None:
             progress.run([*buildah, "add", "--quiet", container, str(base), "/"], cwd=ROOT)
             progress.run([*buildah, "commit", "--quiet", "--rm", container, BASE], cwd=ROOT)
         for target in targets:
-            with (
-                progress.step(f"building the image {target}", "2 to 4 min for the first, then 30 s"),
-                _secrets() as given,
-            ):
+            with progress.step(f"building the image {target}", "2 min for the first, then 30 s"), _secrets() as given:
                 progress.run(
                     [
                         *(*buildah, "build", "--isolation", "chroot", "--layers", "--format", "docker", "--pull-never"),
                         *("--file", str(DOCKERFILE), "--ignorefile", f"{DOCKERFILE}.dockerignore"),
-                        *("--build-arg", f"DEBIAN={BASE}", *given, "--target", target, "--tag", target, str(ROOT)),
+                        *("--build-arg", f"DEBIAN={BASE}", "--build-arg", "OPTIMISE=0"),
+                        *(*given, "--target", target, "--tag", target, str(ROOT)),
                     ],
                     cwd=ROOT,
                 )
