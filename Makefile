@@ -8,7 +8,7 @@ ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults check plan schema lock clean python cli bench-gateway bench-sizing bench-plan
+.PHONY: help up down test test-compiled test-faults check plan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -41,6 +41,7 @@ check: python ## run everything that needs no deployment: lint, format, types, s
 	@tools/check/hosts
 	@tools/check/scripts
 	@tools/check/workflows
+	@tools/check/dockerfile
 
 bench-gateway: python ## measure the gateway beside nginx, to .bench/gateway.json (SECONDS=4 ROUNDS=5 PLOT=file.svg)
 	@$(PYTHON) -m bench.gateway --seconds $(SECONDS) --rounds $(ROUNDS) $(if $(PLOT),--plot $(PLOT))
@@ -56,6 +57,9 @@ schema: ## write infra/config.schema.json and docs/configuration.md again
 	@$(PYTHON) -m infra schema --write
 	@$(PYTHON) -m infra reference --write
 
+pin-images: ## write the digests of the bases of images into the Dockerfile and the catalogue
+	@tools/images/pin
+
 lock: ## write requirements/*.txt again from pyproject.toml
 	@tools/python/lock
 
@@ -63,7 +67,7 @@ clean: ## remove .venv, .tools and .slipway (refused while something is up)
 	@tools/clean
 
 python:
-	@tools/python/install local dev
+	@tools/python/install local dev kubernetes images
 
 cli:
 	@tools/pulumi/install >/dev/null

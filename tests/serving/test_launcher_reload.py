@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from serving.launcher.gateway_process import GatewayProcess
+from serving.launcher.process_log import JsonLog
 from serving.launcher.specification import GatewaySpecification
 from tests.serving.running import KEY, Launcher, chat, launchers, request, streams, toy, whole
 
@@ -185,7 +186,7 @@ def test_reloads_wait_for_each_other(tmp_path: Path) -> None:
     (tmp_path / "gateway.json").write_bytes(b"{}")
 
     async def scenario() -> None:
-        gateway = GatewayProcess(spec, Any, tmp_path)
+        gateway = GatewayProcess(spec, Any, tmp_path, JsonLog)
         notices = gateway._notices = asyncio.StreamReader()
         gateway._child = SlowGateway(tmp_path / "gateway.json", notices)
         notices.feed_data(b"reloaded 0000\n")  # late word of one that was given up

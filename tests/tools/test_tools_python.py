@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Checkout  # pyright: ignore[reportMissingImports]
 
-EXTRAS = ("local", "kubernetes", "aws", "gcp", "aiconfigurator", "dev")
+EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "aiconfigurator", "dev")
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)(?: ; ([^\\]+))? \\$", re.MULTILINE)
 
 

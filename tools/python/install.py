@@ -20,13 +20,22 @@ PYTHON = VENV / "bin" / "python"
 OLDEST = (3, 11)
 
 # Measured on Linux x86-64 on 2025-level disks; the clouds' SDKs are some 300 MiB each.
-MEBIBYTES = {"local": 700, "kubernetes": 250, "aws": 600, "gcp": 600, "aiconfigurator": 700, "dev": 700}
+MEBIBYTES = {
+    "local": 700,
+    "kubernetes": 250,
+    "aws": 600,
+    "gcp": 600,
+    "images": 50,
+    "aiconfigurator": 700,
+    "dev": 700,
+}
 
 
 def main(arguments: list[str]) -> int:
     """Install the extras named on the command line."""
     parser = argparse.ArgumentParser(prog="tools/python/install", description=__doc__)
-    parser.add_argument("extras", nargs="*", metavar="extra", help="local, dev, kubernetes, aws, gcp or aiconfigurator")
+    known = ", ".join(MEBIBYTES)
+    parser.add_argument("extras", nargs="*", metavar="extra", help=known)
     install(parser.parse_args(arguments).extras or ["local"])
     return 0
 

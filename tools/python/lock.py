@@ -21,7 +21,7 @@ from tools.problem import Problem, run
 UV = "uv==0.13.9"
 LOCKS = ROOT / "requirements"
 PROJECTS = (ROOT / "pyproject.toml", ROOT / "serving_image" / "pyproject.toml")
-EXTRAS = ("local", "kubernetes", "aws", "gcp", "aiconfigurator", "dev")
+EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "aiconfigurator", "dev")
 # No extra, but a lock as well: what the gateway needs and nothing else, for its image.
 GATEWAY = "gateway"
 WEEK = datetime.timedelta(days=7)

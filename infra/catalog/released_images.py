@@ -1,0 +1,27 @@
+"""Images of slipway's own latest release, by target of serving_image/Dockerfile."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from infra.plan.types import Image
+
+RELEASED = Path(__file__).parent / "released_images.json"
+
+
+def released_image(target: str) -> Image | None:
+    """The image by its digest; None while there is no release."""
+    known = _read()
+    reference: str | None = known["images"][target]
+    if reference is None:
+        return None
+    repository, _, digest = reference.partition("@")
+    return Image(repository=repository, tag=known["version"], digest=digest, entry=target)
+
+
+@cache
+def _read() -> Any:
+    return json.loads(RELEASED.read_text(encoding="utf-8"))
