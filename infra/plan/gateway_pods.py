@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from infra.placeholders import in_place
 from infra.plan.client_keys import ClientKeySource
 from infra.plan.drain_ladder import GATEWAY_MARGIN_SECONDS, PRE_STOP_SECONDS, DrainLadder
 from infra.plan.in_cluster import ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER, SHARED_LIMITS
-from infra.plan.types import Replicas
+from infra.plan.types import ModelPlan, Replicas
 from infra.platforms.base import SiteRequest
 
 CONFIG_FOLDER = "/etc/slipway/gateway"
@@ -33,8 +34,13 @@ CPU_REQUEST = "1"
 CPU_LIMIT = "2"
 MEMORY = "1Gi"
 CPU_TARGET_PERCENT = 60
+# So many streams at once added 0.2 ms to the first token of a gateway on one core (`make bench`, 2026-11-25).
+IN_FLIGHT_TARGET = 128
 # So many times as many as at rest; each is small beside one GPU.
 MOST_TIMES_AS_MANY = 4
+# For an image of a few hundred MB, and where nothing is known of an engine's start.
+START_SECONDS = 300
+UNKNOWN_ENGINE_SECONDS = 7200
 # What a pod without a volume may keep of the audit until it is copied out, and what a volume is asked to hold.
 UNSENT_AUDIT = "4Gi"
 AUDIT_VOLUME = "50Gi"
@@ -54,7 +60,8 @@ class AuditPlan:
 @dataclass(frozen=True, kw_only=True)
 class GatewayPods:
     """`image` None: none is named yet. `key_expiry` is when all keys of a client end, `secret_names` are those of
-    `slipway:gateway_secrets` that a file is made of. `drain_seconds` is how long answers may go on after SIGTERM."""
+    `slipway:gateway_secrets` that a file is made of. `drain_seconds` is how long answers may go on after SIGTERM.
+    They are ready when engines are: within `ready_seconds`, or the deployment fails."""
 
     image: str | None
     replicas: Replicas
@@ -62,9 +69,11 @@ class GatewayPods:
     cpu_limit: str
     memory: str
     cpu_target_percent: int
+    in_flight_target: int
     pre_stop_seconds: int
     drain_seconds: int
     grace_seconds: int
+    ready_seconds: int
     keys: ClientKeySource
     key_expiry: Mapping[str, str]
     secret_names: tuple[str, ...]
@@ -81,9 +90,11 @@ def gateway_pods(request: SiteRequest, ladder: DrainLadder, keys: ClientKeySourc
         cpu_limit=CPU_LIMIT,
         memory=MEMORY,
         cpu_target_percent=CPU_TARGET_PERCENT,
+        in_flight_target=IN_FLIGHT_TARGET,
         pre_stop_seconds=PRE_STOP_SECONDS,
         drain_seconds=ladder.gateway_grace_seconds - PRE_STOP_SECONDS - GATEWAY_MARGIN_SECONDS,
         grace_seconds=ladder.gateway_grace_seconds,
+        ready_seconds=START_SECONDS + max(map(_engine_seconds, request.models.values()), default=0),
         keys=keys,
         key_expiry={
             name: client["keys"][0]["expires"]
@@ -144,6 +155,12 @@ def _secret_paths(value: Any) -> Iterator[str]:
             yield from _secret_paths(inner)
     elif isinstance(value, str) and value.startswith(SECRETS_PLACE):
         yield value
+
+
+def _engine_seconds(model: ModelPlan) -> int:
+    """Until the first engine answers, on a slow day."""
+    start = model.cold_start
+    return UNKNOWN_ENGINE_SECONDS if start is None else math.ceil(start.total_seconds) + start.startup_budget_seconds
 
 
 def _audit(audit: Mapping[str, Any] | None) -> AuditPlan | None:

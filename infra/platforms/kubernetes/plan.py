@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infra.objective import ACCELERATORS
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
+from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
 from infra.plan.pod_files import file_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan, serving_summary
@@ -21,21 +22,6 @@ from infra.problems import Problem, did_you_mean, listing
 
 PROVISION = Seen(low=0, high=0, source="the node is there; a cluster that adds nodes is not known", as_of="2026-11")
 INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrontDoorPlan:
-    """How requests come in. `kind` is the object that is made for it, `class_name` whose it is."""
-
-    kind: str
-    class_name: str
-    host: str
-    tls_issuer: str | None
-    tls_secret: str
-    namespace: str | None
-    dns_record: bool
-    idle_seconds: int
-    body_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
