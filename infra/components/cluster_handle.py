@@ -96,4 +96,4 @@ class ClusterHandle:
 
     def child(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         """For a component: what it makes is made by this cluster's provider."""
-        return pulumi.ResourceOptions(parent=parent, providers=[self.provider], provider=self.provider)
+        return pulumi.ResourceOptions(parent=parent, provider=self.provider)

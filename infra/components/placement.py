@@ -17,7 +17,8 @@ def spread(
     selector: Mapping[str, str], zones: Sequence[str], revision: str = "pod-template-hash"
 ) -> list[kubernetes.core.v1.TopologySpreadConstraintArgs]:
     """Evenly over zones, then hosts. Zones are a must where the plan names several: a wish would let all pods of a
-    scheduler's bad day be in one. Each revision is spread for itself, so that a rollout ends spread as well."""
+    scheduler's bad day be in one. Each revision, by the label that its controller gives it, is spread for itself, so
+    that a rollout ends spread as well."""
     return [
         core.TopologySpreadConstraintArgs(
             max_skew=1,
