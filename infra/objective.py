@@ -32,6 +32,23 @@ class AcceleratorSettings(Settings):
     count: int = Field(default=1, ge=1, le=8, description="How many of them one replica gets, all on one machine.")
 
 
+class MachineSettings(Settings):
+    """What one replica gets of its machine, beside GPUs."""
+
+    processors: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Processors that it asks for; it may use more while they are free. Unset, 4, or 4 for each GPU.",
+    )
+    memory_gib: int | None = Field(
+        default=None,
+        ge=1,
+        le=16_384,
+        description="Memory in GiB, and no more; unset, what its engine, its weights and its GPUs are known to need.",
+    )
+
+
 class ScheduleSettings(Settings):
     """Hours with more replicas than otherwise, such as those of an office."""
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.naming import normalised
+from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
+from infra.plan.engine_pod import EnginePod, engine_pod
+from infra.plan.scaling import ScalingPlan, scaling_plan
 from infra.plan.site_drain import model_drain, site_drain_plan
 from infra.plan.types import (
     Accelerator,
@@ -17,6 +20,7 @@ from infra.plan.types import (
     Replicas,
     Weights,
 )
+from infra.plan.weights_volume import WeightsVolume, weights_volume
 from infra.platforms.base import EngineAddress, SiteRequest
 
 # Fixed in a container: it has its own network, and what it reads and writes is mounted there.
@@ -35,9 +39,10 @@ IN_A_CONTAINER = EngineAddress(
 @dataclass(frozen=True, kw_only=True)
 class EnginePlan:
     """The replicas of one model on one site, and nothing of other sites. `name` is its object's name, `pool` the node
-    pool or kind of node."""
+    pool or kind of node. `scaling` is None where the number of replicas never changes."""
 
     name: str
+    model: str
     pool: str
     replicas: Replicas
     accelerator: Accelerator | None
@@ -45,6 +50,9 @@ class EnginePlan:
     weights: Weights
     container: ContainerSpec
     drain: DrainPlan
+    pod: EnginePod
+    weights_volume: WeightsVolume
+    scaling: ScalingPlan | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,28 +84,42 @@ class ServingSite:
         return self.serving.drain
 
 
-def serving_plan(request: SiteRequest, namespace: str, drain: DrainRequest, zones: tuple[str, ...] = ()) -> ServingPlan:
+def serving_plan(
+    request: SiteRequest,
+    namespace: str,
+    drain: DrainRequest,
+    zones: tuple[str, ...] = (),
+    cluster: ClusterFacts = NOTHING_MORE,
+) -> ServingPlan:
     """What a site's cluster runs."""
     ladder = drain_ladder(drain)
     return ServingPlan(
         namespace=namespace,
         zones=zones,
-        engines={
-            name: EnginePlan(
-                name=f"engine-{normalised(name)}",
-                pool=pool_name(model),
-                replicas=request.replicas[name],
-                accelerator=model.accelerator,
-                concurrent_requests=model.concurrent_requests,
-                weights=model.weights,
-                container=model.container,
-                drain=model_drain(model, (site_drain_plan(ladder),)),
-            )
-            for name, model in request.models.items()
-        },
+        engines={name: _engine(request, name, ladder, cluster) for name in request.models},
         gateways=request.gateways,
         gateway=request.gateway,
         drain=ladder,
+    )
+
+
+def _engine(request: SiteRequest, name: str, ladder: DrainLadder, cluster: ClusterFacts) -> EnginePlan:
+    model, replicas, own = request.models[name], request.replicas[name], f"engine-{normalised(name)}"
+    ends = model_drain(model, (site_drain_plan(ladder),))
+    weights = weights_volume(name, own, model, cluster)
+    return EnginePlan(
+        name=own,
+        model=name,
+        pool=pool_name(model),
+        replicas=replicas,
+        accelerator=model.accelerator,
+        concurrent_requests=model.concurrent_requests,
+        weights=model.weights,
+        container=model.container,
+        drain=ends,
+        pod=engine_pod(model, replicas, ends, weights),
+        weights_volume=weights,
+        scaling=scaling_plan(name, model, replicas, request.gateway, ladder.gateway_grace_seconds, cluster),
     )
 
 
