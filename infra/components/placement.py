@@ -23,6 +23,8 @@ def spread(selector: Mapping[str, str], zones: Sequence[str]) -> list[kubernetes
             when_unsatisfiable="DoNotSchedule" if key == ZONE and len(zones) > 1 else "ScheduleAnyway",
             label_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=dict(selector)),
             match_label_keys=["pod-template-hash"],
+            # A zone whose nodes are all gone must not keep its pods from the others.
+            node_taints_policy="Honor",
         )
         for key in (ZONE, HOST)
     ]

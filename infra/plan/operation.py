@@ -27,8 +27,8 @@ class Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOperation:
-    """`stored_gib` is what is fetched and loaded, `host_kv_cache_gib` the KV cache of what runs on processors: both None
-    where nobody knows. The last three are the objective's."""
+    """`stored_gib` is what is fetched and loaded, `host_kv_cache_gib` is the KV cache on processors: None where nobody
+    knows. The last three are the objective's."""
 
     rollout: str = "spare"
     schedules: Mapping[str, Schedule] = field(default_factory=dict[str, Schedule])

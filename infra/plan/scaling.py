@@ -56,7 +56,7 @@ def scaling_plan(
     cluster: ClusterFacts,
 ) -> ScalingPlan | None:
     """None where there is nothing to decide."""
-    schedules = plan.operation.schedules if cluster.keda else {}
+    schedules = plan.operation.schedules
     if replicas.min == replicas.max and not schedules:
         return None
     start = plan.cold_start

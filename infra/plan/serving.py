@@ -117,7 +117,7 @@ def _engine(request: SiteRequest, name: str, ladder: DrainLadder, cluster: Clust
         weights=model.weights,
         container=model.container,
         drain=ends,
-        pod=engine_pod(model, replicas, ends, weights),
+        pod=engine_pod(name, model, replicas, ends, weights),
         weights_volume=weights,
         scaling=scaling_plan(name, model, replicas, request.gateway, ladder.gateway_grace_seconds, cluster),
     )

@@ -15,6 +15,8 @@ from infra.plan.types import Accelerator, ModelPlan, Weights
 from infra.problems import Problem
 
 MOUNTED_AT = "/weights"
+# In a volume that holds both.
+WEIGHTS_FOLDER, COMPILED_FOLDER = "weights", "compiled"
 # Of everything that is stored: file systems keep some for themselves, and a download is moved into place.
 SIZE_MARGIN = 1.1
 # Where nobody knows: weights are no larger than the GPUs that hold them; on processors, than a usual machine's memory.
@@ -27,10 +29,12 @@ COMPILED_GIB = 10
 class WeightsVolume:
     """`kind` is `pod` (its node's disk), `node_local` (a volume of the pod), `shared` (a volume of the model, filled
     once by a job) or `image`. `fetches` is what the launcher is told to have, one argument for each set of weights;
-    empty where they are there. `claim` is the volume's own name; `compiled` says that what engines compile is kept in
-    it too. `mounted_at` is the whole volume's, or of `sub_path` in it."""
+    empty where they are there, at
+    `path` as everywhere. `claim` is the volume's own name; `compiled` says that what engines compile is kept in
+    it too, below `COMPILED_FOLDER`. `mounted_at` is the whole volume's, or of `sub_path` in it."""
 
     kind: str
+    path: str
     mounted_at: str
     sub_path: str | None
     size_gib: int
@@ -40,6 +44,10 @@ class WeightsVolume:
     image: str | None
     fetches: tuple[str, ...]
     compiled: bool
+
+    @property
+    def on_the_nodes_disk(self) -> bool:
+        return self.kind == "pod"
 
     @property
     def filled_by_job(self) -> bool:
@@ -52,6 +60,7 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
     if image := cluster.weight_images.get(model):
         return WeightsVolume(
             kind="image",
+            path=f"{MOUNTED_AT}/{model}",
             mounted_at=f"{MOUNTED_AT}/{model}",
             # An engine that reads one file is given its path.
             sub_path=plan.weights.file,
@@ -69,8 +78,9 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
     own = "node_local" if cluster.weights_class else "pod"
     return WeightsVolume(
         kind="shared" if shared else own,
+        path=f"{MOUNTED_AT}/{model}",
         mounted_at=MOUNTED_AT,
-        sub_path=None,
+        sub_path=WEIGHTS_FOLDER if compiled else None,
         size_gib=size + (COMPILED_GIB if compiled else 0),
         storage_class=cluster.weights_class,
         # One node writes before many read, where a volume cannot be written from many.

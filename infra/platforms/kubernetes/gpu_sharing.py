@@ -1,4 +1,4 @@
-"""How a GPU is shared between replicas on a cluster that exists: by MIG, by time, or as its drivers describe devices."""
+"""How replicas share a GPU on a cluster that exists: by MIG, by time, or by claims of devices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from infra.problems import Problem
 from infra.settings import Settings
 
 _PROFILE_MEMORY = re.compile(r"\.(\d+)gb")
-# What vendors call a gigabyte here is a GiB but for what the driver keeps.
 DEVICE_CLASS = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$"
 
 
@@ -84,13 +83,13 @@ class TimeSliceSettings(Settings):
                     where=f"{where}.replicas",
                     found=f"{self.replicas}, where the model `{name}` takes {used:.1f} GiB of a GPU that has {has:.1f}",
                     allowed=f"up to {int(has / used)}: whoever shares a GPU shares its memory",
-                    remedy="lower the part of the memory that its engine takes (as `gpu_memory_percent`), or share less",
+                    remedy="lower what its engine takes of the memory (as `gpu_memory_percent`), or share less",
                 )
 
     def warnings(self, models: Mapping[str, ModelPlan]) -> Iterator[str]:
         """Its speed is that of a GPU of its own."""
         for name in models:
-            yield f"model `{name}`: its speed is that of a GPU of its own, and {self.replicas} replicas share one in turn"
+            yield f"model `{name}`: its speed is that of a GPU of its own, and {self.replicas} replicas share one"
 
 
 class ClaimSettings(Settings):
