@@ -26,6 +26,8 @@ def spread(
             when_unsatisfiable="DoNotSchedule" if key == ZONE and len(zones) > 1 else "ScheduleAnyway",
             label_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=dict(selector)),
             match_label_keys=[revision],
+            # A zone whose nodes are all gone must not keep its pods from the others.
+            node_taints_policy="Honor",
         )
         for key in (ZONE, HOST)
     ]

@@ -15,6 +15,7 @@ from infra.plan.drain import drain_plan
 from infra.plan.fit import Fit, fit
 from infra.plan.gateway_checks import output_problems
 from infra.plan.model_start import UNKNOWN_STARTUP_SECONDS, ModelStarts, with_startup
+from infra.plan.operation import model_operation
 from infra.plan.types import Accelerator, ModelPlan, Replicas, Weights
 from infra.platforms.base import EngineAddress
 from infra.problems import Problem
@@ -113,4 +114,5 @@ def model_plan(
         sites=placed.sites,
         drain=drain_plan(settings.longest_generation_seconds, longest_wait_seconds),
         container=with_startup(container, starts.startup_budget_seconds if starts else UNKNOWN_STARTUP_SECONDS),
+        operation=model_operation(settings),
     )

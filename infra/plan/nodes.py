@@ -7,12 +7,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class GpuClaim:
+    """Devices that a pod claims (dynamic resource allocation). `selector` is a CEL expression over a device."""
+
+    device_class: str
+    count: int
+    selector: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class NodeChoice:
     """Which nodes a kind of engine runs on: labels they must have, what it asks of them, and what it tolerates."""
 
     labels: Mapping[str, str]
     resources: Mapping[str, int]
     tolerates: str | None
+    claim: GpuClaim | None = None
 
 
 ANY_NODE = NodeChoice(labels={}, resources={}, tolerates=None)

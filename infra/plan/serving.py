@@ -9,9 +9,12 @@ from typing import Any
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY, normalised
 from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource
+from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
+from infra.plan.engine_pod import EnginePod, engine_pod
 from infra.plan.flows import Flow, flows
 from infra.plan.gateway_pods import GatewayPods, gateway_pods, own_limits_store
+from infra.plan.scaling import ScalingPlan, scaling_plan
 from infra.plan.site_drain import model_drain, site_drain_plan
 from infra.plan.types import (
     Accelerator,
@@ -21,6 +24,7 @@ from infra.plan.types import (
     Replicas,
     Weights,
 )
+from infra.plan.weights_volume import WeightsVolume, weights_volume
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.problems import Problem
 
@@ -40,9 +44,10 @@ IN_A_CONTAINER = EngineAddress(
 @dataclass(frozen=True, kw_only=True)
 class EnginePlan:
     """The replicas of one model on one site, and nothing of other sites. `name` is its object's name, `pool` the node
-    pool or kind of node."""
+    pool or kind of node. `scaling` is None where the number of replicas never changes."""
 
     name: str
+    model: str
     pool: str
     replicas: Replicas
     accelerator: Accelerator | None
@@ -50,6 +55,9 @@ class EnginePlan:
     weights: Weights
     container: ContainerSpec
     drain: DrainPlan
+    pod: EnginePod
+    weights_volume: WeightsVolume
+    scaling: ScalingPlan | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +139,7 @@ def serving_plan(
     drain: DrainRequest,
     zones: tuple[str, ...] = (),
     keys: ClientKeySource = KEYS_OF_STACK,
+    cluster: ClusterFacts = NOTHING_MORE,
 ) -> ServingPlan:
     """What a site's cluster runs."""
     ladder = drain_ladder(drain)
@@ -143,19 +152,7 @@ def serving_plan(
     return ServingPlan(
         namespace=namespace,
         zones=zones,
-        engines={
-            name: EnginePlan(
-                name=f"engine-{normalised(name)}",
-                pool=pool_name(model),
-                replicas=request.replicas[name],
-                accelerator=model.accelerator,
-                concurrent_requests=model.concurrent_requests,
-                weights=model.weights,
-                container=model.container,
-                drain=model_drain(model, (site_drain_plan(ladder),)),
-            )
-            for name, model in request.models.items()
-        },
+        engines={name: _engine(request, name, gateway, ladder, cluster) for name in request.models},
         gateways=request.gateways,
         gateway=gateway,
         gateway_pods=pods,
@@ -175,6 +172,28 @@ def serving_summary(plan: ServingPlan) -> dict[str, str]:
         where = f"volume of {audit.size}" if audit.volume else "object store, by way of the pod's disk"
         found["audit"] = f"{where}; a node that is lost takes {audit.lost} with it"
     return found
+
+
+def _engine(
+    request: SiteRequest, name: str, gateway: Mapping[str, Any], ladder: DrainLadder, cluster: ClusterFacts
+) -> EnginePlan:
+    model, replicas, own = request.models[name], request.replicas[name], f"engine-{normalised(name)}"
+    ends = model_drain(model, (site_drain_plan(ladder),))
+    weights = weights_volume(name, own, model, cluster)
+    return EnginePlan(
+        name=own,
+        model=name,
+        pool=pool_name(model),
+        replicas=replicas,
+        accelerator=model.accelerator,
+        concurrent_requests=model.concurrent_requests,
+        weights=model.weights,
+        container=model.container,
+        drain=ends,
+        pod=engine_pod(name, model, replicas, ends, weights),
+        weights_volume=weights,
+        scaling=scaling_plan(name, model, replicas, gateway, ladder.gateway_grace_seconds, cluster),
+    )
 
 
 def pool_name(model: ModelPlan) -> str:

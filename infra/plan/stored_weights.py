@@ -30,10 +30,7 @@ def stored_precision(engine: str, model: Model, repo: str, file: str | None) -> 
 
 def stored_gib(engine: str, source: Any) -> float | None:
     """What is fetched and loaded; None where nobody knows. A file without a repository is known by its own name."""
-    repo, file = getattr(source, "repo", None), getattr(source, "file", None)
-    # The type stands behind a dot in some files' names, as in `SmolLM2-135M-Instruct.Q4_1.gguf`.
-    own = PurePath(file or getattr(source, "path", "")).name.removesuffix(".gguf")
-    name = repo or _DOTTED_TYPE.sub("-", own)
+    file, name = getattr(source, "file", None), known_name(source)
     model = find_model(name)
     if model is None:
         return None
@@ -41,3 +38,10 @@ def stored_gib(engine: str, source: Any) -> float | None:
     if isinstance(precision, str):
         return None
     return (dense_bytes(model, precision) + expert_bytes(model, precision)) / GIB
+
+
+def known_name(source: Any) -> str:
+    """What the catalogue may know a source's weights by."""
+    # The type stands behind a dot in some files' names, as in `SmolLM2-135M-Instruct.Q4_1.gguf`.
+    own = PurePath(getattr(source, "file", None) or getattr(source, "path", "")).name.removesuffix(".gguf")
+    return getattr(source, "repo", None) or _DOTTED_TYPE.sub("-", own)

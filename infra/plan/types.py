@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.plan.figures import ModelMemory as ModelMemory
 from infra.plan.figures import ModelPerformance as ModelPerformance
+from infra.plan.operation import ModelOperation
 from infra.plan.price_types import Amount as Amount
 from infra.plan.price_types import Dollars as Dollars
 from infra.plan.price_types import ModelPrice as ModelPrice
@@ -170,6 +171,7 @@ class ModelPlan:
     sites: tuple[str, ...]
     drain: DrainPlan
     container: ContainerSpec
+    operation: ModelOperation = field(default_factory=ModelOperation)
 
 
 @dataclass(frozen=True, kw_only=True)

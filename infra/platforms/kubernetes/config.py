@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from infra.addresses import Cidr, Domain, KubernetesClass, KubernetesName
+from infra.gateway.images import ImageByDigest
 from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
+from infra.platforms.kubernetes.gpu_sharing import GpuSharing
 from infra.settings import Name, Settings
 
+WeightsMode = Literal["read_write_many", "read_only_many", "node_local"]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
 
@@ -27,6 +30,10 @@ class GpuNodes(Settings):
     )
     taint: LabelKey | None = Field(
         default="nvidia.com/gpu", description="Taint of nodes with GPUs, which engines tolerate; null, none."
+    )
+    sharing: dict[Name, GpuSharing] = Field(
+        default_factory=dict,
+        description="How GPUs are shared between replicas, by accelerator; each that is not named is a replica's own.",
     )
 
 
@@ -74,7 +81,12 @@ class StorageClasses(Settings):
     """Classes of volumes; unset, the cluster's default."""
 
     weights: KubernetesClass | None = Field(
-        default=None, description="For weights, read by many pods; unset, the cluster's default."
+        default=None, description="For weights; unset, each pod fetches its own to its node's disk."
+    )
+    weights_mode: WeightsMode = Field(
+        default="read_write_many",
+        description="How volumes of `weights` are used: `read_write_many` and `read_only_many` are filled once, and "
+        "read by every replica; `node_local` is a volume of each pod on disks of its node, such as local NVMe.",
     )
     audit: KubernetesClass | None = Field(
         default=None,
@@ -108,6 +120,12 @@ class KubernetesSettings(PlatformSettings):
         default=None, description="How requests come in from outside; unset, only from inside the cluster."
     )
     storage: StorageClasses = Field(default_factory=StorageClasses, description="Classes of volumes.")
+    weight_images: dict[Name, ImageByDigest] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="Models whose weights are mounted from an OCI image, by model, with the image's digest; needs "
+        "Kubernetes 1.35, or its feature gate `ImageVolume` before.",
+    )
     gpu: GpuNodes = Field(default_factory=GpuNodes, description="How its nodes say which GPUs they have.")
     network_cidr: Cidr | None = Field(
         default=None,

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ACCELERATORS
+from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
+from infra.plan.engine_pod import rollout_problems
 from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
 from infra.plan.pod_files import file_problems
+from infra.plan.scaling import scaling_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan, serving_summary
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
-from infra.plan.types import Accelerator, SitePlan
+from infra.plan.types import Accelerator, ModelPlan, SitePlan
+from infra.plan.weights_volume import weights_volume_problems
 from infra.platforms.base import Abilities, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.price.bill import Use
@@ -63,8 +69,9 @@ class Kubernetes:
         return StartingPlace(
             name="this cluster",
             provision=PROVISION,
-            # Only what its owner names is known to be there.
-            can_cache_weights=settings.storage.weights is not None,
+            # Only what its owner names is known to be there, and what engines compile is kept where they may write.
+            can_cache_weights=settings.storage.weights is not None
+            and settings.storage.weights_mode == "read_write_many",
             can_keep_spares=True,
         )
 
@@ -80,16 +87,20 @@ class Kubernetes:
             )
         if settings.front_door is not None:
             yield from _front_door_problems(f"{where}.front_door", settings.front_door)
-        for name in settings.gpu.products:
+        for field, name in (
+            *(("products", name) for name in settings.gpu.products),
+            *(("sharing", name) for name in settings.gpu.sharing),
+        ):
             if name not in ACCELERATORS:
                 yield Problem(
-                    where=f"{where}.gpu.products.{name}",
+                    where=f"{where}.gpu.{field}.{name}",
                     found=f"`{name}`, which is no accelerator",
                     allowed=listing(ACCELERATORS),
                     remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
                 )
         yield from drain_problems(_drain(request))
         yield from file_problems(request)
+        yield from _engine_problems(request, where, settings)
         wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
         if settings.gpu.products:
             for accelerator in sorted(wanted - {*settings.gpu.products}):
@@ -103,6 +114,8 @@ class Kubernetes:
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: KubernetesSettings = request.settings
         yield from site_drain_warnings(request, _drain(request))
+        for accelerator, sharing in settings.gpu.sharing.items():
+            yield from sharing.warnings(_on(request, accelerator))
         scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
         if scaled and not settings.keda:
             yield (
@@ -116,8 +129,8 @@ class Kubernetes:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: KubernetesSettings = request.settings
-        keys = settings.client_keys_from.source
-        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones), keys)
+        keys, facts = settings.client_keys_from.source, _facts(settings)
+        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones), keys, facts)
         door = _front_door(settings.front_door, request, serving.drain) if settings.front_door else None
         host = f"https://{door.host}" if door else f"http://gateway.{settings.namespace}.svc"
         engines = {engine.pool: engine.accelerator for engine in serving.engines.values()}
@@ -200,11 +213,44 @@ def _front_door(door: FrontDoorSettings, request: SiteRequest, ladder: DrainLadd
 
 def _nodes(gpu: GpuNodes, accelerator: str, count: int) -> NodeChoice:
     product = gpu.products.get(accelerator)
-    return NodeChoice(
+    whole = NodeChoice(
         labels={gpu.label: product} if product else {},
         resources={gpu.resource: count},
         tolerates=gpu.taint,
     )
+    sharing = gpu.sharing.get(accelerator)
+    return sharing.node(whole, gpu.resource.partition("/")[0], count) if sharing else whole
+
+
+def _facts(settings: KubernetesSettings) -> ClusterFacts:
+    return ClusterFacts(
+        weights_class=settings.storage.weights,
+        weights_mode=settings.storage.weights_mode,
+        weight_images=settings.weight_images,
+        keda=settings.keda,
+        prometheus=settings.prometheus,
+    )
+
+
+def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSettings) -> Iterator[Problem]:
+    """What this cluster cannot do of how a model's engine is to be run."""
+    facts = _facts(settings)
+    yield from weights_volume_problems(where, dict(request.models), facts)
+    for accelerator, sharing in settings.gpu.sharing.items():
+        yield from sharing.problems(f"{where}.gpu.sharing.{accelerator}", _on(request, accelerator))
+    for name, model in request.models.items():
+        place, replicas = dotted(DEPLOYMENT_KEY, ("models", name)), request.replicas[name]
+        yield from rollout_problems(place, model, replicas)
+        held = "hold" in request.gateway["models"][name]
+        yield from scaling_problems(place, model, replicas, facts, held=held)
+
+
+def _on(request: SiteRequest, accelerator: str) -> dict[str, ModelPlan]:
+    return {
+        name: model
+        for name, model in request.models.items()
+        if model.accelerator and model.accelerator.type == accelerator
+    }
 
 
 PLATFORM = Kubernetes()
