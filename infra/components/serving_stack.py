@@ -9,6 +9,8 @@ from infra.components.client_keys import ClientKey
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.gateway import Gateway
 from infra.components.isolation import Isolation
+from infra.components.model_cache import ModelCache
+from infra.components.model_server import ModelServer
 from infra.components.shared_limits import SharedLimits
 from infra.plan.in_cluster import (
     ENGINE_KEY_ENTRY,
@@ -18,7 +20,7 @@ from infra.plan.in_cluster import (
     PART_OF,
     SHARED_LIMITS,
 )
-from infra.plan.serving import ServingPlan
+from infra.plan.serving import EnginePlan, ServingPlan
 from infra.platforms.base import SiteSecrets
 
 core, meta = kubernetes.core.v1, kubernetes.meta.v1
@@ -50,9 +52,29 @@ class ServingStack(pulumi.ComponentResource):
             password = self._made(f"{name}-{SHARED_LIMITS}", "gateway of shared limits")
             SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
 
+        for engine in plan.engines.values():
+            self._engine(f"{name}-{engine.name}", engine, engine_key, plan, cluster, inside)
         gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, inside)
         self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))
         self.register_outputs({"endpoint": self.endpoint})
+
+    def _engine(
+        self,
+        name: str,
+        engine: EnginePlan,
+        key: pulumi.Output[str],
+        plan: ServingPlan,
+        cluster: ClusterHandle,
+        inside: pulumi.ResourceOptions,
+    ) -> None:
+        """One model: its weights, then the engines that read them."""
+        # The launcher, which fetches weights, is in the gateways' image too.
+        image = plan.gateway_pods.image or ""
+        after: list[pulumi.Resource] = []
+        if engine.weights_volume.claim:
+            after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=inside))
+        filled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=after))
+        ModelServer(name, engine, cluster, key=key, image=image, opts=filled)
 
     def _made(self, name: str, client: str) -> pulumi.Output[str]:
         """A key that the stack makes once, for who is a client inside."""
