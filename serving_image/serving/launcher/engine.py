@@ -89,7 +89,11 @@ class Engine:
         values["{threads}"] = str(threads_to_use())
         command = [*executable(self._spec.command), *(values.get(a, a) for a in self._spec.arguments)]
         log = self._folder / f"engine-{self.name}.log"
-        self._child = await Child.start(command, environment=self._spec.environment, log=log)
+        environment = dict(self._spec.environment)
+        if self._spec.key_environment:
+            # In its environment alone: neither in a file of the deployment nor in the list of processes.
+            environment[self._spec.key_environment] = self._key
+        self._child = await Child.start(command, environment=environment, log=log)
 
     async def _wait_until_ready(self) -> None:
         assert self._child is not None

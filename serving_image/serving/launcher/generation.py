@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from serving.launcher.engine import Engine
+from serving.launcher.fetched import look_at_fetched, look_at_mounted
 from serving.launcher.gateway_process import GatewayProcess
 from serving.launcher.refusal import Refusal, unusable
 from serving.launcher.sockets import Address, Predecessor, bind, offer
@@ -127,6 +128,10 @@ class Generation:
             case "huggingface":
                 token = read_token(Path(spec.huggingface_token_file)) if spec.huggingface_token_file else None
                 return await fetch(weights, Path(spec.cache_directory), token)
+            case "fetched":
+                return look_at_fetched(Path(weights.location))
+            case "mounted":
+                return look_at_mounted(Path(weights.location))
         await check_digest(path, weights.sha256)
         return path
 
