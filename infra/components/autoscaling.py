@@ -190,4 +190,6 @@ def _rules(behaviour: dict[str, Any]) -> kubernetes.autoscaling.v2.HPAScalingRul
 
 
 def _name(metadata: Any) -> str:
-    return metadata["name"] if isinstance(metadata, dict) else metadata.name
+    """Custom resources hand their metadata over as a plain map."""
+    name: str = getattr(metadata, "name", None) or metadata["name"]
+    return name

@@ -85,9 +85,9 @@ async def _fetched(wanted: Wanted, target: Path, token: str | None) -> dict[str,
     if wanted.kind == "huggingface":
         url = f"{endpoint()}/{wanted.location}/resolve/{wanted.revision}/{wanted.file}"
         await download(url, partial, token)
-        if wanted.sha256 is None or (found := await sha256_of(partial)) != wanted.sha256:
+        if (found := await sha256_of(partial)) != wanted.sha256:
             partial.unlink()
-            raise another_file(url, found if wanted.sha256 else "of nobody knows what", wanted.sha256 or "any")
+            raise another_file(url, found, wanted.sha256 or "that is named: none is")
     else:
         here = package_file(wanted) if wanted.kind == "package" else Path(wanted.location)
         await check_digest(here, wanted.sha256)
