@@ -43,6 +43,9 @@ class EngineSpecification(Strict, frozen=True):
     drains_on_sigterm: bool
     start_seconds: Seconds
     drain_seconds: Seconds
+    # In a container both are known to others before it starts; None: a free port, and a key made for it.
+    port: Port | None = None
+    key_file: str | None = None
     # A variable that the engine reads its key from; None: it reads a file, or knows none.
     key_environment: str | None = None
 
