@@ -50,6 +50,7 @@ class StorageClasses:
 
     weights: str | None = None
     audit: str | None = None
+    limits: str | None = None
 
 
 class FrontDoor(Protocol):
@@ -86,6 +87,8 @@ class ClusterHandle:
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
     autoscaler: str
     prometheus: bool
+    # Whether the API of custom metrics has what the gateways say of themselves.
+    metrics_adapter: bool = False
     # Where Prometheus and KEDA run: they may reach what serves metrics, and nothing else.
     scrapers: tuple[Source, ...] = ()
     scalers: tuple[Source, ...] = ()
@@ -93,4 +96,4 @@ class ClusterHandle:
 
     def child(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         """For a component: what it makes is made by this cluster's provider."""
-        return pulumi.ResourceOptions(parent=parent, providers=[self.provider], provider=self.provider)
+        return pulumi.ResourceOptions(parent=parent, provider=self.provider)

@@ -13,16 +13,19 @@ ZONE = "topology.kubernetes.io/zone"
 HOST = "kubernetes.io/hostname"
 
 
-def spread(selector: Mapping[str, str], zones: Sequence[str]) -> list[kubernetes.core.v1.TopologySpreadConstraintArgs]:
+def spread(
+    selector: Mapping[str, str], zones: Sequence[str], revision: str = "pod-template-hash"
+) -> list[kubernetes.core.v1.TopologySpreadConstraintArgs]:
     """Evenly over zones, then hosts. Zones are a must where the plan names several: a wish would let all pods of a
-    scheduler's bad day be in one. Each revision is spread for itself, so that a rollout ends spread as well."""
+    scheduler's bad day be in one. Each revision, by the label that its controller gives it, is spread for itself, so
+    that a rollout ends spread as well."""
     return [
         core.TopologySpreadConstraintArgs(
             max_skew=1,
             topology_key=key,
             when_unsatisfiable="DoNotSchedule" if key == ZONE and len(zones) > 1 else "ScheduleAnyway",
             label_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=dict(selector)),
-            match_label_keys=["pod-template-hash"],
+            match_label_keys=[revision],
             # A zone whose nodes are all gone must not keep its pods from the others.
             node_taints_policy="Honor",
         )

@@ -12,7 +12,8 @@ PART_OF = "slipway"
 # Label of pods that fetch weights, `true`: only these reach a model source.
 FETCHES_WEIGHTS = "slipway/fetches-weights"
 
-# The gateway's listeners. Other pods reach the first two.
+# The gateway's listeners. Other pods reach the first two: the public one by the service's port, the other as it is.
+SERVICE_PORT = 80
 PUBLIC_PORT = 8080
 OPERATIONS_PORT = 9090
 ADMIN_PORT = 9091

@@ -9,6 +9,7 @@ from typing import Any
 from infra.config import ModelSettings, StackConfig
 from infra.engines import ENGINES
 from infra.explain import dotted
+from infra.gateway.config import rendered
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.capabilities import model_warnings, placement_problems
 from infra.plan.drain import drain_plan
@@ -131,6 +132,7 @@ class Planner:
             gateways=self._layout.gateways.get(name, 1),
             gateway=content,
             drain=drain,
+            images=rendered(self._config.gateway.images),
         )
 
     def _where(self, name: str) -> Mapping[EngineAddress, str]:

@@ -100,6 +100,7 @@ class Aws:
             cloud="aws",
             region=settings.region,
             gpus=MOST_GPUS,
+            counts_together=True,
         )
 
     def starting_place(self, settings: AwsSettings, accelerator: Accelerator | None) -> StartingPlace:

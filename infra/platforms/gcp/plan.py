@@ -107,6 +107,7 @@ class Gcp:
             cloud="gcp",
             region=settings.region,
             gpus=MOST_GPUS,
+            counts_together=True,
         )
 
     def starting_place(self, settings: GcpSettings, accelerator: Accelerator | None) -> StartingPlace:

@@ -10,11 +10,13 @@ from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ACCELERATORS
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
-from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
 from infra.plan.engine_pod import rollout_problems
+from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
+from infra.plan.pod_files import file_problems
 from infra.plan.scaling import scaling_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan, serving_summary
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ModelPlan, SitePlan
@@ -29,17 +31,6 @@ INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrontDoorPlan:
-    """How requests come in. `kind` is the object that is made for it, `class_name` whose it is."""
-
-    kind: str
-    class_name: str
-    host: str
-    tls_issuer: str | None
-    tls_secret: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class KubernetesSitePlan(ServingSite):
     """`nodes` are by the `pool` of an engine. `autoscaler` says what changes the number of replicas."""
 
@@ -49,8 +40,14 @@ class KubernetesSitePlan(ServingSite):
     front_door: FrontDoorPlan | None
     weights_storage_class: str | None
     audit_storage_class: str | None
+    limits_storage_class: str | None
     autoscaler: str
     prometheus: bool
+    metrics_adapter: bool
+    prometheus_namespace: str
+    keda_namespace: str
+    dns_addresses: tuple[str, ...]
+    api_server_addresses: tuple[str, ...]
 
 
 class Kubernetes:
@@ -58,12 +55,14 @@ class Kubernetes:
 
     settings = KubernetesSettings
     is_this_machine = False
-    component = None
+    component = "infra.platforms.kubernetes.component:KubernetesSite"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
         ranges = (Range(field="network_cidr", cidr=settings.network_cidr),) if settings.network_cidr else ()
-        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, ranges=ranges)
+        return Abilities(
+            zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, ranges=ranges, counts_together=True
+        )
 
     def starting_place(self, settings: KubernetesSettings, accelerator: Accelerator | None) -> StartingPlace:
         del accelerator
@@ -100,6 +99,7 @@ class Kubernetes:
                     remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
                 )
         yield from drain_problems(_drain(request))
+        yield from file_problems(request)
         yield from _engine_problems(request, where, settings)
         wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
         if settings.gpu.products:
@@ -129,9 +129,9 @@ class Kubernetes:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: KubernetesSettings = request.settings
-        facts = _facts(settings)
-        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones), facts)
-        door = _front_door(settings.front_door) if settings.front_door else None
+        keys, facts = settings.client_keys_from.source, _facts(settings)
+        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones), keys, facts)
+        door = _front_door(settings.front_door, request, serving.drain) if settings.front_door else None
         host = f"https://{door.host}" if door else f"http://gateway.{settings.namespace}.svc"
         engines = {engine.pool: engine.accelerator for engine in serving.engines.values()}
         details = KubernetesSitePlan(
@@ -145,8 +145,14 @@ class Kubernetes:
             front_door=door,
             weights_storage_class=settings.storage.weights,
             audit_storage_class=settings.storage.audit,
+            limits_storage_class=settings.storage.limits,
             autoscaler="keda" if settings.keda else "horizontal_pod_autoscaler",
             prometheus=settings.prometheus,
+            metrics_adapter=settings.metrics_adapter,
+            prometheus_namespace=settings.prometheus_namespace,
+            keda_namespace=settings.keda_namespace,
+            dns_addresses=tuple(settings.addresses.dns),
+            api_server_addresses=tuple(settings.addresses.api_server),
         )
         return SitePlan(
             platform="kubernetes",
@@ -161,6 +167,7 @@ class Kubernetes:
                 "nodes": ", ".join(details.nodes),
                 "drain": drain_text(serving.drain),
                 "scaled by": details.autoscaler.replace("_", " "),
+                **serving_summary(serving),
             },
             security={"front door": _certificate(door) if door else "none: reached from inside the cluster only"},
             details=details,
@@ -190,13 +197,17 @@ def _front_door_problems(where: str, door: FrontDoorSettings) -> Iterator[Proble
             )
 
 
-def _front_door(door: FrontDoorSettings) -> FrontDoorPlan:
+def _front_door(door: FrontDoorSettings, request: SiteRequest, ladder: DrainLadder) -> FrontDoorPlan:
     return FrontDoorPlan(
         kind="Gateway" if door.gateway_class else "Ingress",
         class_name=door.gateway_class or door.ingress_class or "",
         host=door.domain,
         tls_issuer=door.tls_issuer,
         tls_secret=door.tls_secret or "gateway-tls",
+        namespace=door.namespace,
+        dns_record=door.dns_record,
+        idle_seconds=ladder.load_balancer_idle_seconds,
+        body_bytes=request.gateway["limits"]["body_bytes"],
     )
 
 
