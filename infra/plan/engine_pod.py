@@ -77,7 +77,7 @@ def engine_pod(model: str, plan: ModelPlan, replicas: Replicas, drain: DrainPlan
             model,
             container,
             drain,
-            weights_path=weights.path,
+            weights=weights,
             processors=processors,
             start_seconds=container.probes.startup.period_seconds * (container.probes.startup.failures or 1),
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from infra.plan.in_cluster import ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER
 from infra.plan.types import ContainerSpec, DrainPlan
+from infra.plan.weights_volume import WeightsVolume
 
 # As every image of `serving_image` has them.
 PYTHON = "/opt/slipway/bin/python"
@@ -33,7 +34,13 @@ def key_files(container: ContainerSpec) -> dict[str, str]:
 
 
 def engine_specification(
-    model: str, container: ContainerSpec, drain: DrainPlan, *, weights_path: str, processors: int, start_seconds: int
+    model: str,
+    container: ContainerSpec,
+    drain: DrainPlan,
+    *,
+    weights: WeightsVolume,
+    processors: int,
+    start_seconds: int,
 ) -> Mapping[str, Any]:
     """The content of the launcher's file. What the environment holds is the pod's."""
     return {
@@ -44,10 +51,10 @@ def engine_specification(
                 "command": list(container.command),
                 "arguments": [word.replace("{threads}", str(processors)) for word in container.arguments],
                 "environment": {},
-                # Fetched and checked before; whether all of it is there is looked at again.
+                # Fetched and checked before, or in an image that was made so: whether it is there is looked at again.
                 "weights": {
-                    "kind": "fetched",
-                    "location": weights_path,
+                    "kind": "fetched" if weights.fetches else "mounted",
+                    "location": weights.path,
                     "file": None,
                     "revision": None,
                     "sha256": None,

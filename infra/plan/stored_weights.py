@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from infra.catalog.models import Model, find_model
-from infra.sizing.precision import Precision, find_precision
+from infra.sizing.precision import KV_BYTES, Precision, find_precision
 from infra.sizing.types import GIB, LLAMA_CPP
 from infra.sizing.weights import dense_bytes, expert_bytes
 
@@ -45,3 +45,13 @@ def known_name(source: Any) -> str:
     # The type stands behind a dot in some files' names, as in `SmolLM2-135M-Instruct.Q4_1.gguf`.
     own = PurePath(getattr(source, "file", None) or getattr(source, "path", "")).name.removesuffix(".gguf")
     return getattr(source, "repo", None) or _DOTTED_TYPE.sub("-", own)
+
+
+def host_kv_cache_gib(source: Any, tokens: int) -> float | None:
+    """Keys and values of so many tokens in 16 bits, which an engine on processors takes at its start; None where nobody
+    knows the model."""
+    model = find_model(known_name(source))
+    if model is None:
+        return None
+    of_a_token = 2 * model.layers * model.kv_heads * model.head_dim * KV_BYTES["fp16"]
+    return round(of_a_token * tokens / GIB, 2)

@@ -13,6 +13,7 @@ import pytest
 
 from serving.launcher import back_off, engine
 from serving.launcher.engine import Engine, series, threads_to_use
+from serving.launcher.process_log import FileLog
 from serving.launcher.specification import EngineSpecification, Weights
 from tests.serving.package import PACKAGE
 from tests.serving.running import chat, launchers, toy, toy_path
@@ -39,7 +40,7 @@ def one(folder: Path, command: str = "llama-server", **environment: str) -> Engi
         start_seconds=10,
         drain_seconds=20,
     )
-    return Engine("chat", spec, folder, folder)
+    return Engine("chat", spec, folder, folder, lambda source: FileLog(folder / f"{source}.log"))
 
 
 async def asked(engine: Engine, tokens: int) -> str:

@@ -1,4 +1,7 @@
-"""`python -m serving.launcher SPECIFICATION`: runs it until SIGTERM, restarts what crashes; SIGHUP reloads."""
+"""`python -m serving.launcher SPECIFICATION`: runs it until SIGTERM, restarts what crashes; SIGHUP reloads.
+
+`python -m serving.launcher fetch …` brings weights to a place and ends.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +10,55 @@ import asyncio
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
+from serving.launcher import fetching
+from serving.launcher.first_process import run_below
 from serving.launcher.generation import Generation
+from serving.launcher.process_log import FileLog, JsonFormatter, JsonLog, Logs
 from serving.launcher.refusal import Refusal, unusable
+
+# Nobody sends a signal when a mounted file changes.
+WATCH_SECONDS = 5.0
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["fetch"]:
+        return fetching.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m serving.launcher", description=__doc__)
     parser.add_argument(
         "specification", type=Path, help="the file that says what to run; its folder gets logs and status"
     )
     parser.add_argument("--take-over", type=Path, metavar="SOCKET", help="control socket of the generation before")
+    parser.add_argument(
+        "--container",
+        type=Path,
+        metavar="FOLDER",
+        help="be the first process of a container: FOLDER gets the status, every log is JSON lines on standard output",
+    )
     options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    specification: Path = options.specification.resolve()
-    before: Path | None = options.take_over
+    # Not resolved: Kubernetes replaces a mounted file by pointing a link on its way elsewhere.
+    run = partial(_run, options.specification.absolute(), options.take_over, options.container)
+    return run_below(run) if options.container else run()
+
+
+def _run(specification: Path, before: Path | None, container: Path | None) -> int:
+    handler = logging.StreamHandler(sys.stdout if container else sys.stderr)
+    handler.setFormatter(JsonFormatter() if container else logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    folder = container.resolve() if container else specification.parent
+    logs: Logs = JsonLog if container else (lambda source: FileLog(folder / f"{source}.log"))
     # Unix socket paths are limited to about 100 bytes: from its own folder every one of them is short.
-    take_over = Path(os.path.relpath(before.resolve(), specification.parent)) if before else None
+    take_over = Path(os.path.relpath(before.resolve(), folder)) if before else None
     os.umask(0o077)
     try:
-        os.chdir(specification.parent)
-        generation = Generation(specification, take_over)
+        if container:
+            folder.mkdir(parents=True, exist_ok=True)
+        os.chdir(folder)
+        generation = Generation(specification, folder, take_over, logs, WATCH_SECONDS if container else None)
     except (Refusal, OSError) as problem:  # without its folder it cannot leave word of why
-        logging.error("%s", problem if isinstance(problem, Refusal) else unusable(specification.parent, problem))
+        logging.error("%s", problem if isinstance(problem, Refusal) else unusable(folder, problem))
         return 1
     return asyncio.run(generation.run())
 

@@ -1,4 +1,4 @@
-"""One child process: started with its output in a log file, ended by signal, never left behind."""
+"""One child process: started with its output in its log, ended by signal, never left behind."""
 
 from __future__ import annotations
 
@@ -7,28 +7,26 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-MOST_LOG_BYTES = 16 * 1024 * 1024
+from serving.launcher.process_log import ProcessLog
+
 KILL_SECONDS = 10
 
 
 class Child:
     """A running process. Owns its life and its log; does not decide whether it is started again."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log: ProcessLog) -> None:
         self._process = process
         self.log = log
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], *, environment: Mapping[str, str], log: Path, inherit: Sequence[int] = ()
+        cls, command: Sequence[str], *, environment: Mapping[str, str], log: ProcessLog, inherit: Sequence[int] = ()
     ) -> Child:
         """Starts `command`; it gets the file descriptors in `inherit`, an empty input, and `log` for its output."""
-        if log.exists() and log.stat().st_size > MOST_LOG_BYTES:
-            log.replace(log.with_suffix(".log.1"))
         # Opening for appending is one system call on a local file.
-        with log.open("ab") as output:
+        with log.open() as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "serving.launcher.lifeline", str(os.getpid()), *command),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -63,10 +61,3 @@ class Child:
         except TimeoutError:
             self.signal(signal.SIGKILL)
             await self.wait()
-
-    def last_words(self, lines: int = 12) -> str:
-        """The end of its log, for an error message."""
-        with self.log.open("rb") as stream:
-            stream.seek(max(0, self.log.stat().st_size - 8192))
-            text = stream.read().decode("utf-8", "replace")
-        return "\n".join(text.splitlines()[-lines:])

@@ -18,6 +18,7 @@ import psutil
 
 from serving.launcher.back_off import BackOff
 from serving.launcher.child import KILL_SECONDS, Child
+from serving.launcher.process_log import Logs
 from serving.launcher.refusal import Refusal
 from serving.launcher.specification import EngineSpecification
 
@@ -31,11 +32,12 @@ STAND_INS = {"llama-server": ("serving.launcher.llama_server", "xllamacpp")}
 class Engine:
     """Owns one engine process and its successors after a crash. `url` and `key_file` stay the same through them."""
 
-    def __init__(self, name: str, spec: EngineSpecification, weights: Path, folder: Path) -> None:
-        self.name, self._spec, self._weights, self._folder = name, spec, weights, folder
-        self.key_file = folder / f"engine-{name}.key"
+    def __init__(self, name: str, spec: EngineSpecification, weights: Path, folder: Path, logs: Logs) -> None:
+        self.name, self._spec, self._weights = name, spec, weights
+        self.key_file = Path(spec.key_file) if spec.key_file else folder / f"engine-{name}.key"
+        self._log = logs(f"engine-{name}")
         self.restarts = 0
-        self._key = secrets.token_urlsafe(32)
+        self._key = ""
         self._port = 0
         self._child: Child | None = None
         self._stopping = False
@@ -45,14 +47,18 @@ class Engine:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def readiness_url(self) -> str:
+        """Answers 200 when it is ready."""
+        return self.url + self._spec.readiness_path
+
+    @property
     def pid(self) -> int | None:
         return self._child.pid if self._child and self._child.running else None
 
     async def start(self) -> None:
         """Starts it and returns when it is ready. Raises Refusal when it ends or is not ready in time."""
-        self.key_file.touch(mode=0o600)
-        self.key_file.write_text(self._key + "\n", encoding="ascii")
-        self._port = free_port()
+        self._key = self._own_key() if self._spec.key_file is None else read_key(self.key_file)
+        self._port = self._spec.port or free_port()
         await self._launch()
         await self._wait_until_ready()
 
@@ -88,8 +94,17 @@ class Engine:
         values = {"{weights}": str(self._weights), "{port}": str(self._port), "{key_file}": str(self.key_file)}
         values["{threads}"] = str(threads_to_use())
         command = [*executable(self._spec.command), *(values.get(a, a) for a in self._spec.arguments)]
-        log = self._folder / f"engine-{self.name}.log"
-        self._child = await Child.start(command, environment=self._spec.environment, log=log)
+        environment = dict(self._spec.environment)
+        if self._spec.key_environment:
+            # In its environment alone: neither in a file of the deployment nor in the list of processes.
+            environment[self._spec.key_environment] = self._key
+        self._child = await Child.start(command, environment=environment, log=self._log)
+
+    def _own_key(self) -> str:
+        key = secrets.token_urlsafe(32)
+        self.key_file.touch(mode=0o600)
+        self.key_file.write_text(key + "\n", encoding="ascii")
+        return key
 
     async def _wait_until_ready(self) -> None:
         assert self._child is not None
@@ -98,9 +113,9 @@ class Engine:
             if not self._child.running:
                 raise Refusal(
                     where=f"engine of model `{self.name}`",
-                    found=f"it ended while starting (code {await self._child.wait()}):\n{self._child.last_words()}",
+                    found=f"it ended while starting (code {await self._child.wait()}):\n{self._log.last_words()}",
                     allowed="an engine that starts",
-                    remedy=f"read {self._child.log}; a model too large for this machine ends like this too",
+                    remedy=f"read {self._log.place}; a model too large for this machine ends like this too",
                 )
             answer = await self._get(self._spec.readiness_path, ANSWER_SECONDS)
             if answer is not None and answer[0] == 200:
@@ -110,7 +125,7 @@ class Engine:
             where=f"engine of model `{self.name}`",
             found=f"not ready after {self._spec.start_seconds} s",
             allowed="ready within that time",
-            remedy=f"read {self._child.log}",
+            remedy=f"read {self._log.place}",
         )
 
     async def _wait_until_idle(self, seconds: float) -> None:
@@ -163,6 +178,24 @@ def threads_to_use() -> int:
     1.1 to 5.6 s with two threads and 1.6 to 2.7 s with one, a single stream 0.3 to 2.1 s and 0.3 to 0.4 s (2026-11)."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(usable, psutil.cpu_count(logical=False) or usable) - 1)
+
+
+def read_key(path: Path) -> str:
+    """The engine's key in a file that was put there for both. Raises Refusal that does not show it."""
+    try:
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        key, found = "", f"{type(error).__name__} while reading it"
+    else:
+        found = "no single word of printable ASCII"
+    if not key or not key.isprintable() or " " in key:
+        raise Refusal(
+            where=f"engine key in {path}",
+            found=found,
+            allowed="one key",
+            remedy="mount the secret with the engine's key there",
+        )
+    return key
 
 
 def free_port() -> int:

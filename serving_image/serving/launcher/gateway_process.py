@@ -18,6 +18,7 @@ from typing import Any
 from serving.launcher.back_off import BackOff
 from serving.launcher.child import Child
 from serving.launcher.engine import Engine
+from serving.launcher.process_log import Logs
 from serving.launcher.refusal import Refusal
 from serving.launcher.specification import GatewaySpecification
 
@@ -37,8 +38,10 @@ LISTENER_OPTIONS = ("--listen-fd", "--operations-fd", "--admin-fd")
 class GatewayProcess:
     """Owns the gateway process and its successors after a crash; the sockets outlive them."""
 
-    def __init__(self, spec: GatewaySpecification, listeners: tuple[socket.socket, ...], folder: Path) -> None:
-        self._spec, self._listeners, self._folder = spec, listeners, folder
+    def __init__(
+        self, spec: GatewaySpecification, listeners: tuple[socket.socket, ...], folder: Path, logs: Logs
+    ) -> None:
+        self._spec, self._listeners, self._log = spec, listeners, logs("gateway")
         self._config = folder / "gateway.json"
         self._child: Child | None = None
         self._notices: asyncio.StreamReader | None = None
@@ -122,9 +125,8 @@ class GatewayProcess:
             *(*listening, "--notify-fd", str(write)),
             *("--accept-seconds", str(ACCEPT_SECONDS), "--drain-seconds", str(self._spec.drain_seconds)),
         ]
-        log = self._folder / "gateway.log"
         try:
-            self._child = await Child.start(command, environment={}, log=log, inherit=(*descriptors, write))
+            self._child = await Child.start(command, environment={}, log=self._log, inherit=(*descriptors, write))
         finally:
             os.close(write)
         self._notices = asyncio.StreamReader()
@@ -136,7 +138,7 @@ class GatewayProcess:
         if notice != "ready":
             self._child.signal(signal.SIGKILL)
             await self._child.wait()
-            raise self._refusal(notice or self._child.last_words())
+            raise self._refusal(notice or self._log.last_words())
 
     async def _notice(self, seconds: float) -> str:
         """Its next notice; empty when it ended or said nothing in time."""
@@ -151,7 +153,7 @@ class GatewayProcess:
             where="gateway",
             found=found,
             allowed="a gateway that accepts its configuration",
-            remedy=f"read {self._folder / 'gateway.log'}",
+            remedy=f"read {self._log.place}",
         )
 
 

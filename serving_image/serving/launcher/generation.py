@@ -7,16 +7,20 @@ takes the sockets over when it serves: the same rule as for pods, so that a lapt
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
 import signal
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from serving.launcher.engine import Engine
+from serving.launcher.fetched import look_at_fetched, look_at_mounted
 from serving.launcher.gateway_process import GatewayProcess
+from serving.launcher.process_log import Logs
 from serving.launcher.refusal import Refusal, unusable
 from serving.launcher.sockets import Address, Predecessor, bind, offer
 from serving.launcher.specification import (
@@ -29,16 +33,25 @@ from serving.launcher.status import Status
 from serving.launcher.weights import check_digest, fetch, package_file, read_token
 
 LOG = logging.getLogger("slipway.launcher")
+# Where one who listens on every address is asked.
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound here
 # With a gateway in front, an engine is idle once the gateway has ended; this is for its last bookkeeping.
 IDLE_SECONDS_BEHIND_GATEWAY = 2.0
 
 
 class Generation:
-    """Runs one specification until it is told to end. Its folder is the current directory."""
+    """Runs one specification until it is told to end. Its folder, for status and sockets, is the current directory."""
 
-    def __init__(self, specification: Path, predecessor: Path | None) -> None:
+    def __init__(
+        self,
+        specification: Path,
+        folder: Path,
+        predecessor: Path | None,
+        logs: Logs,
+        watch_seconds: float | None = None,
+    ) -> None:
         self._path, self._predecessor_control = specification, predecessor
-        self._folder = specification.parent
+        self._folder, self._logs, self._watch_seconds = folder, logs, watch_seconds
         self._status = Status(self._folder)
         self._ending = asyncio.Event()
         self._engines: dict[str, Engine] = {}
@@ -94,12 +107,12 @@ class Generation:
             self._status.write("starting", step="checking weights")
             found = await asyncio.gather(*(self._weights(spec, engine) for engine in spec.engines.values()))
             for (name, engine), weights in zip(spec.engines.items(), found, strict=True):
-                self._engines[name] = Engine(name, engine, weights, self._folder)
+                self._engines[name] = Engine(name, engine, weights, self._folder, self._logs)
             self._status.write("starting", step="loading models")
             await asyncio.gather(*(engine.start() for engine in self._engines.values()))
             if spec.gateway is not None:
                 self._status.write("starting", step="starting the gateway")
-                self._gateway = GatewayProcess(spec.gateway, tuple(self._listeners.values()), self._folder)
+                self._gateway = GatewayProcess(spec.gateway, tuple(self._listeners.values()), self._folder, self._logs)
                 await self._gateway.start(self._engines)
             self._control = await offer(self._listeners, self._ending.set)
         except BaseException:
@@ -111,8 +124,10 @@ class Generation:
         self._tasks += [asyncio.create_task(process.watch()) for process in watched]
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.append(loop.create_task(self._reload())))
+        if self._watch_seconds is not None:
+            self._tasks.append(loop.create_task(self._watch_specification(self._watch_seconds)))
         # Last: whoever reads this may reload or follow it at once.
-        self._status.write("ready", digest=self._digest)
+        self._status.write("ready", digest=self._digest, answers=self._answers())
         if predecessor:
             predecessor.retire()
         return spec
@@ -127,8 +142,31 @@ class Generation:
             case "huggingface":
                 token = read_token(Path(spec.huggingface_token_file)) if spec.huggingface_token_file else None
                 return await fetch(weights, Path(spec.cache_directory), token)
+            case "fetched":
+                return look_at_fetched(Path(weights.location))
+            case "mounted":
+                return look_at_mounted(Path(weights.location))
         await check_digest(path, weights.sha256)
         return path
+
+    def _answers(self) -> list[str]:
+        """Where everything that runs here says whether it is ready."""
+        addresses = [engine.readiness_url for engine in self._engines.values()]
+        if self._spec is not None and (gateway := self._spec.gateway) is not None:
+            host = LOOPBACK.get(gateway.operations_address, gateway.operations_address)
+            addresses.append(f"http://{f'[{host}]' if ':' in host else host}:{gateway.operations_port}/ready")
+        return addresses
+
+    async def _watch_specification(self, seconds: float) -> None:
+        """Reloads when the file has changed; once for each content, whether it was taken over or refused."""
+        tried = self._digest
+        while True:
+            await asyncio.sleep(seconds)
+            with suppress(OSError):  # it is being replaced
+                digest = hashlib.sha256(self._path.read_bytes()).hexdigest()
+                if digest not in (tried, self._digest):
+                    tried = digest
+                    await self._reload()
 
     async def _reload(self) -> None:
         """Takes a changed gateway configuration over; anything else that changed is refused."""
@@ -137,7 +175,7 @@ class Generation:
             if problem:
                 LOG.error("%s", problem)
             if not self._ending.is_set():
-                self._status.write("ready", digest=self._digest, problem=problem)
+                self._status.write("ready", digest=self._digest, problem=problem, answers=self._answers())
 
     async def _reload_gateway(self) -> Refusal | None:
         try:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -43,20 +44,37 @@ class Status:
             remedy="end the other one, or give this one a folder of its own",
         )
 
-    def write(self, state: State, *, digest: str = "", step: str = "", problem: Refusal | None = None) -> None:
-        """Replaces the file at once. `digest` is that of the specification in force; `step` is for who waits."""
+    def write(
+        self,
+        state: State,
+        *,
+        digest: str = "",
+        step: str = "",
+        problem: Refusal | None = None,
+        answers: Sequence[str] = (),
+    ) -> None:
+        """Replaces the file at once. `digest` is that of the specification in force; `step` is for who waits.
+        `answers` are the addresses that answer 200 while all is well."""
         try:
-            self._replace(state, digest, step, problem)
+            self._replace(state, digest, step, problem, answers)
         except OSError as error:  # a full disk must not end what serves, or cut what drains
             LOG.error("cannot write %s: %s", self._path, error)
 
-    def _replace(self, state: State, digest: str = "", step: str = "", problem: Refusal | None = None) -> None:
+    def _replace(
+        self,
+        state: State,
+        digest: str = "",
+        step: str = "",
+        problem: Refusal | None = None,
+        answers: Sequence[str] = (),
+    ) -> None:
         content = {
             "state": state,
             "pid": os.getpid(),
             "specification_sha256": digest,
             "step": step,
             "problem": problem.as_data() if problem else None,
+            "answers": list(answers),
             "at": time.time(),
         }
         partial = self._path.with_suffix(".partial")

@@ -1,0 +1,1 @@
+"""Images: built here without a registry, and their bases pinned."""
