@@ -5,9 +5,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra.components.autoscaling import Autoscaling
 from infra.components.client_keys import ClientKey
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.gateway import Gateway
+from infra.components.gateway_files import GATEWAY_SECRETS
 from infra.components.isolation import Isolation
 from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
@@ -15,6 +17,7 @@ from infra.components.shared_limits import SharedLimits
 from infra.plan.in_cluster import (
     ENGINE_KEY_ENTRY,
     ENGINE_KEY_SECRET,
+    GATEWAY,
     MODEL_SOURCE_ENTRY,
     MODEL_SOURCE_SECRET,
     PART_OF,
@@ -67,14 +70,25 @@ class ServingStack(pulumi.ComponentResource):
         cluster: ClusterHandle,
         inside: pulumi.ResourceOptions,
     ) -> None:
-        """One model: its weights, then the engines that read them."""
+        """One model: its weights, then the engines that read them, then what changes their number."""
         # The launcher, which fetches weights, is in the gateways' image too.
         image = plan.gateway_pods.image or ""
         after: list[pulumi.Resource] = []
         if engine.weights_volume.claim:
             after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=inside))
         filled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=after))
-        ModelServer(name, engine, cluster, key=key, image=image, opts=filled)
+        server = ModelServer(name, engine, cluster, key=key, image=image, opts=filled)
+        if engine.scaling:
+            scaled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[server]))
+            Autoscaling(
+                f"{name}-scaling",
+                engine,
+                engine.scaling,
+                cluster,
+                service=GATEWAY,
+                secret=GATEWAY_SECRETS,
+                opts=scaled,
+            )
 
     def _made(self, name: str, client: str) -> pulumi.Output[str]:
         """A key that the stack makes once, for who is a client inside."""
