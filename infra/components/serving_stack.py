@@ -5,16 +5,20 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra.components.autoscaling import Autoscaling
 from infra.components.client_keys import ClientKey
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.gateway import Gateway
+from infra.components.gateway_files import GATEWAY_SECRETS
 from infra.components.isolation import Isolation
 from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
+from infra.components.observability import Observability
 from infra.components.shared_limits import SharedLimits
 from infra.plan.in_cluster import (
     ENGINE_KEY_ENTRY,
     ENGINE_KEY_SECRET,
+    GATEWAY,
     MODEL_SOURCE_ENTRY,
     MODEL_SOURCE_SECRET,
     PART_OF,
@@ -55,6 +59,12 @@ class ServingStack(pulumi.ComponentResource):
         for engine in plan.engines.values():
             self._engine(f"{name}-{engine.name}", engine, engine_key, plan, cluster, inside)
         gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, inside)
+        for engine in plan.engines.values():
+            if engine.scaling:
+                made = f"{name}-{engine.name}-scaling"
+                Autoscaling(made, engine, engine.scaling, cluster, service=GATEWAY, secret=GATEWAY_SECRETS, opts=inside)
+        if plan.monitoring:
+            Observability(f"{name}-observability", plan.monitoring, cluster, inside)
         self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))
         self.register_outputs({"endpoint": self.endpoint})
 
