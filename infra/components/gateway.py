@@ -10,6 +10,7 @@ from infra.components.gateway_files import Mounted, gateway_files
 from infra.components.labels import labels, selector
 from infra.components.placement import spread, tolerations
 from infra.components.pod_security import container_security, pod_security
+from infra.plan.engine_process import PYTHON
 from infra.plan.gateway_pods import CLIENT_KEYS_FOLDER, CONFIG_FILE, CONFIG_FOLDER, GatewayPods
 from infra.plan.in_cluster import (
     ADMIN_PORT,
@@ -140,7 +141,7 @@ def _container(pods: GatewayPods, mounted: list[Mounted]) -> kubernetes.core.v1.
         name=GATEWAY,
         image=pods.image,
         image_pull_policy="IfNotPresent",
-        command=["python", "-m", "serving.gateway"],
+        command=[PYTHON, "-m", "serving.gateway"],
         args=[
             *("--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}", "--client-keys", CLIENT_KEYS_FOLDER),
             *("--listen", f"{every}:{PUBLIC_PORT}", "--operations", f"{every}:{OPERATIONS_PORT}"),

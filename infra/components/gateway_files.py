@@ -154,13 +154,14 @@ def _state(name: str, pods: GatewayPods, cluster: ClusterHandle, opts: pulumi.Re
         return Mounted(volume=_empty("state", audit.size if audit else "64Mi"), path=STATE_FOLDER, read_only=False)
     core.PersistentVolumeClaim(
         f"{name}-audit",
-        metadata=_named(audit.volume, cluster),
+        # A class may wait for the first pod, which waits for this.
+        metadata=_named(audit.volume, cluster, {"pulumi.com/skipAwait": "true"}),
         spec=core.PersistentVolumeClaimSpecArgs(
             access_modes=["ReadWriteMany"],
             storage_class_name=cluster.storage.audit,
             resources=core.VolumeResourceRequirementsArgs(requests={"storage": audit.size}),
         ),
-        # Who asked what of which model is not to go with what served it. A class may wait for the first pod.
+        # Who asked what of which model is not to go with what served it.
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(retain_on_delete=True)),
     )
     claim = core.PersistentVolumeClaimVolumeSourceArgs(claim_name=audit.volume)

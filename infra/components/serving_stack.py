@@ -77,14 +77,25 @@ class ServingStack(pulumi.ComponentResource):
         cluster: ClusterHandle,
         inside: pulumi.ResourceOptions,
     ) -> None:
-        """One model: its weights, then the engines that read them."""
+        """One model: its weights, then the engines that read them, then what changes their number."""
         # The launcher, which fetches weights, is in the gateways' image too.
         image = plan.gateway_pods.image or ""
         after: list[pulumi.Resource] = []
         if engine.weights_volume.claim:
             after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=inside))
         filled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=after))
-        ModelServer(name, engine, cluster, key=key, image=image, opts=filled)
+        server = ModelServer(name, engine, cluster, key=key, image=image, opts=filled)
+        if engine.scaling:
+            scaled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[server]))
+            Autoscaling(
+                f"{name}-scaling",
+                engine,
+                engine.scaling,
+                cluster,
+                service=GATEWAY,
+                secret=GATEWAY_SECRETS,
+                opts=scaled,
+            )
 
     def _made(self, name: str, client: str) -> pulumi.Output[str]:
         """A key that the stack makes once, for who is a client inside."""

@@ -19,13 +19,6 @@ def file_problems(request: SiteRequest) -> Iterator[Problem]:
             allowed="secrets by name there: a pod has no files but what the stack mounts",
             remedy="write `{secret: NAME}`, or take this out",
         )
-    if "tls" in request.gateway:
-        yield Problem(
-            where=f"{DEPLOYMENT_KEY}.gateway.tls",
-            found=f"TLS at the gateway, and site `{request.site}`, where the front door ends it",
-            allowed="`gateway.tls` on machines whose gateways clients reach themselves",
-            remedy="remove it: the site's `front_door` has the certificate",
-        )
 
 
 def _paths(value: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -34,6 +27,7 @@ def _paths(value: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             here = (*place, str(key))  # pyright: ignore[reportUnknownArgumentType]
             if isinstance(inner, str) and here[-1].endswith(("file", "folder")) and inner.startswith("/"):
                 yield here, inner
+            # In a cluster the front door ends TLS.
             elif here != ("tls",):
                 yield from _paths(inner, here)
     elif isinstance(value, list):

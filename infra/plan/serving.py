@@ -146,7 +146,8 @@ def serving_plan(
     """What a site's cluster runs."""
     ladder = drain_ladder(drain)
     pods = gateway_pods(request, ladder, keys)
-    gateway = request.gateway
+    # The front door ends TLS, with a certificate of its own.
+    gateway = {name: value for name, value in request.gateway.items() if name != "tls"}
     counts_here = request.gateways > 1 and "limits_store" not in gateway
     if counts_here:
         gateway = {**gateway, "limits_store": own_limits_store(pods.replicas.max)}
