@@ -59,10 +59,6 @@ class ServingStack(pulumi.ComponentResource):
         for engine in plan.engines.values():
             self._engine(f"{name}-{engine.name}", engine, engine_key, plan, cluster, inside)
         gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, inside)
-        for engine in plan.engines.values():
-            if engine.scaling:
-                made = f"{name}-{engine.name}-scaling"
-                Autoscaling(made, engine, engine.scaling, cluster, service=GATEWAY, secret=GATEWAY_SECRETS, opts=inside)
         if plan.monitoring:
             Observability(f"{name}-observability", plan.monitoring, cluster, inside)
         self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))
