@@ -38,13 +38,14 @@ class Autoscaling(pulumi.ComponentResource):
         super().__init__("slipway:serving:Autoscaling", name, None, opts)
         self._engine, self._plan, self._cluster, self._child = engine, plan, cluster, cluster.child(self)
         make = {"keda": self._by_requests, "horizontal_pod_autoscaler": self._by_load}[plan.kind]
-        self.scaled: pulumi.Output[str] = make(name, service, secret)
+        scaled = make(name, service, secret)
+        self.scaled: pulumi.Output[str] = scaled.id
         self.register_outputs({"scaled": self.scaled})
 
-    def _by_requests(self, name: str, service: pulumi.Input[str], secret: pulumi.Input[str]) -> pulumi.Output[str]:
+    def _by_requests(self, name: str, service: pulumi.Input[str], secret: pulumi.Input[str]) -> pulumi.CustomResource:
         plan, engine = self._plan, self._engine
         shown = self._authentication(name, plan.key_secret, secret) if plan.key_secret else None
-        scaled = custom(
+        return custom(
             f"{name}-scaled",
             api_version=KEDA,
             kind="ScaledObject",
@@ -73,9 +74,8 @@ class Autoscaling(pulumi.ComponentResource):
                 self._child, pulumi.ResourceOptions(depends_on=[shown] if shown else None)
             ),
         )
-        return scaled.metadata.apply(_name)
 
-    def _trigger(self, service: pulumi.Input[str], shown: Any) -> dict[str, Any]:
+    def _trigger(self, service: pulumi.Input[str], shown: pulumi.CustomResource | None) -> dict[str, Any]:
         plan = self._plan
         namespace = self._cluster.namespace
         address = pulumi.Output.format("http://{0}.{1}.svc:{2}{3}", service, namespace, plan.port, plan.path)
@@ -94,7 +94,7 @@ class Autoscaling(pulumi.ComponentResource):
                 **({"authMode": "bearer"} if shown else {}),
             },
         }
-        return {**trigger, "authenticationRef": {"name": shown.metadata.apply(_name)}} if shown else trigger
+        return {**trigger, "authenticationRef": {"name": self._engine.name}} if shown else trigger
 
     def _hours(self) -> list[dict[str, Any]]:
         return [
@@ -111,7 +111,7 @@ class Autoscaling(pulumi.ComponentResource):
             for schedule, hours in sorted(self._plan.schedules.items())
         ]
 
-    def _authentication(self, name: str, key: str, secret: pulumi.Input[str]) -> Any:
+    def _authentication(self, name: str, key: str, secret: pulumi.Input[str]) -> pulumi.CustomResource:
         return custom(
             f"{name}-scaling-key",
             api_version=KEDA,
@@ -121,11 +121,11 @@ class Autoscaling(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _by_load(self, name: str, service: pulumi.Input[str], secret: pulumi.Input[str]) -> pulumi.Output[str]:
+    def _by_load(self, name: str, service: pulumi.Input[str], secret: pulumi.Input[str]) -> pulumi.CustomResource:
         del service, secret
         plan = self._plan
         behaviour = _behaviour(plan)
-        autoscaler = scaling.HorizontalPodAutoscaler(
+        return scaling.HorizontalPodAutoscaler(
             f"{name}-scaled",
             metadata=self._metadata(),
             spec=scaling.HorizontalPodAutoscalerSpecArgs(
@@ -149,7 +149,6 @@ class Autoscaling(pulumi.ComponentResource):
             ),
             opts=self._child,
         )
-        return autoscaler.metadata.apply(_name)
 
     def _metadata(self) -> kubernetes.meta.v1.ObjectMetaArgs:
         return kubernetes.meta.v1.ObjectMetaArgs(
@@ -187,9 +186,3 @@ def _rules(behaviour: dict[str, Any]) -> kubernetes.autoscaling.v2.HPAScalingRul
             for policy in behaviour["policies"]
         ],
     )
-
-
-def _name(metadata: Any) -> str:
-    """Custom resources hand their metadata over as a plain map."""
-    name: str = getattr(metadata, "name", None) or metadata["name"]
-    return name

@@ -13,6 +13,7 @@ from infra.components.gateway_files import GATEWAY_SECRETS
 from infra.components.isolation import Isolation
 from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
+from infra.components.observability import Observability
 from infra.components.shared_limits import SharedLimits
 from infra.plan.in_cluster import (
     ENGINE_KEY_ENTRY,
@@ -58,6 +59,8 @@ class ServingStack(pulumi.ComponentResource):
         for engine in plan.engines.values():
             self._engine(f"{name}-{engine.name}", engine, engine_key, plan, cluster, inside)
         gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, inside)
+        if plan.monitoring:
+            Observability(f"{name}-observability", plan.monitoring, cluster, inside)
         self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))
         self.register_outputs({"endpoint": self.endpoint})
 

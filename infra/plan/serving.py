@@ -14,6 +14,7 @@ from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
 from infra.plan.engine_pod import EnginePod, engine_pod
 from infra.plan.flows import Flow, flows
 from infra.plan.gateway_pods import GatewayPods, gateway_pods, own_limits_store
+from infra.plan.monitoring import MonitoringPlan, monitoring_plan
 from infra.plan.scaling import ScalingPlan, scaling_plan
 from infra.plan.site_drain import model_drain, site_drain_plan
 from infra.plan.types import (
@@ -84,6 +85,7 @@ class ServingPlan:
     gateway_pods: GatewayPods
     shared_limits: SharedLimitsPlan | None
     flows: tuple[Flow, ...]
+    monitoring: MonitoringPlan | None
     drain: DrainLadder
 
 
@@ -159,6 +161,15 @@ def serving_plan(
         gateway_pods=pods,
         shared_limits=SharedLimitsPlan(image=request.images.get("valkey")) if counts_here else None,
         flows=flows(gateway, ports, counts_here),
+        monitoring=monitoring_plan(
+            namespace,
+            request.models,
+            {name: f"engine-{normalised(name)}" for name in request.models},
+            request.replicas,
+            gateway,
+        )
+        if cluster.prometheus
+        else None,
         drain=ladder,
     )
 

@@ -27,13 +27,13 @@ COMPILED_GIB = 10
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsVolume:
-    """`kind` is `pod` (its node's disk), `node_local` (a volume of the pod), `shared` (a volume of the model, filled
+    """`way` is `pod` (its node's disk), `node_local` (a volume of the pod), `shared` (a volume of the model, filled
     once by a job) or `image`. `fetches` is what the launcher is told to have, one argument for each set of weights;
     empty where they are there, at
     `path` as everywhere. `claim` is the volume's own name; `compiled` says that what engines compile is kept in
     it too, below `COMPILED_FOLDER`. `mounted_at` is the whole volume's, or of `sub_path` in it."""
 
-    kind: str
+    way: str
     path: str
     mounted_at: str
     sub_path: str | None
@@ -47,11 +47,11 @@ class WeightsVolume:
 
     @property
     def on_the_nodes_disk(self) -> bool:
-        return self.kind == "pod"
+        return not (self.claim or self.storage_class or self.image)
 
     @property
     def filled_by_job(self) -> bool:
-        return self.kind == "shared"
+        return self.claim is not None
 
 
 def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts) -> WeightsVolume:
@@ -59,7 +59,7 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
     size = _size_gib(plan)
     if image := cluster.weight_images.get(model):
         return WeightsVolume(
-            kind="image",
+            way="image",
             path=f"{MOUNTED_AT}/{model}",
             mounted_at=f"{MOUNTED_AT}/{model}",
             # An engine that reads one file is given its path.
@@ -77,7 +77,7 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
     compiled = shared and many and _compiles(plan)
     own = "node_local" if cluster.weights_class else "pod"
     return WeightsVolume(
-        kind="shared" if shared else own,
+        way="shared" if shared else own,
         path=f"{MOUNTED_AT}/{model}",
         mounted_at=MOUNTED_AT,
         sub_path=WEIGHTS_FOLDER if compiled else None,

@@ -8,11 +8,11 @@ import pytest
 
 from infra.components.autoscaling import Autoscaling
 from infra.components.cluster_handle import ClusterHandle
+from infra.plan.cluster_facts import ClusterFacts
+from infra.plan.scaling import scaling_plan
 from infra.plan.serving import ServingPlan
 from tests.components.engines import GGUF, objects, ours, planned, recorded
 from tests.harness import Recorder
-
-REDIS = {"limits_store": {"kind": "redis", "url": {"secret": "limits"}, "gateways": 2}}
 
 
 def make(serving: ServingPlan, cluster: ClusterHandle) -> None:
@@ -49,15 +49,20 @@ def test_gateways_are_asked_one_by_one() -> None:
         "targetValue": "11",
         "activationTargetValue": "0",
         "aggregateFromKubeServiceEndpoints": "true",
-        "aggregationType": "sum",
+        "aggregationType": "max",
     }
     # KEDA takes text only.
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
 
 
-def test_each_gateway_of_a_fleet_tells_the_whole() -> None:
-    (trigger,) = scaled(gateway=REDIS)["triggers"]
-    assert trigger["metadata"]["aggregationType"] == "max"
+@pytest.mark.parametrize(("gateway", "aggregation"), [({}, "sum"), ({"limits_store": {}}, "max")])
+def test_what_several_answers_are_together(gateway: dict[str, Any], aggregation: str) -> None:
+    """Where gateways count together each tells the whole: one that cannot be asked must not look like less to do."""
+    plan = planned()
+    model = plan.models["chat"]
+    found = scaling_plan("chat", model, model.replicas, gateway, 0, ClusterFacts(keda=True))
+    assert found
+    assert found.aggregation == aggregation
 
 
 def test_shown_the_key_that_the_gateway_asks_for() -> None:

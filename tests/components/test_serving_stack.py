@@ -25,7 +25,7 @@ OUR_TYPES = {
     "slipway:security:ClientKeys",
     *(
         f"slipway:serving:{name}"
-        for name in ("ServingStack", "Isolation", "SharedLimits", "Gateway", "ModelCache", "ModelServer", "Autoscaling")
+        for name in ("ServingStack", "Isolation", "SharedLimits", "Gateway", "ModelCache", "ModelServer")
     ),
 }
 

@@ -64,6 +64,8 @@ BEYOND_A_SCHEMA = {
     "platform-cloud-run",
     "platform-gcp",
     "platform-kubernetes",
+    "platform-kubernetes-engines",
+    "platform-kubernetes-zero",
     "topology-edge",
     "topology-edge-two-central",
     "topology-ha-one-zone",
