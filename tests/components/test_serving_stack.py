@@ -20,13 +20,14 @@ from tests.harness import Recorder, Registration
 from tests.manifests import objects, plain, recorded
 from tests.on_a_cluster import FILE, VARIANTS, Deployment, manifests, of_kind, platform, registrations
 
+SERVING = (
+    *("ServingStack", "Isolation", "SharedLimits", "Gateway"),
+    *("ModelCache", "ModelServer", "Autoscaling", "Observability"),
+)
 OUR_TYPES = {
     "slipway:kubernetes:Site",
     "slipway:security:ClientKeys",
-    *(
-        f"slipway:serving:{name}"
-        for name in ("ServingStack", "Isolation", "SharedLimits", "Gateway", "ModelCache", "ModelServer")
-    ),
+    *(f"slipway:serving:{name}" for name in SERVING),
 }
 
 
