@@ -41,7 +41,7 @@ class MachineSettings(Settings):
         le=1024,
         description="Processors that it asks for; it may use more while they are free. Unset, 4, or 4 for each GPU.",
     )
-    memory_gib: int | None = Field(
+    memory_gibibytes: int | None = Field(
         default=None,
         ge=1,
         le=16_384,

@@ -131,7 +131,7 @@ def _operation(settings: ModelSettings) -> ModelOperation:
             for name, hours in settings.scaling.schedules.items()
         },
         processors=settings.machine.processors,
-        memory_gib=settings.machine.memory_gib,
+        memory_gib=settings.machine.memory_gibibytes,
         stored_gib=None if stored is None else round(stored, 2),
         host_kv_cache_gib=None
         if settings.accelerator

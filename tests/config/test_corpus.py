@@ -65,7 +65,7 @@ BEYOND_A_SCHEMA = {
     "platform-gcp",
     "platform-kubernetes",
     "platform-kubernetes-engines",
-    "platform-kubernetes-zero",
+    "model-zero",
     "topology-edge",
     "topology-edge-two-central",
     "topology-ha-one-zone",
