@@ -33,7 +33,7 @@ from infra.gateway.routing import (
 from infra.gateway.tls import CertificateName
 from infra.naming import DEPLOYMENT_KEY as DEPLOYMENT_KEY
 from infra.naming import PROJECT as PROJECT
-from infra.objective import AcceleratorSettings, ModelScalingSettings, ObjectiveSettings
+from infra.objective import AcceleratorSettings, MachineSettings, ModelScalingSettings, ObjectiveSettings, Rollout
 from infra.platforms.base import PlatformSettings
 from infra.settings import Name, OneOf, PointInTime, Settings
 from infra.sources.base import SourceSettings
@@ -126,7 +126,15 @@ class ModelSettings(ServedModelSettings):
     accelerator: AcceleratorSettings | None = Field(
         default=None, description="The GPUs that one replica gets; unset, it runs on processors."
     )
+    machine: MachineSettings = Field(
+        default_factory=MachineSettings, description="What a replica in a cluster gets of its machine beside GPUs."
+    )
     scaling: ModelScalingSettings = Field(default_factory=ModelScalingSettings, description="How many replicas it has.")
+    rollout: Rollout = Field(
+        default="spare",
+        description="How a change replaces replicas in a cluster: `spare` runs one more meanwhile, so that there are "
+        "never fewer than before; `in_place` takes one away first, for GPUs that are all in use.",
+    )
     precision: Precision | None = Field(
         default=None, description="Precision of weights and computation; unset, that of the checkpoint."
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from infra.settings import Settings
+from infra.settings import Name, Settings
 
 # What the platforms of this version can be asked for.
 AcceleratorName = Literal[
@@ -16,11 +16,48 @@ AcceleratorName = Literal[
 ACCELERATORS: tuple[str, ...] = get_args(AcceleratorName)
 
 
+# Five fields of digits, `*`, `,`, `-` and `/`: what every reader of cron understands.
+Cron = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9*,/-]+( [0-9*,/-]+){4}$"),
+    Field(json_schema_extra={"x-remedy": "write minute, hour, day, month and weekday, such as `0 8 * * 1-5`"}),
+]
+Rollout = Literal["spare", "in_place"]
+
+
 class AcceleratorSettings(Settings):
     """The GPUs of one replica."""
 
     type: AcceleratorName = Field(description="Name of the GPU, such as `L4`.")
     count: int = Field(default=1, ge=1, le=8, description="How many of them one replica gets, all on one machine.")
+
+
+class MachineSettings(Settings):
+    """What one replica gets of its machine, beside GPUs."""
+
+    processors: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Processors that it asks for; it may use more while they are free. Unset, 4, or 4 for each GPU.",
+    )
+    memory_gibibytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=16_384,
+        description="Memory in GiB, and no more; unset, what its engine, its weights and its GPUs are known to need.",
+    )
+
+
+class ScheduleSettings(Settings):
+    """Hours with more replicas than otherwise, such as those of an office."""
+
+    time_zone: str = Field(
+        pattern=r"^[A-Za-z]+(/[A-Za-z0-9_+-]+){0,2}$", description="Where the clock is, such as `Europe/Berlin`."
+    )
+    begins: Cron = Field(description="When it begins, as cron has it: `0 8 * * 1-5` is eight on working days.")
+    ends: Cron = Field(description="When it ends, as cron has it.")
+    min_replicas: int = Field(ge=1, le=1000, description="Replicas that run in these hours.")
 
 
 class ModelScalingSettings(Settings):
@@ -34,6 +71,11 @@ class ModelScalingSettings(Settings):
     )
     max_replicas: int | None = Field(
         default=None, ge=1, le=1000, description="Replicas at most; unset, `min_replicas`, at least one."
+    )
+    schedules: dict[Name, ScheduleSettings] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Hours with more replicas, by a name of your choice; needs KEDA.",
     )
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from infra.gateway.secret import secret_names
 from infra.load import load_pulumi, load_secrets, load_site
 from infra.outputs import export
 from infra.plan.build import build_plan
+from infra.plan.client_keys import clients_with_our_keys
 from infra.plan.deployable import refuse_undeployable
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteSecrets
@@ -38,7 +39,7 @@ def deploy() -> None:
     for warning in plan.warnings:
         pulumi.log.warn(warning)
 
-    keys = ClientKeys(PROJECT, clients=tuple(plan.clients), given=secrets.client_keys)
+    keys = ClientKeys(PROJECT, clients=clients_with_our_keys(plan), given=secrets.client_keys)
     for_sites = SiteSecrets(
         key_hashes=keys.hashes,
         huggingface_token=pulumi.Output.secret(secrets.huggingface_token),

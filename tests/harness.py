@@ -36,6 +36,9 @@ class Registration:
     protect: bool
     provider: str
     aliases: tuple[Any, ...]
+    create_timeout: str = ""
+    depends_on: tuple[str, ...] = ()
+    retained: bool = False
 
     def is_secret(self, name: str) -> bool:
         """Whether an input is marked secret."""
@@ -82,6 +85,9 @@ class Recorder(MockMonitor):
                 protect=request.protect,
                 provider=request.provider,
                 aliases=tuple(request.aliases),
+                create_timeout=request.customTimeouts.create,
+                depends_on=tuple(request.dependencies),
+                retained=request.retainOnDelete,
             )
         )
         return answer

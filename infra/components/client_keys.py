@@ -55,9 +55,14 @@ class ClientKeys(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         made = {c: ClientKey(f"{name}-{c}", client=c, opts=child).key for c in clients if c not in given}
         everyone: dict[str, Any] = {c: [made[c]] if c in made else list(given[c]) for c in clients}
-        self.keys: pulumi.Output[dict[str, list[str]]] = pulumi.Output.secret(pulumi.Output.all(**everyone))
+        self.keys: pulumi.Output[dict[str, list[str]]] = pulumi.Output.secret(_all(everyone))
         self.hashes: pulumi.Output[str] = self.keys.apply(_hashes)
         self.register_outputs({"keys": self.keys})
+
+
+def _all(everyone: Mapping[str, Any]) -> pulumi.Output[dict[str, list[str]]]:
+    """Of nobody, Pulumi would make a list."""
+    return pulumi.Output.all(**everyone) if everyone else pulumi.Output.from_input(dict[str, list[str]]())
 
 
 def _hashes(keys: Mapping[str, Sequence[str]]) -> str:

@@ -11,6 +11,7 @@ from infra.gateway.bounds import RequestLimitsSettings
 from infra.gateway.cache import CacheSettings, MemoryCacheSettings
 from infra.gateway.guardrails import GuardrailSettings, RuleName
 from infra.gateway.identity import IssuerSettings
+from infra.gateway.images import ImagesSettings
 from infra.gateway.privacy import PrivacySettings
 from infra.gateway.quota import LimitsStoreSettings, MemoryStoreSettings
 from infra.gateway.secret import SecretSettings
@@ -60,7 +61,8 @@ class GatewaySettings(Settings):
     )
     limits_store: LimitsStoreSettings = Field(
         default_factory=lambda: MemoryStoreSettings(kind="memory"),
-        description="Where what clients have used is counted; unset, in the gateway's memory.",
+        description="Where what clients have used is counted; unset, in the gateway's memory, or, where a "
+        "cluster has several gateways, in a Valkey of the site.",
     )
     tls: TlsSettings | None = Field(
         default=None, description="TLS at the API itself; unset, plain HTTP for something in front that ends TLS."
@@ -70,6 +72,9 @@ class GatewaySettings(Settings):
     )
     metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="What metrics tell apart.")
     traces: TracesSettings | None = Field(default=None, description="Where traces go; unset, nowhere.")
+    images: ImagesSettings = Field(
+        default_factory=ImagesSettings, description="Images of what runs in containers beside the engines, by digest."
+    )
     scaling: ScalingSettings = Field(default_factory=ScalingSettings, description="What an autoscaler may ask.")
 
 

@@ -68,7 +68,9 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
 
     weakenings = (
         *gateway_warnings(config),
-        *counting_warnings(config, layout.gateways),
+        *counting_warnings(
+            config, {name: n for name, n in layout.gateways.items() if not abilities[name].counts_together}
+        ),
         *planner.model_warnings(),
         *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
     )

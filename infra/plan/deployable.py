@@ -11,7 +11,8 @@ from infra.problems import Problem, Refused, listing
 
 
 def refuse_undeployable(plan: DeploymentPlan) -> None:
-    """Raises Refused when a site is of a platform without a component, or when several are this very machine."""
+    """Raises Refused when a site's platform has no component, when several are this very machine, or when something
+    is not said that only a deployment needs."""
     by_platform: dict[str, list[str]] = {}
     for name in plan.deployed_sites:
         by_platform.setdefault(plan.sites[name].platform, []).append(name)
@@ -27,6 +28,9 @@ def refuse_undeployable(plan: DeploymentPlan) -> None:
         if PLATFORMS[platform].component is None
     ]
     problems += _same_machine(by_platform)
+    # The same image is missing once, on however many sites.
+    missing = [problem for site in plan.sites.values() for problem in getattr(site.details, "missing", ())]
+    problems += dict.fromkeys(missing) if not problems else ()
     if problems:
         raise Refused(f"the stack `{plan.stack}`", problems)
 

@@ -114,9 +114,12 @@ def fit_warnings(name: str, settings: ModelSettings, fit: Fit, replicas: Serving
     if wanted is None or not fit.capacity:
         return
     needed = _needed(wanted.requests_per_second, wanted.concurrent_users, fit)
-    if replicas.min < needed:
+    # A change in place takes one away first.
+    away = int(settings.rollout == "in_place")
+    if replicas.min < needed + away:
         yield (
-            f"{model}: its objective needs about {needed} replica{'s' if needed > 1 else ''}, {replicas.min} always "
+            f"{model}: its objective needs about {needed} replica{'s' if needed > 1 else ''}"
+            f"{', and one more while `rollout: in_place` changes one' if away else ''}, {replicas.min} always "
             f"run{'s' if replicas.min == 1 else ''}: one {_does(fit)}"
         )
 

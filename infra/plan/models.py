@@ -15,6 +15,8 @@ from infra.plan.drain import drain_plan
 from infra.plan.fit import Fit, fit
 from infra.plan.gateway_checks import output_problems
 from infra.plan.model_start import UNKNOWN_STARTUP_SECONDS, ModelStarts, with_startup
+from infra.plan.operation import ModelOperation, Schedule
+from infra.plan.stored_weights import host_kv_cache_gib, stored_gib
 from infra.plan.types import Accelerator, ModelPlan, Replicas, Weights
 from infra.platforms.base import EngineAddress
 from infra.problems import Problem
@@ -113,4 +115,28 @@ def model_plan(
         sites=placed.sites,
         drain=drain_plan(settings.longest_generation_seconds, longest_wait_seconds),
         container=with_startup(container, starts.startup_budget_seconds if starts else UNKNOWN_STARTUP_SECONDS),
+        operation=_operation(settings),
+    )
+
+
+def _operation(settings: ModelSettings) -> ModelOperation:
+    """As its user wants it, with what is known of its size."""
+    stored, wanted = stored_gib(settings.engine.kind, settings.source), settings.objective
+    return ModelOperation(
+        rollout=settings.rollout,
+        schedules={
+            name: Schedule(
+                time_zone=hours.time_zone, begins=hours.begins, ends=hours.ends, min_replicas=hours.min_replicas
+            )
+            for name, hours in settings.scaling.schedules.items()
+        },
+        processors=settings.machine.processors,
+        memory_gib=settings.machine.memory_gibibytes,
+        stored_gib=None if stored is None else round(stored, 2),
+        host_kv_cache_gib=None
+        if settings.accelerator
+        else host_kv_cache_gib(settings.source, settings.context_tokens * settings.concurrent_requests),
+        time_to_first_token_seconds=wanted and wanted.time_to_first_token_seconds,
+        time_per_output_token_milliseconds=wanted and wanted.time_per_output_token_milliseconds,
+        availability_percent=wanted and wanted.availability_percent,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from infra.config import ModelSettings, StackConfig
 from infra.engines import ENGINES
 from infra.explain import dotted
+from infra.gateway.config import rendered
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.alike import alike, sites_of
 from infra.plan.alternatives import Wanted, alternatives
@@ -165,6 +166,7 @@ class Planner:
             gateways=self._layout.gateways.get(name, 1),
             gateway=content,
             drain=drain,
+            images=rendered(self._config.gateway.images),
         )
 
     def _where(self, name: str) -> Mapping[EngineAddress, str]:

@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.naming import normalised
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY, normalised
+from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource
+from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
+from infra.plan.engine_pod import EnginePod, engine_pod
+from infra.plan.flows import Flow, flows
+from infra.plan.gateway_pods import GatewayPods, gateway_pods, own_limits_store
+from infra.plan.monitoring import MonitoringPlan, monitoring_plan
+from infra.plan.scaling import ScalingPlan, scaling_plan
 from infra.plan.site_drain import model_drain, site_drain_plan
 from infra.plan.types import (
     Accelerator,
@@ -17,7 +25,9 @@ from infra.plan.types import (
     Replicas,
     Weights,
 )
+from infra.plan.weights_volume import WeightsVolume, weights_volume
 from infra.platforms.base import EngineAddress, SiteRequest
+from infra.problems import Problem
 
 # Fixed in a container: it has its own network, and what it reads and writes is mounted there.
 IN_A_CONTAINER = EngineAddress(
@@ -35,9 +45,10 @@ IN_A_CONTAINER = EngineAddress(
 @dataclass(frozen=True, kw_only=True)
 class EnginePlan:
     """The replicas of one model on one site, and nothing of other sites. `name` is its object's name, `pool` the node
-    pool or kind of node."""
+    pool or kind of node. `scaling` is None where the number of replicas never changes."""
 
     name: str
+    model: str
     pool: str
     replicas: Replicas
     accelerator: Accelerator | None
@@ -45,17 +56,36 @@ class EnginePlan:
     weights: Weights
     container: ContainerSpec
     drain: DrainPlan
+    pod: EnginePod
+    weights_volume: WeightsVolume
+    scaling: ScalingPlan | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedLimitsPlan:
+    """The Valkey in which a site's gateways count together. Its volume keeps budgets of months over restarts."""
+
+    image: str | None
+    cpu_request: str = "100m"
+    cpu_limit: str = "1"
+    memory: str = "256Mi"
+    volume_size: str = "1Gi"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServingPlan:
-    """All that runs inside. `gateway` is the content of the gateway's file."""
+    """All that runs inside. `gateway` is the content of the gateway's file. `shared_limits` is None where one gateway
+    counts for itself, or several in a store of the user's."""
 
     namespace: str
     zones: tuple[str, ...]
     engines: Mapping[str, EnginePlan]
     gateways: int
     gateway: Mapping[str, Any]
+    gateway_pods: GatewayPods
+    shared_limits: SharedLimitsPlan | None
+    flows: tuple[Flow, ...]
+    monitoring: MonitoringPlan | None
     drain: DrainLadder
 
 
@@ -75,29 +105,106 @@ class ServingSite:
         """How long each layer may take to end."""
         return self.serving.drain
 
+    @property
+    def keys_are_ours(self) -> bool:
+        """Whether the stack makes clients' keys for it."""
+        return self.serving.gateway_pods.keys.made_by_us
 
-def serving_plan(request: SiteRequest, namespace: str, drain: DrainRequest, zones: tuple[str, ...] = ()) -> ServingPlan:
+    @property
+    def missing(self) -> tuple[Problem, ...]:
+        """What must be said before it can be deployed: every image by digest. A tag is whatever it names today."""
+        plan = self.serving
+        images = {f"{DEPLOYMENT_KEY}.gateway.images.gateway": (plan.gateway_pods.image, "nothing")}
+        if plan.shared_limits:
+            images[f"{DEPLOYMENT_KEY}.gateway.images.valkey"] = (plan.shared_limits.image, "nothing")
+        for name, engine in plan.engines.items():
+            image = engine.container.image
+            images[dotted(DEPLOYMENT_KEY, ("models", name, "engine", "image"))] = (
+                image.digest,
+                f"nothing, so that it would be `{image.reference}`, whatever that is today",
+            )
+        return tuple(
+            Problem(
+                where=where,
+                found=found,
+                allowed="an image by its digest, from a registry that the cluster reaches",
+                remedy="name it: `REGISTRY/NAME@sha256:DIGEST`",
+            )
+            for where, (image, found) in images.items()
+            if image is None
+        )
+
+
+def serving_plan(
+    request: SiteRequest,
+    namespace: str,
+    drain: DrainRequest,
+    zones: tuple[str, ...] = (),
+    keys: ClientKeySource = KEYS_OF_STACK,
+    cluster: ClusterFacts = NOTHING_MORE,
+) -> ServingPlan:
     """What a site's cluster runs."""
     ladder = drain_ladder(drain)
+    pods = gateway_pods(request, ladder, keys)
+    # The front door ends TLS, with a certificate of its own.
+    gateway = {name: value for name, value in request.gateway.items() if name != "tls"}
+    counts_here = request.gateways > 1 and "limits_store" not in gateway
+    if counts_here:
+        gateway = {**gateway, "limits_store": own_limits_store(pods.replicas.max)}
+    ports = {int(port) for model in request.models.values() for port in model.container.ports.values()}
     return ServingPlan(
         namespace=namespace,
         zones=zones,
-        engines={
-            name: EnginePlan(
-                name=f"engine-{normalised(name)}",
-                pool=pool_name(model),
-                replicas=request.replicas[name],
-                accelerator=model.accelerator,
-                concurrent_requests=model.concurrent_requests,
-                weights=model.weights,
-                container=model.container,
-                drain=model_drain(model, (site_drain_plan(ladder),)),
-            )
-            for name, model in request.models.items()
-        },
+        engines={name: _engine(request, name, gateway, ladder, cluster) for name in request.models},
         gateways=request.gateways,
-        gateway=request.gateway,
+        gateway=gateway,
+        gateway_pods=pods,
+        shared_limits=SharedLimitsPlan(image=request.images.get("valkey")) if counts_here else None,
+        flows=flows(gateway, ports, counts_here),
+        monitoring=monitoring_plan(
+            namespace,
+            request.models,
+            {name: f"engine-{normalised(name)}" for name in request.models},
+            request.replicas,
+            gateway,
+        )
+        if cluster.prometheus
+        else None,
         drain=ladder,
+    )
+
+
+def serving_summary(plan: ServingPlan) -> dict[str, str]:
+    """What a reader of the plan wants to know of the pods."""
+    pods, audit = plan.gateway_pods, plan.gateway_pods.audit
+    found = {"gateway pods": f"{pods.replicas.min} to {pods.replicas.max}, ending within {pods.grace_seconds} s"}
+    if plan.shared_limits:
+        found["limits"] = "counted together in a Valkey of the site; while it is away, each gateway has its part"
+    if audit:
+        where = f"volume of {audit.size}" if audit.volume else "object store, by way of the pod's disk"
+        found["audit"] = f"{where}; a node that is lost takes {audit.lost} with it"
+    return found
+
+
+def _engine(
+    request: SiteRequest, name: str, gateway: Mapping[str, Any], ladder: DrainLadder, cluster: ClusterFacts
+) -> EnginePlan:
+    model, replicas, own = request.models[name], request.replicas[name], f"engine-{normalised(name)}"
+    ends = model_drain(model, (site_drain_plan(ladder),))
+    weights = weights_volume(name, own, model, cluster)
+    return EnginePlan(
+        name=own,
+        model=name,
+        pool=pool_name(model),
+        replicas=replicas,
+        accelerator=model.accelerator,
+        concurrent_requests=model.concurrent_requests,
+        weights=model.weights,
+        container=model.container,
+        drain=ends,
+        pod=engine_pod(name, model, replicas, ends, weights),
+        weights_volume=weights,
+        scaling=scaling_plan(name, model, replicas, gateway, ladder.gateway_grace_seconds, cluster),
     )
 
 

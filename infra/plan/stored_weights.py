@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from infra.catalog.models import Model, find_model
-from infra.sizing.precision import Precision, find_precision
+from infra.sizing.precision import KV_BYTES, Precision, find_precision
 from infra.sizing.types import GIB, LLAMA_CPP
 from infra.sizing.weights import dense_bytes, expert_bytes
 
@@ -30,10 +30,7 @@ def stored_precision(engine: str, model: Model, repo: str, file: str | None) -> 
 
 def stored_gib(engine: str, source: Any) -> float | None:
     """What is fetched and loaded; None where nobody knows. A file without a repository is known by its own name."""
-    repo, file = getattr(source, "repo", None), getattr(source, "file", None)
-    # The type stands behind a dot in some files' names, as in `SmolLM2-135M-Instruct.Q4_1.gguf`.
-    own = PurePath(file or getattr(source, "path", "")).name.removesuffix(".gguf")
-    name = repo or _DOTTED_TYPE.sub("-", own)
+    file, name = getattr(source, "file", None), known_name(source)
     model = find_model(name)
     if model is None:
         return None
@@ -41,3 +38,20 @@ def stored_gib(engine: str, source: Any) -> float | None:
     if isinstance(precision, str):
         return None
     return (dense_bytes(model, precision) + expert_bytes(model, precision)) / GIB
+
+
+def known_name(source: Any) -> str:
+    """What the catalogue may know a source's weights by."""
+    # The type stands behind a dot in some files' names, as in `SmolLM2-135M-Instruct.Q4_1.gguf`.
+    own = PurePath(getattr(source, "file", None) or getattr(source, "path", "")).name.removesuffix(".gguf")
+    return getattr(source, "repo", None) or _DOTTED_TYPE.sub("-", own)
+
+
+def host_kv_cache_gib(source: Any, tokens: int) -> float | None:
+    """Keys and values of so many tokens in 16 bits, which an engine on processors takes at its start; None where nobody
+    knows the model."""
+    model = find_model(known_name(source))
+    if model is None:
+        return None
+    of_a_token = 2 * model.layers * model.kv_heads * model.head_dim * KV_BYTES["fp16"]
+    return round(of_a_token * tokens / GIB, 2)

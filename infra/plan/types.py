@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.plan.figures import ModelMemory, ModelPerformance
+from infra.plan.operation import ModelOperation
 from infra.plan.price_types import ModelPrice, PricePlan
 from infra.plan.start_types import ModelColdStart
 
@@ -183,6 +184,7 @@ class ModelPlan:
     sites: tuple[str, ...]
     drain: DrainPlan
     container: ContainerSpec
+    operation: ModelOperation = field(default_factory=ModelOperation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +256,8 @@ class SitePlan:
     are there, or not to be seen. `drain` is None where there are no pods. `summary` is what a reader of the plan wants
     to know of the place: node pools, network, front door; `security` what keeps others out of it. `details` is the
     platform's own frozen dataclass with the gateway's file as `gateway_config` and, where several layers end one after
-    another, the whole ladder as `drain`; only that platform reads more of it."""
+    another, the whole ladder as `drain`, what must be said before it can be deployed as `missing`, and whether the
+    stack makes its clients' keys as `keys_are_ours`; only that platform reads more of it."""
 
     platform: str
     endpoint: str

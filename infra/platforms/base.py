@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any, Protocol
 
@@ -69,7 +69,8 @@ class Abilities:
     """What a site can do, as far as anybody but its platform asks.
 
     `most_replicas` of one model: None where only machines limit it. `cloud` and `region` are as in the catalogue, None
-    for own machines; `gpus` is how many of each one machine can have, None where nobody knows.
+    for own machines; `gpus` is how many of each one machine can have, None where nobody knows. `counts_together` says
+    whether several gateways of such a site share what clients have used where no store is named for it.
     """
 
     zones: int = 1
@@ -78,6 +79,7 @@ class Abilities:
     cloud: str | None = None
     region: str | None = None
     gpus: Mapping[str, int] | None = None
+    counts_together: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +96,7 @@ class OtherPurchase:
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
-    `models`, `replicas` and `gateway`."""
+    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them."""
 
     where: str
     stack: str
@@ -106,6 +108,7 @@ class SiteRequest:
     gateways: int
     gateway: Mapping[str, Any]
     drain: DrainPlan
+    images: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,8 @@ BEYOND_A_SCHEMA = {
     "platform-cloud-run",
     "platform-gcp",
     "platform-kubernetes",
+    "platform-kubernetes-engines",
+    "model-zero",
     "topology-edge",
     "topology-edge-two-central",
     "topology-ha-one-zone",

@@ -99,6 +99,7 @@ class Aws:
             cloud="aws",
             region=settings.region,
             gpus=MOST_GPUS,
+            counts_together=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:

@@ -91,6 +91,7 @@ class Gcp:
             cloud="gcp",
             region=settings.region,
             gpus=MOST_GPUS,
+            counts_together=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:

@@ -7,9 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from infra.addresses import Cidr, Domain, KubernetesClass, KubernetesName
+from infra.gateway.images import ImageByDigest
 from infra.platforms.base import PlatformSettings
+from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
+from infra.platforms.kubernetes.gpu_sharing import GpuSharing
 from infra.settings import Name, Settings
 
+WeightsMode = Literal["read_write_many", "read_only_many", "node_local"]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$")]
 
@@ -26,6 +30,10 @@ class GpuNodes(Settings):
     )
     taint: LabelKey | None = Field(
         default="nvidia.com/gpu", description="Taint of nodes with GPUs, which engines tolerate; null, none."
+    )
+    sharing: dict[Name, GpuSharing] = Field(
+        default_factory=dict,
+        description="How GPUs are shared between replicas, by accelerator; each that is not named is a replica's own.",
     )
 
 
@@ -45,16 +53,48 @@ class FrontDoorSettings(Settings):
     tls_secret: KubernetesName | None = Field(
         default=None, description="A Secret in the namespace that holds the certificate; or `tls_issuer`."
     )
+    namespace: KubernetesName | None = Field(
+        default=None,
+        description="Namespace of the pods that requests come through, which alone may reach the gateways; unset, any "
+        "namespace.",
+    )
+    dns_record: bool = Field(default=False, description="Whether external-dns is asked to make the domain's record.")
+
+
+class ClusterAddressSettings(Settings):
+    """Addresses that network policies name. Unset is right for most clusters."""
+
+    dns: list[Cidr] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Further addresses that answer names, such as a node-local cache: `169.254.20.10/32`.",
+    )
+    api_server: list[Cidr] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Where the API server is; unset, its ports are open towards every address but machines' "
+        "credentials.",
+    )
 
 
 class StorageClasses(Settings):
     """Classes of volumes; unset, the cluster's default."""
 
     weights: KubernetesClass | None = Field(
-        default=None, description="For weights, read by many pods; unset, the cluster's default."
+        default=None, description="For weights; unset, each pod fetches its own to its node's disk."
+    )
+    weights_mode: WeightsMode = Field(
+        default="read_write_many",
+        description="How volumes of `weights` are used: `read_write_many` and `read_only_many` are filled once, and "
+        "read by every replica; `node_local` is a volume of each pod on disks of its node, such as local NVMe.",
     )
     audit: KubernetesClass | None = Field(
-        default=None, description="For the audit, one volume for each gateway; unset, the cluster's default."
+        default=None,
+        description="For the audit, one volume that all gateways write to (ReadWriteMany); unset, the cluster's "
+        "default.",
+    )
+    limits: KubernetesClass | None = Field(
+        default=None, description="For what clients have used, read by one pod; unset, the cluster's default."
     )
 
 
@@ -80,6 +120,12 @@ class KubernetesSettings(PlatformSettings):
         default=None, description="How requests come in from outside; unset, only from inside the cluster."
     )
     storage: StorageClasses = Field(default_factory=StorageClasses, description="Classes of volumes.")
+    weight_images: dict[Name, ImageByDigest] = Field(
+        default_factory=dict,
+        max_length=64,
+        description="Models whose weights are mounted from an OCI image, by model, with the image's digest; needs "
+        "Kubernetes 1.35, or its feature gate `ImageVolume` before.",
+    )
     gpu: GpuNodes = Field(default_factory=GpuNodes, description="How its nodes say which GPUs they have.")
     network_cidr: Cidr | None = Field(
         default=None,
@@ -92,4 +138,22 @@ class KubernetesSettings(PlatformSettings):
         default=False,
         description="Whether KEDA 2.20.2 or newer is there: it scales by requests, and to zero. Without it, by "
         "processor load.",
+    )
+    metrics_adapter: bool = Field(
+        default=False,
+        description="Whether the API of custom metrics has the gateways' `slipway_requests_in_flight`: gateways are "
+        "scaled by it too.",
+    )
+    prometheus_namespace: KubernetesName = Field(
+        default="monitoring", description="Namespace of Prometheus, which alone may read metrics."
+    )
+    keda_namespace: KubernetesName = Field(
+        default="keda", description="Namespace of KEDA, which alone may ask gateways for what it scales by."
+    )
+    addresses: ClusterAddressSettings = Field(
+        default_factory=ClusterAddressSettings, description="Addresses that network policies name."
+    )
+    client_keys_from: ClientKeysSettings = Field(
+        default_factory=lambda: FromStackSettings(kind="stack"),
+        description="Where gateways find the hashes of clients' keys; unset, the stack writes them.",
     )

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ACCELERATORS
+from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
-from infra.plan.drain_ladder import DrainRequest, drain_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
+from infra.plan.engine_pod import rollout_problems
+from infra.plan.front_door import FrontDoorPlan
+from infra.plan.nodes import ANY_NODE, NodeChoice
+from infra.plan.pod_files import file_problems
+from infra.plan.scaling import scaling_problems
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan, serving_summary
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
-from infra.plan.types import Accelerator, SitePlan
+from infra.plan.types import Accelerator, ModelPlan, SitePlan
+from infra.plan.weights_volume import weights_volume_problems
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.price.bill import Use
@@ -19,26 +28,6 @@ from infra.problems import Problem, did_you_mean, listing
 
 PROVISION = Seen(low=0, high=0, source="the node is there; a cluster that adds nodes is not known", as_of="2026-11")
 INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class NodeChoice:
-    """Which nodes a kind of engine runs on: labels they must have, what it asks of them, and what it tolerates."""
-
-    labels: Mapping[str, str]
-    resources: Mapping[str, int]
-    tolerates: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrontDoorPlan:
-    """How requests come in. `kind` is the object that is made for it, `class_name` whose it is."""
-
-    kind: str
-    class_name: str
-    host: str
-    tls_issuer: str | None
-    tls_secret: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +40,14 @@ class KubernetesSitePlan(ServingSite):
     front_door: FrontDoorPlan | None
     weights_storage_class: str | None
     audit_storage_class: str | None
+    limits_storage_class: str | None
     autoscaler: str
     prometheus: bool
+    metrics_adapter: bool
+    prometheus_namespace: str
+    keda_namespace: str
+    dns_addresses: tuple[str, ...]
+    api_server_addresses: tuple[str, ...]
 
 
 class Kubernetes:
@@ -60,11 +55,11 @@ class Kubernetes:
 
     settings = KubernetesSettings
     is_this_machine = False
-    component = None
+    component = "infra.platforms.kubernetes.component:KubernetesSite"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
-        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda)
+        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, counts_together=True)
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
         cidr = request.settings.network_cidr
@@ -76,8 +71,9 @@ class Kubernetes:
         return StartingPlace(
             name="this cluster",
             provision=PROVISION,
-            # Only what its owner names is known to be there.
-            can_cache_weights=settings.storage.weights is not None,
+            # Only what its owner names is known to be there, and what engines compile is kept where they may write.
+            can_cache_weights=settings.storage.weights is not None
+            and settings.storage.weights_mode == "read_write_many",
             can_keep_spares=True,
         )
 
@@ -93,15 +89,20 @@ class Kubernetes:
             )
         if settings.front_door is not None:
             yield from _front_door_problems(f"{where}.front_door", settings.front_door)
-        for name in settings.gpu.products:
+        for field, name in (
+            *(("products", name) for name in settings.gpu.products),
+            *(("sharing", name) for name in settings.gpu.sharing),
+        ):
             if name not in ACCELERATORS:
                 yield Problem(
-                    where=f"{where}.gpu.products.{name}",
+                    where=f"{where}.gpu.{field}.{name}",
                     found=f"`{name}`, which is no accelerator",
                     allowed=listing(ACCELERATORS),
                     remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
                 )
         yield from drain_problems(_drain(request))
+        yield from file_problems(request)
+        yield from _engine_problems(request, where, settings)
         wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
         if settings.gpu.products:
             for accelerator in sorted(wanted - {*settings.gpu.products}):
@@ -115,6 +116,8 @@ class Kubernetes:
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: KubernetesSettings = request.settings
         yield from site_drain_warnings(request, _drain(request))
+        for accelerator, sharing in settings.gpu.sharing.items():
+            yield from sharing.warnings(_on(request, accelerator))
         scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
         if scaled and not settings.keda:
             yield (
@@ -132,8 +135,9 @@ class Kubernetes:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: KubernetesSettings = request.settings
-        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones))
-        door = _front_door(settings.front_door) if settings.front_door else None
+        keys, facts = settings.client_keys_from.source, _facts(settings)
+        serving = serving_plan(request, settings.namespace, _drain(request), tuple(settings.zones), keys, facts)
+        door = _front_door(settings.front_door, request, serving.drain) if settings.front_door else None
         host = f"https://{door.host}" if door else f"http://gateway.{settings.namespace}.svc"
         engines = {engine.pool: engine.accelerator for engine in serving.engines.values()}
         details = KubernetesSitePlan(
@@ -141,16 +145,20 @@ class Kubernetes:
             kubeconfig_path=settings.kubeconfig_path,
             serving=serving,
             nodes={
-                pool: _nodes(settings.gpu, accelerator.type, accelerator.count)
-                if accelerator
-                else NodeChoice(labels={}, resources={}, tolerates=None)
+                pool: _nodes(settings.gpu, accelerator.type, accelerator.count) if accelerator else ANY_NODE
                 for pool, accelerator in engines.items()
             },
             front_door=door,
             weights_storage_class=settings.storage.weights,
             audit_storage_class=settings.storage.audit,
+            limits_storage_class=settings.storage.limits,
             autoscaler="keda" if settings.keda else "horizontal_pod_autoscaler",
             prometheus=settings.prometheus,
+            metrics_adapter=settings.metrics_adapter,
+            prometheus_namespace=settings.prometheus_namespace,
+            keda_namespace=settings.keda_namespace,
+            dns_addresses=tuple(settings.addresses.dns),
+            api_server_addresses=tuple(settings.addresses.api_server),
         )
         return SitePlan(
             platform="kubernetes",
@@ -165,6 +173,7 @@ class Kubernetes:
                 "nodes": ", ".join(details.nodes),
                 "drain": drain_text(serving.drain),
                 "scaled by": details.autoscaler.replace("_", " "),
+                **serving_summary(serving),
             },
             security={"front door": _certificate(door) if door else "none: reached from inside the cluster only"},
             details=details,
@@ -194,23 +203,60 @@ def _front_door_problems(where: str, door: FrontDoorSettings) -> Iterator[Proble
             )
 
 
-def _front_door(door: FrontDoorSettings) -> FrontDoorPlan:
+def _front_door(door: FrontDoorSettings, request: SiteRequest, ladder: DrainLadder) -> FrontDoorPlan:
     return FrontDoorPlan(
         kind="Gateway" if door.gateway_class else "Ingress",
         class_name=door.gateway_class or door.ingress_class or "",
         host=door.domain,
         tls_issuer=door.tls_issuer,
         tls_secret=door.tls_secret or "gateway-tls",
+        namespace=door.namespace,
+        dns_record=door.dns_record,
+        idle_seconds=ladder.load_balancer_idle_seconds,
+        body_bytes=request.gateway["limits"]["body_bytes"],
     )
 
 
 def _nodes(gpu: GpuNodes, accelerator: str, count: int) -> NodeChoice:
     product = gpu.products.get(accelerator)
-    return NodeChoice(
+    whole = NodeChoice(
         labels={gpu.label: product} if product else {},
         resources={gpu.resource: count},
         tolerates=gpu.taint,
     )
+    sharing = gpu.sharing.get(accelerator)
+    return sharing.node(whole, gpu.resource.partition("/")[0], count) if sharing else whole
+
+
+def _facts(settings: KubernetesSettings) -> ClusterFacts:
+    return ClusterFacts(
+        weights_class=settings.storage.weights,
+        weights_mode=settings.storage.weights_mode,
+        weight_images=settings.weight_images,
+        keda=settings.keda,
+        prometheus=settings.prometheus,
+    )
+
+
+def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSettings) -> Iterator[Problem]:
+    """What this cluster cannot do of how a model's engine is to be run."""
+    facts = _facts(settings)
+    yield from weights_volume_problems(where, dict(request.models), facts)
+    for accelerator, sharing in settings.gpu.sharing.items():
+        yield from sharing.problems(f"{where}.gpu.sharing.{accelerator}", _on(request, accelerator))
+    for name, model in request.models.items():
+        place, replicas = dotted(DEPLOYMENT_KEY, ("models", name)), request.replicas[name]
+        yield from rollout_problems(place, model, replicas)
+        held = "hold" in request.gateway["models"][name]
+        yield from scaling_problems(place, model, replicas, facts, held=held)
+
+
+def _on(request: SiteRequest, accelerator: str) -> dict[str, ModelPlan]:
+    return {
+        name: model
+        for name, model in request.models.items()
+        if model.accelerator and model.accelerator.type == accelerator
+    }
 
 
 PLATFORM = Kubernetes()

@@ -14,6 +14,7 @@ import uvloop
 
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
 from serving.gateway.identity.config import is_loopback
+from serving.gateway.identity.key_folder import digest_of_folder
 from serving.gateway.journal import stdout_journal
 from serving.gateway.listener import bind
 from serving.gateway.server import Gateway, Options
@@ -29,8 +30,10 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run the gateway until it is told to stop; the exit status."""
     parsed = _parser().parse_args(arguments)
+    client_keys: Path | None = parsed.client_keys
+    client_keys_digest = None if client_keys is None else digest_of_folder(client_keys)
     try:
-        config = load_config(parsed.config)
+        config = load_config(parsed.config, client_keys)
     except ConfigProblem as problem:
         sys.stderr.write("".join(f"{line}\n" for line in problem.problems))
         return BAD_INPUT
@@ -43,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         admin=_open_admin(parsed),
         admin_hosts=tuple(parsed.admin_host),
         watch_seconds=parsed.watch_seconds,
+        client_keys=client_keys,
+        client_keys_digest=client_keys_digest,
         notify_descriptor=parsed.notify_fd,
         accept_seconds=parsed.accept_seconds,
         drain_seconds=parsed.drain_seconds,
@@ -62,6 +67,12 @@ async def _serve(options: Options, config: GatewayConfig) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m serving.gateway", description="slipway's policy gateway", allow_abbrev=False)
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="JSON; read again on SIGHUP")
+    parser.add_argument(
+        "--client-keys",
+        type=Path,
+        metavar="FOLDER",
+        help="a file for each client that has keys beside those of FILE: lines SHA256 [WHEN IT ENDS]",
+    )
     public = parser.add_mutually_exclusive_group(required=True)
     public.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where clients connect")
     public.add_argument("--listen-fd", type=_descriptor, metavar="N", help="an inherited socket instead")
@@ -87,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         "--watch-seconds",
         type=_seconds,
         metavar="S",
-        help="look every S seconds whether FILE changed, and reload (default: only on SIGHUP)",
+        help="look every S seconds whether FILE or FOLDER changed, and reload (default: only on SIGHUP)",
     )
     parser.add_argument(
         "--notify-fd", type=_descriptor, metavar="N", help="gets lines: ready, reloaded SHA256, refused TEXT"

@@ -16,6 +16,7 @@ from serving.gateway.guardrails.config import GuardrailsConfig, RuleName, System
 from serving.gateway.guardrails.load import load_guardrails
 from serving.gateway.guardrails.rules import ClientGuardrails
 from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
+from serving.gateway.identity.key_folder import read_key_folder
 from serving.gateway.limits.config import (
     LimitsStoreConfig,
     MemoryStoreConfig,
@@ -164,8 +165,9 @@ class ConfigProblem(Exception):
         super().__init__("; ".join(self.problems))
 
 
-def load_config(path: Path) -> GatewayConfig:
-    """Read, decode and check `path`. Raises ConfigProblem with everything that is wrong, not only the first."""
+def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
+    """Read, decode and check `path`; with a folder `client_keys`, clients have the keys in it too. Raises
+    ConfigProblem with everything that is wrong, not only the first."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -183,6 +185,9 @@ def load_config(path: Path) -> GatewayConfig:
     models = _decode_each(document.models, ModelConfig, f"{path}: models", problems)
     clients = _decode_each(document.clients, ClientConfig, f"{path}: clients", problems)
     engine_keys: dict[str, str] = {}
+    if client_keys is not None:
+        for name, keys in read_key_folder(client_keys, clients, problems).items():
+            clients[name] = msgspec.structs.replace(clients[name], keys=(*clients[name].keys, *keys))
     for name, model in models.items():
         check_model(f"{path}: models.{name}", model, engine_keys, problems)
     check_clients(f"{path}: clients", clients, set(document.models), problems)

@@ -17,6 +17,7 @@ from serving.gateway.application import PublicApplication
 from serving.gateway.audit.life import AuditLife
 from serving.gateway.cache.metrics import CacheCollector
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
+from serving.gateway.identity.key_folder import digest_of_folder
 from serving.gateway.identity.refreshing import refresh_keys_forever
 from serving.gateway.identity.verdicts import TokenVerdicts
 from serving.gateway.journal import Journal, JournalHandler
@@ -36,7 +37,7 @@ from serving.gateway.upstream_aiohttp import AiohttpUpstream
 from serving.gateway.upstream_by_scheme import UpstreamByScheme
 from serving.gateway.upstream_http import HttpUpstream
 from serving.gateway.waiting.limits import longest_life
-from serving.gateway.watching import watch_file
+from serving.gateway.watching import digest_of_file, watch
 
 IDLE_GRACE_SECONDS = 1.0
 """How long a kept connection must be silent, after the listeners closed and after its last answer, before it is
@@ -59,6 +60,9 @@ class Options:
     admin: socket.socket | None = None
     admin_hosts: tuple[str, ...] = ()
     watch_seconds: float | None = None
+    client_keys: Path | None = None
+    # Of the folder before its files were read.
+    client_keys_digest: str | None = None
     notify_descriptor: int | None
     accept_seconds: float
     drain_seconds: float | None
@@ -116,9 +120,12 @@ class Gateway:
             loop.create_task(self._tls.watch_forever(self._public)),
         ]
         if self._options.watch_seconds is not None:
-            first = self._state.policy.sha256
-            watch = watch_file(self._options.config_file, self._options.watch_seconds, first, self._reload)
-            background.append(loop.create_task(watch))
+            seconds, first = self._options.watch_seconds, self._state.policy.sha256
+            file = watch(digest_of_file, self._options.config_file, seconds, first, self._reload)
+            background.append(loop.create_task(file))
+            if (folder := self._options.client_keys) is not None:
+                keys = watch(digest_of_folder, folder, seconds, self._options.client_keys_digest, self._reload)
+                background.append(loop.create_task(keys))
         certificates = self._tls.certificates
         await self._public.open(self._options.public, certificates.context if certificates else None)
         await self._operations.open(self._options.operations)
@@ -158,7 +165,7 @@ class Gateway:
 
     def _reload(self) -> None:
         try:
-            config = load_config(self._options.config_file)
+            config = load_config(self._options.config_file, self._options.client_keys)
             audit = self._audit.adopt(config.audit)
         except ConfigProblem as problem:
             self._metrics.reloads.labels("refused").inc()

@@ -94,7 +94,11 @@ class Engine:
         values = {"{weights}": str(self._weights), "{port}": str(self._port), "{key_file}": str(self.key_file)}
         values["{threads}"] = str(threads_to_use())
         command = [*executable(self._spec.command), *(values.get(a, a) for a in self._spec.arguments)]
-        self._child = await Child.start(command, environment=self._spec.environment, log=self._log)
+        environment = dict(self._spec.environment)
+        if self._spec.key_environment:
+            # In its environment alone: neither in a file of the deployment nor in the list of processes.
+            environment[self._spec.key_environment] = self._key
+        self._child = await Child.start(command, environment=environment, log=self._log)
 
     def _own_key(self) -> str:
         key = secrets.token_urlsafe(32)

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from serving.launcher.engine import Engine
+from serving.launcher.fetched import look_at_fetched, look_at_mounted
 from serving.launcher.gateway_process import GatewayProcess
 from serving.launcher.process_log import Logs
 from serving.launcher.refusal import Refusal, unusable
@@ -141,6 +142,10 @@ class Generation:
             case "huggingface":
                 token = read_token(Path(spec.huggingface_token_file)) if spec.huggingface_token_file else None
                 return await fetch(weights, Path(spec.cache_directory), token)
+            case "fetched":
+                return look_at_fetched(Path(weights.location))
+            case "mounted":
+                return look_at_mounted(Path(weights.location))
         await check_digest(path, weights.sha256)
         return path
 

@@ -21,7 +21,8 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Weights(Strict, frozen=True):
     """Where weights are and what they must hash to."""
 
-    kind: Literal["package", "file", "huggingface"]
+    # `fetched` is at its place since `fetch` was run, `mounted` is there by somebody else's hand.
+    kind: Literal["package", "file", "huggingface", "fetched", "mounted"]
     location: str
     file: str | None
     revision: str | None
@@ -45,6 +46,8 @@ class EngineSpecification(Strict, frozen=True):
     # In a container both are known to others before it starts; None: a free port, and a key made for it.
     port: Port | None = None
     key_file: str | None = None
+    # A variable that the engine reads its key from; None: it reads a file, or knows none.
+    key_environment: str | None = None
 
 
 class GatewaySpecification(Strict, frozen=True):

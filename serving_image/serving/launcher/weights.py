@@ -44,7 +44,7 @@ def package_file(weights: Weights) -> Path:
 async def check_digest(path: Path, sha256: str | None) -> None:
     """Raises Refusal unless the file is there, readable, and exactly the one that was meant."""
     try:
-        found = await _sha256(path)
+        found = await sha256_of(path)
     except OSError as error:
         raise Refusal(
             where=f"weights file {path}",
@@ -53,7 +53,7 @@ async def check_digest(path: Path, sha256: str | None) -> None:
             remedy="put the file there, or change `source`",
         ) from None
     if sha256 is not None and found != sha256:
-        raise _another_file(f"weights file {path}", found, sha256)
+        raise another_file(f"weights file {path}", found, sha256)
 
 
 def read_token(path: Path) -> str:
@@ -92,17 +92,17 @@ async def fetch(weights: Weights, cache: Path, token: str | None) -> Path:
     url = f"{endpoint}/{weights.location}/resolve/{weights.revision}/{weights.file}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        async with _alone(target.parent / "lock"):
+        async with alone(target.parent / "lock"):
             if target.exists():
-                if await _sha256(target) == weights.sha256:
+                if await sha256_of(target) == weights.sha256:
                     return target
                 LOG.warning("%s is damaged; fetching it again", target)
                 target.unlink()
-            await _download(url, partial, token)
-            found = await _sha256(partial)
+            await download(url, partial, token)
+            found = await sha256_of(partial)
             if found != weights.sha256:
                 partial.unlink()
-                raise _another_file(url, found, weights.sha256)
+                raise another_file(url, found, weights.sha256)
             partial.replace(target)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise Refusal(
@@ -114,8 +114,8 @@ async def fetch(weights: Weights, cache: Path, token: str | None) -> Path:
     return target
 
 
-async def _download(url: str, partial: Path, token: str | None) -> None:
-    """What is missing of the file."""
+async def download(url: str, partial: Path, token: str | None) -> None:
+    """Fetches what is missing of a file. Raises Refusal, OSError or an error of aiohttp."""
     have = partial.stat().st_size if partial.exists() else 0
     headers = {"Accept-Encoding": "identity"}  # a part of a compressed answer could not be continued
     if token:
@@ -130,14 +130,14 @@ async def _download(url: str, partial: Path, token: str | None) -> None:
         if answer.status == 416 and have:  # nothing is missing: the digest decides
             return
         if answer.status not in (200, 206):
-            raise _not_served(url, answer.status, token)
+            raise not_served(url, answer.status, token)
         with partial.open("ab" if answer.status == 206 else "wb") as stream:
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 stream.write(chunk)
 
 
 @asynccontextmanager
-async def _alone(lock: Path) -> AsyncGenerator[None]:
+async def alone(lock: Path) -> AsyncGenerator[None]:
     """Two models, or two deployments, may want the same file at the same time: the second waits and finds it."""
     with lock.open("w") as held:
         while True:
@@ -149,7 +149,8 @@ async def _alone(lock: Path) -> AsyncGenerator[None]:
         yield
 
 
-async def _sha256(path: Path) -> str:
+async def sha256_of(path: Path) -> str:
+    """Of a whole file, read in pieces."""
     digest = hashlib.sha256()
 
     def read_on(stream: BinaryIO) -> bool:
@@ -164,7 +165,8 @@ async def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _another_file(where: str, found: str, sha256: str) -> Refusal:
+def another_file(where: str, found: str, sha256: str) -> Refusal:
+    """Content that is not what was meant."""
     return Refusal(
         where=where,
         found=f"SHA-256 {found}",
@@ -173,7 +175,8 @@ def _another_file(where: str, found: str, sha256: str) -> Refusal:
     )
 
 
-def _not_served(url: str, status: int, token: str | None) -> Refusal:
+def not_served(url: str, status: int, token: str | None) -> Refusal:
+    """A server that does not hand it out, and what to do about it."""
     gated = status in (401, 403)
     if gated:
         remedy = "accept the model's licence and run `pulumi config set --secret slipway:huggingface_token`"

@@ -1,0 +1,160 @@
+"""The engines of one model in a cluster: their replicas, the address they are found by, and what protects them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.components.cluster_handle import ClusterHandle
+from infra.components.engine_pods import EngineObjects, engine_files, entry, pod_template
+from infra.components.labels import labels, selector
+from infra.plan.in_cluster import ENGINE
+from infra.plan.nodes import GpuClaim
+from infra.plan.serving import EnginePlan
+
+core = kubernetes.core.v1
+meta = kubernetes.meta.v1
+
+
+class ModelServer(pulumi.ComponentResource):
+    """Owns the replicas of one model and what they need of their own: key, files, Service, disruption budget. It does
+    not own their service account and network policies, the volume of their weights, or what scales them.
+
+    `key` is what the gateway shows to them; `image` is ours, whose launcher fetches weights."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: EnginePlan,
+        cluster: ClusterHandle,
+        *,
+        key: pulumi.Input[str],
+        image: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("slipway:serving:ModelServer", name, None, opts)
+        self._engine, self._cluster, self._child = engine, cluster, cluster.child(self)
+        pod = engine.pod
+        objects = EngineObjects(
+            key_secret=self._key(name, key) if pod.key_files else None,
+            files=self._files(name),
+            claim_template=self._claim(name, claim) if (claim := cluster.nodes[engine.pool].claim) else None,
+            launcher_image=image,
+        )
+        kubernetes.apps.v1.Deployment(
+            f"{name}-engine",
+            metadata=self._metadata(engine.name),
+            spec=kubernetes.apps.v1.DeploymentSpecArgs(
+                # Where something scales it, that alone says how many there are.
+                replicas=engine.replicas.min if engine.scaling is None else None,
+                selector=meta.LabelSelectorArgs(match_labels=selector(ENGINE, engine.name)),
+                strategy=kubernetes.apps.v1.DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(
+                        max_surge=pod.surge, max_unavailable=pod.unavailable
+                    ),
+                ),
+                progress_deadline_seconds=pod.ready_seconds,
+                revision_history_limit=3,
+                template=pod_template(engine, cluster, objects),
+            ),
+            opts=self._waiting(pod.ready_seconds),
+        )
+        # Without an address of its own: the gateway reads which pods are ready, and chooses between them itself.
+        service = core.Service(
+            f"{name}-service",
+            metadata=self._metadata(engine.name),
+            spec=core.ServiceSpecArgs(
+                cluster_ip="None",
+                selector=selector(ENGINE, engine.name),
+                ports=[
+                    core.ServicePortArgs(name=port, port=int(number), target_port=port)
+                    for port, number in engine.container.ports.items()
+                ],
+            ),
+            opts=self._child,
+        )
+        if pod.disruptions is not None:
+            kubernetes.policy.v1.PodDisruptionBudget(
+                f"{name}-budget",
+                metadata=self._metadata(engine.name),
+                spec=kubernetes.policy.v1.PodDisruptionBudgetSpecArgs(
+                    max_unavailable=pod.disruptions,
+                    selector=meta.LabelSelectorArgs(match_labels=selector(ENGINE, engine.name)),
+                    # What does not answer anyway must not keep a node from being drained.
+                    unhealthy_pod_eviction_policy="AlwaysAllow",
+                ),
+                opts=self._child,
+            )
+        self.service: pulumi.Output[str] = service.metadata.apply(lambda metadata: metadata.name or "")
+        self.register_outputs({"service": self.service})
+
+    def _key(self, name: str, key: pulumi.Input[str]) -> pulumi.Output[str]:
+        """The engine's key, as the launcher and the engine want to read it."""
+        known = pulumi.Output.secret(key)
+        files = {file: known.apply(_with_key(content)) for file, content in self._engine.pod.key_files.items()}
+        secret = core.Secret(
+            f"{name}-key",
+            metadata=self._metadata(f"{self._engine.name}-key"),
+            type="Opaque",
+            string_data=files,
+            opts=self._child,
+        )
+        return secret.metadata.apply(lambda metadata: metadata.name or "")
+
+    def _files(self, name: str) -> pulumi.Output[str]:
+        """What was rendered for it. The name changes with the content: pods follow, and old ones keep theirs."""
+        content = {entry(path): text for path, text in engine_files(self._engine).items()}
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
+        files = core.ConfigMap(
+            f"{name}-files",
+            metadata=self._metadata(f"{self._engine.name}-files-{digest}"),
+            data=content,
+            immutable=True,
+            opts=self._child,
+        )
+        return files.metadata.apply(lambda metadata: metadata.name or "")
+
+    def _claim(self, name: str, claim: GpuClaim) -> pulumi.Output[str]:
+        """Devices of each pod's own."""
+        resource = kubernetes.resource.v1
+        selectors = (
+            [resource.DeviceSelectorArgs(cel=resource.CELDeviceSelectorArgs(expression=claim.selector))]
+            if claim.selector
+            else None
+        )
+        exactly = resource.ExactDeviceRequestArgs(
+            device_class_name=claim.device_class, count=claim.count, allocation_mode="ExactCount", selectors=selectors
+        )
+        template = resource.ResourceClaimTemplate(
+            f"{name}-gpus",
+            metadata=self._metadata(f"{self._engine.name}-gpus"),
+            spec=resource.ResourceClaimTemplateSpecArgs(
+                spec=resource.ResourceClaimSpecArgs(
+                    devices=resource.DeviceClaimArgs(
+                        requests=[resource.DeviceRequestArgs(name="gpus", exactly=exactly)]
+                    )
+                )
+            ),
+            opts=self._child,
+        )
+        return template.metadata.apply(lambda metadata: metadata.name or "")
+
+    def _metadata(self, name: str) -> kubernetes.meta.v1.ObjectMetaArgs:
+        return meta.ObjectMetaArgs(
+            name=name, namespace=self._cluster.namespace, labels=labels(ENGINE, self._engine.name)
+        )
+
+    def _waiting(self, seconds: int) -> pulumi.ResourceOptions:
+        """As long as the cold start may take; an update takes one after another."""
+        many = seconds * max(1, self._engine.replicas.max)
+        timeouts = pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{many}s")
+        return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(custom_timeouts=timeouts))
+
+
+def _with_key(content: str) -> Callable[[str], str]:
+    return lambda key: content.replace("{key}", key)

@@ -1,0 +1,110 @@
+"""Everything that serves on one cluster, whoever made the cluster: isolation, engines, gateways, front door."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.components.autoscaling import Autoscaling
+from infra.components.client_keys import ClientKey
+from infra.components.cluster_handle import ClusterHandle
+from infra.components.gateway import Gateway
+from infra.components.gateway_files import GATEWAY_SECRETS
+from infra.components.isolation import Isolation
+from infra.components.model_cache import ModelCache
+from infra.components.model_server import ModelServer
+from infra.components.observability import Observability
+from infra.components.shared_limits import SharedLimits
+from infra.plan.in_cluster import (
+    ENGINE_KEY_ENTRY,
+    ENGINE_KEY_SECRET,
+    GATEWAY,
+    MODEL_SOURCE_ENTRY,
+    MODEL_SOURCE_SECRET,
+    PART_OF,
+    SHARED_LIMITS,
+)
+from infra.plan.serving import EnginePlan, ServingPlan
+from infra.platforms.base import SiteSecrets
+
+core, meta = kubernetes.core.v1, kubernetes.meta.v1
+
+
+class ServingStack(pulumi.ComponentResource):
+    """Owns all that a site runs inside its cluster; asks the handle for whatever differs between clusters. `endpoint`
+    is where clients send requests."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: ServingPlan,
+        secrets: SiteSecrets,
+        cluster: ClusterHandle,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("slipway:serving:ServingStack", name, None, opts)
+        child = cluster.child(self)
+        isolation = Isolation(f"{name}-isolation", plan, cluster, child)
+        inside = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[isolation]))
+
+        engine_key = self._made(f"{name}-engine-key", "gateway of engines")
+        _secret(f"{name}-engine-key", ENGINE_KEY_SECRET, {ENGINE_KEY_ENTRY: engine_key}, cluster, inside)
+        token = pulumi.Output.secret(secrets.huggingface_token)
+        _secret(f"{name}-model-source", MODEL_SOURCE_SECRET, {MODEL_SOURCE_ENTRY: token}, cluster, inside)
+
+        if plan.shared_limits:
+            password = self._made(f"{name}-{SHARED_LIMITS}", "gateway of shared limits")
+            SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
+
+        for engine in plan.engines.values():
+            self._engine(f"{name}-{engine.name}", engine, engine_key, plan, cluster, inside)
+        gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, inside)
+        if plan.monitoring:
+            Observability(f"{name}-observability", plan.monitoring, cluster, inside)
+        self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))
+        self.register_outputs({"endpoint": self.endpoint})
+
+    def _engine(
+        self,
+        name: str,
+        engine: EnginePlan,
+        key: pulumi.Output[str],
+        plan: ServingPlan,
+        cluster: ClusterHandle,
+        inside: pulumi.ResourceOptions,
+    ) -> None:
+        """One model: its weights, then the engines that read them, then what changes their number."""
+        # The launcher, which fetches weights, is in the gateways' image too.
+        image = plan.gateway_pods.image or ""
+        after: list[pulumi.Resource] = []
+        if engine.weights_volume.claim:
+            after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=inside))
+        filled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=after))
+        server = ModelServer(name, engine, cluster, key=key, image=image, opts=filled)
+        if engine.scaling:
+            scaled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[server]))
+            Autoscaling(
+                f"{name}-scaling",
+                engine,
+                engine.scaling,
+                cluster,
+                service=GATEWAY,
+                secret=GATEWAY_SECRETS,
+                opts=scaled,
+            )
+
+    def _made(self, name: str, client: str) -> pulumi.Output[str]:
+        """A key that the stack makes once, for who is a client inside."""
+        return ClientKey(name, client=client, opts=pulumi.ResourceOptions(parent=self)).key
+
+
+def _secret(
+    name: str,
+    called: str,
+    data: dict[str, pulumi.Input[str]],
+    cluster: ClusterHandle,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    labels = {"app.kubernetes.io/part-of": PART_OF}
+    metadata = meta.ObjectMetaArgs(name=called, namespace=cluster.namespace, labels=labels)
+    core.Secret(name, metadata=metadata, string_data=data, opts=opts)

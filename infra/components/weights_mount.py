@@ -1,0 +1,86 @@
+"""How weights come into a pod: the volume, where it is mounted, and the container that fetches them."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from infra.components.pod_security import container_security
+from infra.plan.engine_process import LAUNCHER
+from infra.plan.in_cluster import MODEL_SOURCE_ENTRY, MODEL_SOURCE_SECRET
+from infra.plan.weights_volume import WeightsVolume
+
+core = kubernetes.core.v1
+WEIGHTS = "weights"
+TOKEN = "model-source"  # noqa: S105 - a volume's name
+TOKEN_FOLDER = "/run/secrets/model-source"  # noqa: S105 - a folder
+TEMPORARY = "fetch-tmp"
+# Writing a file's last bytes and its digest is all that it does at a time.
+FETCH_MEMORY = "1Gi"
+
+
+def weights_volumes(plan: WeightsVolume, *, fetches: bool) -> list[kubernetes.core.v1.VolumeArgs]:
+    """Of a pod that has weights; with `fetches` also what the container that fetches needs."""
+    found = [_volume(plan, read_only=plan.filled_by_job and not fetches)]
+    if fetches:
+        found.append(core.VolumeArgs(name=TEMPORARY, empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="64Mi")))
+        token = core.SecretVolumeSourceArgs(
+            # A public repository asks for none.
+            secret_name=MODEL_SOURCE_SECRET,
+            optional=True,
+            default_mode=0o440,
+            items=[core.KeyToPathArgs(key=MODEL_SOURCE_ENTRY, path="token")],
+        )
+        found.append(core.VolumeArgs(name=TOKEN, secret=token))
+    return found
+
+
+def weights_mount(plan: WeightsVolume, *, read_only: bool) -> kubernetes.core.v1.VolumeMountArgs:
+    """For a container that reads weights, or writes them."""
+    return core.VolumeMountArgs(name=WEIGHTS, mount_path=plan.mounted_at, sub_path=plan.sub_path, read_only=read_only)
+
+
+def fetch_container(plan: WeightsVolume, image: pulumi.Input[str]) -> kubernetes.core.v1.ContainerArgs:
+    """Fetches what is not there yet, each file checked."""
+    size = f"{plan.size_gib if plan.on_the_nodes_disk else 1}Gi"
+    return core.ContainerArgs(
+        name="weights",
+        image=image,
+        image_pull_policy="IfNotPresent",
+        command=[*LAUNCHER, "fetch"],
+        args=["--token-file", f"{TOKEN_FOLDER}/token", *plan.fetches],
+        resources=core.ResourceRequirementsArgs(
+            requests={"cpu": "500m", "memory": FETCH_MEMORY, "ephemeral-storage": size},
+            limits={"cpu": "2", "memory": FETCH_MEMORY, "ephemeral-storage": size},
+        ),
+        security_context=container_security(),
+        volume_mounts=[
+            weights_mount(plan, read_only=False),
+            core.VolumeMountArgs(name=TOKEN, mount_path=TOKEN_FOLDER, read_only=True),
+            core.VolumeMountArgs(name=TEMPORARY, mount_path="/tmp"),  # noqa: S108 - in the container
+        ],
+    )
+
+
+def _volume(plan: WeightsVolume, *, read_only: bool) -> kubernetes.core.v1.VolumeArgs:
+    if plan.image:
+        image = core.ImageVolumeSourceArgs(reference=plan.image, pull_policy="IfNotPresent")
+        return core.VolumeArgs(name=WEIGHTS, image=image)
+    if plan.claim:
+        claim = core.PersistentVolumeClaimVolumeSourceArgs(
+            claim_name=plan.claim,
+            # Mounted for reading only, a volume that one node may write can be on many.
+            read_only=read_only and not plan.compiled,
+        )
+        return core.VolumeArgs(name=WEIGHTS, persistent_volume_claim=claim)
+    if plan.storage_class:
+        template = core.PersistentVolumeClaimTemplateArgs(
+            spec=core.PersistentVolumeClaimSpecArgs(
+                access_modes=["ReadWriteOnce"],
+                storage_class_name=plan.storage_class,
+                resources=core.VolumeResourceRequirementsArgs(requests={"storage": f"{plan.size_gib}Gi"}),
+            )
+        )
+        return core.VolumeArgs(name=WEIGHTS, ephemeral=core.EphemeralVolumeSourceArgs(volume_claim_template=template))
+    disk = core.EmptyDirVolumeSourceArgs(size_limit=f"{plan.size_gib}Gi")
+    return core.VolumeArgs(name=WEIGHTS, empty_dir=disk)

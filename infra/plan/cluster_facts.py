@@ -1,0 +1,21 @@
+"""What a cluster has of what serving can use: how weights are kept, what scales, and whether somebody scrapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterFacts:
+    """`weights_mode` says how volumes of `weights_class` are used: `read_write_many`, `read_only_many` or `node_local`;
+    without a class every pod fetches its own. `weight_images` are by model."""
+
+    weights_class: str | None = None
+    weights_mode: str = "read_write_many"
+    weight_images: Mapping[str, str] = field(default_factory=dict[str, str])
+    keda: bool = False
+    prometheus: bool = False
+
+
+NOTHING_MORE = ClusterFacts()

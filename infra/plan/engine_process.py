@@ -1,0 +1,75 @@
+"""What the launcher in an engine's container is told: the engine, where its key and its weights are, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from infra.plan.in_cluster import ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER
+from infra.plan.types import ContainerSpec, DrainPlan
+from infra.plan.weights_volume import WeightsVolume
+
+# As every image of `serving_image` has them.
+PYTHON = "/opt/slipway/bin/python"
+LAUNCHER = (PYTHON, "-m", "serving.launcher")
+STATUS_FOLDER = "/run/slipway"
+FOLDER = "/etc/slipway"
+SPECIFICATION_FILE = f"{FOLDER}/launcher.json"
+# The first process of the container.
+COMMAND = (*LAUNCHER, "--container", STATUS_FOLDER, SPECIFICATION_FILE)
+
+
+def engine_key_file(container: ContainerSpec) -> str | None:
+    """Where the key itself is; None where the engine knows none."""
+    knows = container.key_file or container.key_environment
+    return f"{ENGINE_KEY_FOLDER}/{ENGINE_KEY_ENTRY}" if knows else None
+
+
+def key_files(container: ContainerSpec) -> dict[str, str]:
+    """The files of the key, by name, with `{key}` for it: as it is, and as the engine wants to read it."""
+    found = {ENGINE_KEY_ENTRY: "{key}"} if engine_key_file(container) else {}
+    if container.key_file and container.key_file_content:
+        found[container.key_file.rpartition("/")[2]] = container.key_file_content
+    return found
+
+
+def engine_specification(
+    model: str,
+    container: ContainerSpec,
+    drain: DrainPlan,
+    *,
+    weights: WeightsVolume,
+    processors: int,
+    start_seconds: int,
+) -> Mapping[str, Any]:
+    """The content of the launcher's file. What the environment holds is the pod's."""
+    return {
+        "version": 1,
+        "name": model,
+        "engines": {
+            model: {
+                "command": list(container.command),
+                "arguments": [word.replace("{threads}", str(processors)) for word in container.arguments],
+                "environment": {},
+                # Fetched and checked before, or in an image that was made so: whether it is there is looked at again.
+                "weights": {
+                    "kind": "fetched" if weights.fetches else "mounted",
+                    "location": weights.path,
+                    "file": None,
+                    "revision": None,
+                    "sha256": None,
+                },
+                "readiness_path": container.readiness_path,
+                "metrics_path": container.metrics_path,
+                "running_metric": container.running_metric,
+                "queued_metric": container.queued_metric,
+                "drains_on_sigterm": container.drains_on_sigterm,
+                "start_seconds": start_seconds,
+                "drain_seconds": drain.engine_shutdown_seconds,
+                "port": int(container.ports["http"]),
+                "key_file": engine_key_file(container),
+                "key_environment": container.key_environment,
+            }
+        },
+        "gateway": None,
+    }

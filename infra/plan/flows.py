@@ -1,0 +1,81 @@
+"""Who may open a connection to whom inside a cluster: all there is, everything else is denied both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from infra.plan.in_cluster import ENGINE, GATEWAY, MODEL_FETCH, OPERATIONS_PORT, PUBLIC_PORT, SHARED_LIMITS
+from infra.plan.in_cluster import SHARED_LIMITS_PORT as LIMITS_PORT
+
+# Those outside the namespace. Which addresses or pods they are, only the cluster knows.
+FRONT_DOOR = "front_door"
+PROMETHEUS = "prometheus"
+AUTOSCALER = "autoscaler"
+DNS = "dns"
+API_SERVER = "api_server"
+# Every address but that of the machines' credentials.
+ANYWHERE = "anywhere"
+
+DNS_PORT = 53
+HTTPS_PORT = 443
+ANY_PORT = None
+PORTS = {"http": 80, "https": HTTPS_PORT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """`source` may connect to `target` at this TCP port; None is any port. Names are answered over UDP too."""
+
+    source: str
+    target: str
+    port: int | None
+
+
+def flows(gateway: Mapping[str, Any], engine_ports: Iterable[int], own_limits: bool) -> tuple[Flow, ...]:
+    """All flows of a site whose gateways have that file. An engine starts none: it has its weights, and asks nobody."""
+    found = [Flow(source=FRONT_DOOR, target=GATEWAY, port=PUBLIC_PORT)]
+    found += [Flow(source=source, target=GATEWAY, port=OPERATIONS_PORT) for source in (PROMETHEUS, AUTOSCALER)]
+    # An engine shows its metrics at the port of its API, which asks for the key that only the gateway has.
+    found += [
+        Flow(source=source, target=ENGINE, port=port)
+        for port in sorted({*engine_ports})
+        for source in (GATEWAY, PROMETHEUS)
+    ]
+    found += [Flow(source=GATEWAY, target=DNS, port=DNS_PORT), Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
+    if own_limits:
+        found.append(Flow(source=GATEWAY, target=SHARED_LIMITS, port=LIMITS_PORT))
+    found += [Flow(source=GATEWAY, target=ANYWHERE, port=port) for port in outside_ports(gateway, own_limits)]
+    found += [
+        Flow(source=MODEL_FETCH, target=DNS, port=DNS_PORT),
+        Flow(source=MODEL_FETCH, target=ANYWHERE, port=HTTPS_PORT),
+    ]
+    return tuple(found)
+
+
+def outside_ports(gateway: Mapping[str, Any], own_limits: bool) -> tuple[int | None, ...]:
+    """The ports of everything beyond this site that the gateway's file names: other upstreams, issuers, collectors,
+    a bucket. Where a store of limits or answers is, only a secret says: then it is any port."""
+    if (not own_limits and "limits_store" in gateway) or "url_file" in gateway.get("cache", {}):
+        return (ANY_PORT,)
+    return tuple(sorted({port for url in _urls(gateway) if (port := _port(url))}))
+
+
+def _urls(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(inner, str) and str(key).endswith("url"):  # pyright: ignore[reportUnknownArgumentType]
+                yield inner
+            else:
+                yield from _urls(inner)
+    elif isinstance(value, list):
+        for inner in value:  # pyright: ignore[reportUnknownVariableType]
+            yield from _urls(inner)
+
+
+def _port(url: str) -> int | None:
+    """None for an engine of ours, which has no address yet."""
+    parts = urlsplit(url)
+    return (parts.port or PORTS.get(parts.scheme)) if parts.hostname else None

@@ -1,0 +1,33 @@
+"""Names and ports inside a site's namespace: agreed by whoever makes an object and whoever asks for it."""
+
+from __future__ import annotations
+
+# Values of `app.kubernetes.io/component`, by which network policies tell pods apart. The service account of a workload
+# has the workload's own name: `gateway`, `shared-limits`, `model-fetch`, or that of an engine.
+GATEWAY = "gateway"
+ENGINE = "engine"
+SHARED_LIMITS = "shared-limits"
+MODEL_FETCH = "model-fetch"
+PART_OF = "slipway"
+# Label of pods that fetch weights, `true`: only these reach a model source.
+FETCHES_WEIGHTS = "slipway/fetches-weights"
+
+# The gateway's listeners. Other pods reach the first two: the public one by the service's port, the other as it is.
+SERVICE_PORT = 80
+PUBLIC_PORT = 8080
+OPERATIONS_PORT = 9090
+ADMIN_PORT = 9091
+SHARED_LIMITS_PORT = 6379
+
+# The key that only the gateway shows to engines: one Secret, one entry, mounted as a file on both sides.
+ENGINE_KEY_SECRET = "engine-key"  # noqa: S105 - the object's name
+ENGINE_KEY_ENTRY = "key"
+ENGINE_KEY_FOLDER = "/run/secrets/engine"
+# The token that a model source may ask for; empty where none is set.
+MODEL_SOURCE_SECRET = "model-source"  # noqa: S105 - the object's name
+MODEL_SOURCE_ENTRY = "huggingface-token"
+
+
+def priority_class(namespace: str, component: str) -> str:
+    """The priority of a component's pods. Priority classes have no namespace, so that it is part of the name."""
+    return f"{namespace}-{component}"

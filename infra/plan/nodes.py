@@ -1,0 +1,28 @@
+"""Which nodes a pod runs on, in words that every cluster shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuClaim:
+    """Devices that a pod claims (dynamic resource allocation). `selector` is a CEL expression over a device."""
+
+    device_class: str
+    count: int
+    selector: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeChoice:
+    """Which nodes a kind of engine runs on: labels they must have, what it asks of them, and what it tolerates."""
+
+    labels: Mapping[str, str]
+    resources: Mapping[str, int]
+    tolerates: str | None
+    claim: GpuClaim | None = None
+
+
+ANY_NODE = NodeChoice(labels={}, resources={}, tolerates=None)

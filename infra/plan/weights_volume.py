@@ -1,0 +1,134 @@
+"""Where a pod has its weights from: its own disk, a volume that was filled once, or an image that is mounted."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from infra.catalog.gpus import find_gpu
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.cluster_facts import ClusterFacts
+from infra.plan.types import Accelerator, ModelPlan, Weights
+from infra.problems import Problem
+
+MOUNTED_AT = "/weights"
+# In a volume that holds both.
+WEIGHTS_FOLDER, COMPILED_FOLDER = "weights", "compiled"
+# Of everything that is stored: file systems keep some for themselves, and a download is moved into place.
+SIZE_MARGIN = 1.1
+# Where nobody knows: weights are no larger than the GPUs that hold them; on processors, than a usual machine's memory.
+UNKNOWN_ON_PROCESSORS_GIB = 32.0
+# What is compiled at the first start (vLLM, SGLang: torch, Triton and FlashInfer); assumed, 2026-11.
+COMPILED_GIB = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsVolume:
+    """`way` is `pod` (its node's disk), `node_local` (a volume of the pod), `shared` (a volume of the model, filled
+    once by a job) or `image`. `fetches` is what the launcher is told to have, one argument for each set of weights;
+    empty where they are there, at
+    `path` as everywhere. `claim` is the volume's own name; `compiled` says that what engines compile is kept in
+    it too, below `COMPILED_FOLDER`. `mounted_at` is the whole volume's, or of `sub_path` in it."""
+
+    way: str
+    path: str
+    mounted_at: str
+    sub_path: str | None
+    size_gib: int
+    storage_class: str | None
+    access_modes: tuple[str, ...]
+    claim: str | None
+    image: str | None
+    fetches: tuple[str, ...]
+    compiled: bool
+
+    @property
+    def on_the_nodes_disk(self) -> bool:
+        return not (self.claim or self.storage_class or self.image)
+
+    @property
+    def filled_by_job(self) -> bool:
+        return self.claim is not None
+
+
+def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts) -> WeightsVolume:
+    """The fitting way on a cluster. `name` is the engine's object."""
+    size = _size_gib(plan)
+    if image := cluster.weight_images.get(model):
+        return WeightsVolume(
+            way="image",
+            path=f"{MOUNTED_AT}/{model}",
+            mounted_at=f"{MOUNTED_AT}/{model}",
+            # An engine that reads one file is given its path.
+            sub_path=plan.weights.file,
+            size_gib=0,
+            storage_class=None,
+            access_modes=(),
+            claim=None,
+            image=image,
+            fetches=(),
+            compiled=False,
+        )
+    shared = cluster.weights_class is not None and cluster.weights_mode != "node_local"
+    many = cluster.weights_mode == "read_write_many"
+    compiled = shared and many and _compiles(plan)
+    own = "node_local" if cluster.weights_class else "pod"
+    return WeightsVolume(
+        way="shared" if shared else own,
+        path=f"{MOUNTED_AT}/{model}",
+        mounted_at=MOUNTED_AT,
+        sub_path=WEIGHTS_FOLDER if compiled else None,
+        size_gib=size + (COMPILED_GIB if compiled else 0),
+        storage_class=cluster.weights_class,
+        # One node writes before many read, where a volume cannot be written from many.
+        access_modes=(("ReadWriteMany",) if many else ("ReadWriteOnce", "ReadOnlyMany")) if shared else (),
+        claim=f"{name}-weights" if shared else None,
+        image=None,
+        fetches=tuple(
+            _fetch(path, weights)
+            for path, weights in {f"{MOUNTED_AT}/{model}": plan.weights, **plan.container.further_weights}.items()
+        ),
+        compiled=compiled,
+    )
+
+
+def weights_volume_problems(where: str, models: dict[str, ModelPlan], cluster: ClusterFacts) -> Iterator[Problem]:
+    """Images of models that are not here, and what an image of one set of weights cannot hold."""
+    for name in cluster.weight_images:
+        place = dotted(where, ("weight_images", name))
+        if name not in models:
+            yield Problem(
+                where=place,
+                found=f"`{name}`, which is no model of this site",
+                allowed="models of this site: " + ", ".join(f"`{model}`" for model in models),
+                remedy="correct the name, or remove it",
+            )
+        elif models[name].container.further_weights:
+            yield Problem(
+                where=place,
+                found="an image of one set of weights, for a model with adapters or a draft",
+                allowed="models without further weights, or weights that are fetched",
+                remedy=f"remove it, or `adapters` and `speculative.draft` of `{DEPLOYMENT_KEY}.models.{name}`",
+            )
+
+
+def _fetch(path: str, weights: Weights) -> str:
+    """As `python -m serving.launcher fetch` takes it."""
+    return json.dumps({"path": path, **asdict(weights)}, sort_keys=True)
+
+
+def _size_gib(plan: ModelPlan) -> int:
+    stored = plan.operation.stored_gib
+    return math.ceil((_at_most_gib(plan.accelerator) if stored is None else stored) * SIZE_MARGIN) + 1
+
+
+def _at_most_gib(accelerator: Accelerator | None) -> float:
+    gpu = find_gpu(accelerator.type) if accelerator else None
+    return gpu.label_gib * accelerator.count if gpu and accelerator else UNKNOWN_ON_PROCESSORS_GIB
+
+
+def _compiles(plan: ModelPlan) -> bool:
+    return any(not path.startswith("/tmp") for path in plan.container.writable_paths)  # noqa: S108 - in the container

@@ -1,0 +1,87 @@
+"""Every Kubernetes object of the stacks that ship, as it was agreed; `pytest tests/golden --rewrite` rewrites them."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.load import load_file
+from infra.plan.build import build_plan
+from infra.platforms import PLATFORMS
+from tests.manifests import ROOT, file_name, objects, recorded
+
+HERE = Path(__file__).parent / "manifests"
+
+
+def deployable() -> list[str]:
+    """Stacks with a cluster that this version deploys."""
+    plans = {path.name.split(".")[1]: build_plan(load_file(path), "stack") for path in ROOT.glob("Pulumi.*.yaml")}
+    return sorted(
+        name
+        for name, plan in plans.items()
+        if all(PLATFORMS[site.platform].component for site in plan.sites.values())
+        and any(not PLATFORMS[site.platform].is_this_machine for site in plan.sites.values())
+        and not any(getattr(site.details, "missing", ()) for site in plan.sites.values())
+    )
+
+
+STACKS = deployable()
+
+
+class Readable(yaml.SafeDumper):
+    """Writes a file's content as lines."""
+
+
+Readable.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
+def written(found: dict[str, Any]) -> str:
+    return yaml.dump(found, Dumper=Readable, sort_keys=True, allow_unicode=True, width=120)
+
+
+def test_there_is_a_stack_to_look_at() -> None:
+    assert "onprem" in STACKS
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_objects_are_those_that_were_agreed(stack: str, rewrite: bool) -> None:
+    folder = HERE / stack
+    now = {file_name(found): written(found) for found in objects(recorded(ROOT / f"Pulumi.{stack}.yaml"))}
+    if rewrite:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.yaml"):
+            path.unlink()
+        for name, text in now.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    agreed = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
+    differences = [
+        line
+        for name in sorted({*now, *agreed})
+        for line in difflib.unified_diff(
+            agreed.get(name, "").splitlines(),
+            now.get(name, "").splitlines(),
+            f"agreed/{name}",
+            f"now/{name}",
+            lineterm="",
+        )
+    ]
+    if differences:
+        pytest.fail("\n".join(differences), pytrace=False)
+
+
+def test_no_objects_are_left_of_a_stack_that_is_gone() -> None:
+    assert sorted(path.name for path in HERE.iterdir()) == STACKS
+
+
+def test_no_secret_is_among_them() -> None:
+    """The harness' keys are canaries."""
+    texts = [path.read_text(encoding="utf-8") for path in HERE.rglob("*.yaml")]
+    assert texts
+    assert not [text for text in texts if "a-made-key" in text or "canary" in text]

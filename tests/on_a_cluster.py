@@ -1,0 +1,83 @@
+"""The stack on an existing cluster, as it ships and changed: each variant shows what the first one does not have."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from tests.harness import Recorder
+from tests.manifests import ROOT, objects, recorded
+
+FILE = ROOT / "Pulumi.onprem.yaml"
+Deployment = dict[str, Any]
+
+
+def platform(deployment: Deployment) -> Any:
+    return deployment["sites"]["datacentre"]["platform"]
+
+
+def as_it_ships(deployment: Deployment) -> None:
+    del deployment
+
+
+def ingress_and_zones(deployment: Deployment) -> None:
+    """Another front door, a certificate of somebody else's, three zones, no KEDA, no Prometheus."""
+    own = platform(deployment)
+    own["front_door"] = {"domain": "llm.example.com", "ingress_class": "nginx", "tls_secret": "llm", "dns_record": True}
+    own |= {"zones": ["a", "b", "c"], "keda": False, "prometheus": False, "metrics_adapter": True}
+    own["client_keys_from"] = {"kind": "secret", "name": "keys-of-clients"}
+    own["addresses"] = {"dns": ["169.254.20.10/32"], "api_server": ["10.9.0.1/32"]}
+
+
+def inside_only(deployment: Deployment) -> None:
+    """No front door, keys from a store, the audit in a bucket, limits in a Redis of somebody else's."""
+    own = platform(deployment)
+    del own["front_door"]
+    own["client_keys_from"] = {"kind": "external_secret", "store": "vault", "key": "llm/clients"}
+    deployment["gateway"] |= {
+        "limits_store": {"kind": "redis", "url": {"secret": "limits"}, "gateways": 2},
+        "audit": {"object_store": {"kind": "s3", "url": "https://s3.example.com/audit", "region": "x"}},
+    }
+
+
+def several_models(deployment: Deployment) -> None:
+    """Keys by a driver, two models, one on processors, a place that others serve, a collector."""
+    own = platform(deployment)
+    own["client_keys_from"] = {"kind": "csi", "provider": "vault", "parameters": {"roleName": "llm"}}
+    deployment["models"]["small"] = {
+        "source": {
+            "kind": "huggingface",
+            "repo": "bartowski/SmolLM2-1.7B-Instruct-GGUF",
+            "revision": "9217f5db79a29953eb74d5343926648285ec7e67",
+            "file": "SmolLM2-1.7B-Instruct-Q4_K_M.gguf",
+            "sha256": "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        },
+        "engine": {"kind": "llama_cpp", "image": f"registry.example.com/slipway/llama@sha256:{'4' * 64}"},
+    }
+    deployment["remote_models"] = {
+        "large": {"upstreams": {"cloud": {"kind": "openai", "url": "https://api.example.com", "boundary": "cloud"}}}
+    }
+    deployment["clients"]["web"]["models"] = ["chat", "small", "large"]
+    deployment["clients"]["web"]["keys_expire"] = "2030-01-01T00:00:00Z"
+    deployment["gateway"]["traces"] = {"url": "http://collector.example.com:4318/v1/traces"}
+
+
+VARIANTS: dict[str, Callable[[Deployment], None]] = {
+    change.__name__: change for change in (as_it_ships, ingress_and_zones, inside_only, several_models)
+}
+
+
+@cache
+def registrations(variant: str) -> Recorder:
+    return recorded(FILE, VARIANTS[variant])
+
+
+def manifests(variant: str) -> list[dict[str, Any]]:
+    """Its objects, each time anew."""
+    return copy.deepcopy(objects(registrations(variant)))
+
+
+def of_kind(found: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+    return {one["metadata"]["name"]: one for one in found if one["kind"] == kind}
