@@ -79,7 +79,7 @@ class GatewayFiles:
         if not isinstance(value, str):
             return value
         name = field.removeprefix("tls.")
-        if name.endswith("file") and (value.startswith(("/", "{secrets}", "{key_file}", "{state}"))):
+        if name.endswith("file") and value.startswith(("/", "{secrets}", "{shared_limits}", "{key_file}", "{state}")):
             return str(self.of_field.get(field) or self.of_field.get(name) or self.folder / "key")
         if field == "folder" and value.startswith("/"):
             return str(self.folder)

@@ -16,6 +16,7 @@ from infra.plan.blocks import block
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
 from infra.plan.types import DeploymentPlan
+from infra.plan.weakenings import counting_warnings
 from infra.problems import Refused
 from infra.stack_file import read_stack_file
 from tests.config.corpus import load_and_plan
@@ -182,8 +183,11 @@ def test_limits_that_each_gateway_counts_for_itself_are_said() -> None:
     deployment = document("prod")
     assert not of_places(planned(deployment))
     del deployment["gateway"]["limits_store"]
-    (warning,) = of_places(planned(deployment))
-    assert warning.startswith("each gateway of `main` counts for itself")
+    # In a cluster they count together all the same.
+    assert not of_places(planned(deployment))
+    config = validate(deployment, "case", {})
+    (warning,) = counting_warnings(config, {"here": 2, "there": 1})
+    assert warning.startswith("each gateway of `here` counts for itself")
 
 
 def test_a_cold_standby_runs_no_engine_and_a_warm_one_as_many_as_the_first() -> None:
@@ -243,14 +247,14 @@ def test_cards_of_a_replica_are_asked_for_and_used_together() -> None:
     assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
 
 
-@pytest.mark.parametrize("stack", ["onprem", "prod", "staging", "hybrid", "serverless"])
+@pytest.mark.parametrize("stack", ["prod", "staging", "hybrid", "serverless"])
 def test_what_this_version_does_not_deploy_is_said_in_one_sentence(stack: str) -> None:
     plan = planned(document(stack))
     with pytest.raises(Refused) as found:
         refuse_undeployable(plan)
     said = str(found.value)
     assert "which can be planned (`make plan STACK=case`) but not deployed by this version" in said
-    assert "platforms that it deploys: `local`\n" in said
+    assert "platforms that it deploys: `local`, `kubernetes`\n" in said
 
 
 def test_several_machines_are_not_deployed_as_this_one() -> None:
