@@ -95,7 +95,7 @@ class ModelServer(pulumi.ComponentResource):
 
     def _key(self, name: str, key: pulumi.Input[str]) -> pulumi.Output[str]:
         """The engine's key, as the launcher and the engine want to read it."""
-        known = pulumi.Output.secret(key)
+        known = pulumi.Output.from_input(key)
         files = {file: known.apply(_with_key(content)) for file, content in self._engine.pod.key_files.items()}
         secret = core.Secret(
             f"{name}-key",

@@ -122,6 +122,7 @@ def test_k07_k08_an_account_of_its_own_without_a_token(made: tuple[DeploymentPla
     assert pod(found)["automountServiceAccountToken"] is False
     assert pod(found)["serviceAccountName"] == "engine-chat"
     assert pod(found)["enableServiceLinks"] is False
+    assert pod(found)["priorityClassName"] == "slipway-engine"
 
 
 def test_k13_keys_are_files_and_secret(made: tuple[DeploymentPlan, Recorder]) -> None:

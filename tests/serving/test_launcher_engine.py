@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
+import msgspec
+import psutil
 import pytest
 
 from serving.launcher import back_off, engine
@@ -41,6 +43,23 @@ def one(folder: Path, command: str = "llama-server", **environment: str) -> Engi
         drain_seconds=20,
     )
     return Engine("chat", spec, folder, folder, lambda source: FileLog(folder / f"{source}.log"))
+
+
+def test_a_key_that_is_read_from_the_environment_is_there_alone(tmp_path: Path) -> None:
+    owned = one(tmp_path)
+    owned._spec = msgspec.structs.replace(owned._spec, key_environment="TOY_API_KEY")
+
+    async def scenario() -> tuple[dict[str, str], list[str]]:
+        await owned.start()
+        process = psutil.Process(owned.pid)
+        seen = process.environ(), process.cmdline()
+        await owned.stop(0)
+        return seen
+
+    environment, command = asyncio.run(scenario())
+    key = owned.key_file.read_text().strip()
+    assert environment["TOY_API_KEY"] == key
+    assert key not in " ".join(command)
 
 
 async def asked(engine: Engine, tokens: int) -> str:

@@ -50,6 +50,14 @@ def plan() -> MonitoringPlan:
 
 
 @pytest.fixture(scope="module")
+def every(plan: MonitoringPlan) -> list[MonitoringPlan]:
+    """Whatever a rule may depend on."""
+    found = serving(scaling={"min_replicas": 0, "max_replicas": 1}, hold={"seconds": 3600}).monitoring
+    assert found
+    return [plan, found]
+
+
+@pytest.fixture(scope="module")
 def known() -> dict[str, set[str]]:
     """Every series of a gateway that has served one request, with its labels."""
     metrics = Metrics()
@@ -100,8 +108,8 @@ def expressions(plan: MonitoringPlan) -> list[str]:
     return [*(alert.expression for alert in plan.alerts), *drawn, *asked]
 
 
-def test_every_metric_is_one_that_somebody_has(plan: MonitoringPlan, known: dict[str, set[str]]) -> None:
-    used = {name for text in expressions(plan) for name in re.findall(r"([a-zA-Z_:][\w:]*)\{", text)}
+def test_every_metric_is_one_that_somebody_has(every: list[MonitoringPlan], known: dict[str, set[str]]) -> None:
+    used = {name for plan in every for text in expressions(plan) for name in re.findall(r"([a-zA-Z_:][\w:]*)\{", text)}
     assert used
     assert used - {*known} - {*OTHERS} - OF_ENGINES == set()
 
