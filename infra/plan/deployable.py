@@ -29,7 +29,7 @@ def refuse_undeployable(plan: DeploymentPlan) -> None:
     ]
     problems += _same_machine(by_platform)
     # The same image is missing once, on however many sites.
-    missing = [problem for site in plan.sites.values() for problem in getattr(site.details, "missing", ())]
+    missing = [problem for name in plan.deployed_sites for problem in getattr(plan.sites[name].details, "missing", ())]
     problems += dict.fromkeys(missing) if not problems else ()
     if problems:
         raise Refused(f"the stack `{plan.stack}`", problems)

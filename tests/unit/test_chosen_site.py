@@ -30,7 +30,7 @@ def test_the_whole_deployment_is_planned_and_one_site_deployed() -> None:
     assert to_text(plan).splitlines()[0].endswith(said)
     assert said in to_markdown(plan).splitlines()[0]
     assert said.replace("`slipway:site`", "<code>slipway:site</code>") in to_html(plan)
-    # The cluster beside it cannot be deployed by this version, and two sites would be this very machine.
+    # The cluster beside it has images that nobody named, and two sites would be this very machine.
     refuse_undeployable(plan)
 
 
