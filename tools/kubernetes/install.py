@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from tools import go, progress
-from tools.checkout import one_at_a_time, replace_folder, require_room
+from tools.checkout import ROOT, one_at_a_time, replace_folder, require_room
 from tools.kubernetes import modules
 from tools.kubernetes.programs import INSTALLED, KUBERNETES, SOURCES, Source, home, installed, versions
 from tools.problem import Problem, run
@@ -60,11 +60,11 @@ def _build(source: Source, folder: Path) -> None:
     except progress.Failed as failure:
         full = "no space left" in str(failure)
         raise Problem(
-            where=str(source.folder / "go.mod"),
+            where=str((source.folder / "go.mod").relative_to(ROOT)),
             found=str(failure),
             allowed="about 4 GiB for Go's module and build caches (go env GOMODCACHE GOCACHE)"
             if full
-            else f"a build of the modules in {source.folder / 'go.sum'}",
+            else f"a build of the modules in {(source.folder / 'go.sum').relative_to(ROOT)}",
             do="Free some space, then run the same command again."
             if full
             else "Check that Go's module proxy can be reached (go env GOPROXY), then run the same command again.",

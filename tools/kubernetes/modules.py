@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from tools import go, progress
+from tools.checkout import ROOT
 from tools.kubernetes.programs import FOLDER, KWOK
 from tools.problem import Problem
 
@@ -38,9 +39,9 @@ def _download(folder: Path, *only: str) -> dict[str, Path]:
         printed = progress.run(command, cwd=folder, environment=go.environment())
     except progress.Failed as failure:
         raise Problem(
-            where=str(folder / "go.mod"),
+            where=str((folder / "go.mod").relative_to(ROOT)),
             found=str(failure),
-            allowed=f"the modules in {folder / 'go.sum'}",
+            allowed=f"the modules in {(folder / 'go.sum').relative_to(ROOT)}",
             do="Check that Go's module proxy can be reached (go env GOPROXY), then run the same command again.",
         ) from None
     # One JSON object after the other, each closed by a brace at the start of a line.
