@@ -7,7 +7,7 @@ ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults check plan schema lock clean python cli bench-gateway bench-sizing bench-plan
+.PHONY: help up down test test-compiled test-faults test-cluster check plan schema lock clean python cli bench-gateway bench-sizing bench-plan
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -30,6 +30,11 @@ test-compiled: python ## run the gateway's tests on the compiled gateway, as the
 
 test-faults: python ## run the fault experiments at their full size, on the compiled gateway (some 20 min)
 	@FAULTS_FULL=1 SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/faults $(ARGS)
+
+test-cluster: cli ## run the tests on a real Kubernetes control plane (built from its Go modules on first use, some 6 min)
+	@tools/python/install local dev kubernetes
+	@tools/kubernetes/install >/dev/null
+	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest tests/cluster $(ARGS)
 
 check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts
 	@$(PYTHON) -m ruff check .

@@ -82,14 +82,14 @@ def missing(client: Client, live: Object) -> str | None:
 def pods_in_trouble(client: Client, live: Object) -> list[str]:
     """Why pods of a workload are not there or not placed: what a person would look for next."""
     metadata, found = live["metadata"], []
-    for condition in live.get("status", {}).get("conditions", []):
+    for condition in live.get("status", {}).get("conditions") or []:
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             found.append(condition["message"])
     labels = live.get("spec", {}).get("selector", {}).get("matchLabels") if live["kind"] != "Service" else None
     if labels:
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
         for pod in client.pods(metadata.get("namespace", ""), selector):
-            for condition in pod.get("status", {}).get("conditions", []):
+            for condition in pod.get("status", {}).get("conditions") or []:
                 if condition["type"] == "PodScheduled" and condition["status"] == "False":
                     found.append(f"pod {pod['metadata']['name']} is not placed: {condition['message']}")
     return sorted(set(found))
@@ -125,7 +125,7 @@ def _service(client: Client, live: Object) -> str | None:
 
 
 def _conditions(status: Object) -> dict[str, tuple[str, str]]:
-    return {entry["type"]: (entry["status"], entry.get("message", "")) for entry in status.get("conditions", [])}
+    return {entry["type"]: (entry["status"], entry.get("message", "")) for entry in status.get("conditions") or []}
 
 
 def _wait_for(live: Object, wanted: str) -> str | None:

@@ -22,6 +22,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 REQUEST_SECONDS = 60.0
 POLL_SECONDS = 0.1
+BUSY, BUSY_SECONDS = 429, 20.0
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -129,6 +130,18 @@ class Client:
             raise
         return True
 
+    def evict(self, pod: str, namespace: str) -> bool:
+        """Asks a pod to go, as a node drain does; False where a disruption budget does not allow it now."""
+        path = self.kind("v1", "Pod").path(namespace, pod) + "/eviction"
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
+        try:
+            self._request_once("POST", path, eviction, "application/json", None)
+        except Refused as refused:
+            if refused.status != BUSY:
+                raise
+            return False
+        return True
+
     def pods(self, namespace: str = "", labels: str = "") -> Sequence[Object]:
         return self.list("v1", "Pod", namespace, labels)
 
@@ -198,7 +211,19 @@ class Client:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        """One request; JSON in, JSON (or text) out."""
+        """One request; JSON in, JSON (or text) out. Asks again where the server says that it is busy or starting."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return self._request_once(method, path, body, content_type, query)
+            except Refused as refused:
+                if refused.status != BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
+
+    def _request_once(
+        self, method: str, path: str, body: Any, content_type: str, query: Mapping[str, str] | None
+    ) -> Any:
         address = self.server + path + ("?" + urllib.parse.urlencode(query) if query else "")
         request = urllib.request.Request(
             address,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import custom_resources, nodes
-from tests.cluster.client import Client
+from tests.cluster import custom_resources, manifests, nodes
+from tests.cluster.client import Client, eventually
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import Pool
 from tests.cluster.pulumi_project import Project, wheel_version
@@ -48,18 +48,22 @@ def cluster(control_plane: ControlPlane) -> Iterator[Client]:
 
 @pytest.fixture
 def namespace(cluster: Client, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A namespace of the test's own under Pod Security `restricted`, gone with all that is in it afterwards."""
+    """A namespace of the test's own under Pod Security `restricted`; its pods are gone afterwards, and it soon."""
     name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:60].strip("-")
-    cluster.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
-        }
-    )
+    cluster.apply(manifests.namespace(name))
     yield name
+    discard(cluster, name)
+
+
+def discard(cluster: Client, name: str) -> None:
+    """Delete a namespace without waiting for it: the namespace controller takes five seconds for each.
+
+    Its pods are waited for, since the nodes have to be free for the next test.
+    """
+    for kind in (cluster.kind("apps/v1", "Deployment"), cluster.kind("batch/v1", "Job"), cluster.kind("v1", "Pod")):
+        cluster.request("DELETE", kind.path(name), {"propagationPolicy": "Background"})
     cluster.delete("v1", "Namespace", name)
-    cluster.wait_gone("v1", "Namespace", name)
+    eventually(lambda: not cluster.pods(name), f"no pods in {name}")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tests.cluster.client import Client, eventually
+from tests.cluster.client import Client
 
 API_VERSION, KIND = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
 
@@ -51,19 +51,13 @@ def load(client: Client, definitions: list[dict[str, Any]]) -> None:
     """Make the API server serve them, and wait until it does."""
     for definition in definitions:
         client.apply(definition)
-    names = {definition["metadata"]["name"] for definition in definitions}
+    for definition in definitions:
+        client.wait_for(API_VERSION, KIND, definition["metadata"]["name"], "", _is_established, "established")
 
-    def established() -> bool:
-        return names <= {
-            live["metadata"]["name"]
-            for live in client.list(API_VERSION, KIND)
-            if any(
-                condition["type"] == "Established" and condition["status"] == "True"
-                for condition in live.get("status", {}).get("conditions", [])
-            )
-        }
 
-    eventually(established, "custom resource definitions established")
+def _is_established(live: dict[str, Any]) -> bool:
+    conditions = live.get("status", {}).get("conditions") or []
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
 
 
 def _add(definition: dict[str, Any], changes: list[dict[str, Any]]) -> None:

@@ -152,7 +152,7 @@ def _why_not_made(client: Client, workload: Workload) -> list[str]:
 
 
 def _why_not_placed(pod: Manifest) -> str:
-    for condition in pod.get("status", {}).get("conditions", []):
+    for condition in pod.get("status", {}).get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return f"{pod['metadata']['name']}: {condition['message']}"
     return f"{pod['metadata']['name']}: {pod.get('status', {}).get('phase', 'nothing known')}"

@@ -83,6 +83,6 @@ def remove(client: Client, *pools: Pool) -> None:
 
 def is_ready(node: Mapping[str, Any]) -> bool:
     """Whether the node is ready and nothing but its own taints keeps pods away."""
-    conditions = {entry["type"]: entry["status"] for entry in node["status"].get("conditions", [])}
+    conditions = {entry["type"]: entry["status"] for entry in node["status"].get("conditions") or []}
     taints = {taint["key"] for taint in node["spec"].get("taints", [])}
     return conditions.get("Ready") == "True" and "node.kubernetes.io/not-ready" not in taints

@@ -81,12 +81,41 @@ def test_pods_with_gpus_go_to_gpu_nodes_and_one_too_many_waits(cluster: Client, 
 
     def waiting() -> str | None:
         for pod in cluster.pods(namespace):
-            for condition in pod.get("status", {}).get("conditions", []):
+            for condition in pod.get("status", {}).get("conditions") or []:
                 if condition["type"] == "PodScheduled" and condition["status"] == "False":
                     return condition["message"]
         return None
 
     assert f"Insufficient {GPU}" in eventually(waiting, "one pod waits")
+
+
+def test_a_disruption_budget_keeps_pods(cluster: Client, namespace: str) -> None:
+    budget = {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "gateway", "namespace": namespace},
+        "spec": {"minAvailable": 3, "selector": {"matchLabels": {"app.kubernetes.io/name": "gateway"}}},
+    }
+    cluster.apply(budget)
+    cluster.apply(manifests.deployment("gateway", namespace, 4, manifests.pod_spec()))
+
+    def allowed(count: int) -> None:
+        cluster.wait_for(
+            "policy/v1",
+            "PodDisruptionBudget",
+            "gateway",
+            namespace,
+            lambda live: live.get("status", {}).get("disruptionsAllowed") == count,
+            f"{count} may go",
+        )
+
+    allowed(1)
+    first, *_ = [pod["metadata"]["name"] for pod in cluster.pods(namespace)]
+    assert cluster.evict(first, namespace)
+    cluster.apply(manifests.deployment("gateway", namespace, 3, manifests.pod_spec()))
+    allowed(0)
+    staying = [pod["metadata"] for pod in cluster.pods(namespace) if "deletionTimestamp" not in pod["metadata"]]
+    assert not cluster.evict(staying[0]["name"], namespace)
 
 
 CUSTOM_RESOURCES = {

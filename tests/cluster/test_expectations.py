@@ -48,7 +48,7 @@ def test_a_namespace_that_does_not_enforce(cluster: Client, namespace: str) -> N
     with pytest.raises(AssertionError, match="enforce is baseline"):
         expect(cluster, [*objects.values()], POOLS)
     del objects["namespace"]
-    with pytest.raises(AssertionError, match=f"no namespace {namespace} among them"):
+    with pytest.raises(AssertionError, match=f"Service gateway: namespace {namespace} is not among them"):
         expect(cluster, [*objects.values()], POOLS)
 
 

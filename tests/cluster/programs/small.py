@@ -69,13 +69,9 @@ gateway = kubernetes.apps.v1.Deployment(
     ),
 )
 
-if config.get("pod"):
-    more = {} if config.get("pod") == "without rights" else {"hostNetwork": True}
+if config.get_bool("too_many_rights"):
     kubernetes.core.v1.Pod(
-        "rights",
-        metadata=named("rights"),
-        spec={"containers": [container], **more},
-        opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(delete_before_replace=True)),
+        "rights", metadata=named("rights"), spec={"containers": [container], "hostNetwork": True}, opts=inside
     )
 if config.get("taken"):
     kubernetes.core.v1.ConfigMap(
