@@ -31,7 +31,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     plane = ControlPlane(tmp_path_factory.mktemp("control-plane"), folder, found[programs.KWOK.module])
     client = plane.start()
     try:
-        custom_resources.load(client, custom_resources.read(found))
+        custom_resources.load(client, custom_resources.read(found, programs.definitions()))
         yield plane
     finally:
         plane.stop()

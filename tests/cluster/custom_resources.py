@@ -31,9 +31,12 @@ DEFINITIONS = {
 PATCHES = {"scaledobjects.keda.sh": "config/crd/patches/scaledobject_patch.yaml"}
 
 
-def read(modules: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Every definition, by name; `modules` maps a module to its folder."""
+def read(modules: Mapping[str, Path], generated: Path) -> list[dict[str, Any]]:
+    """Every definition, by name; `modules` maps a module to its folder, `generated` is a folder of more of them."""
     found: dict[str, dict[str, Any]] = {}
+    for path in generated.iterdir():
+        definition = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+        found[definition["metadata"]["name"]] = definition
     for module, patterns in DEFINITIONS.items():
         for pattern in patterns:
             paths = sorted(modules[module].glob(pattern))

@@ -128,6 +128,10 @@ CUSTOM_RESOURCES = {
         "parentRefs": [{"name": "public"}],
         "rules": [{"backendRefs": [{"name": "gateway", "port": 443}], "timeouts": {"request": "0s"}}],
     },
+    "monitoring.coreos.com/v1 PodMonitor": {"selector": {}, "podMetricsEndpoints": [{"port": "operations"}]},
+    "monitoring.coreos.com/v1 PrometheusRule": {
+        "groups": [{"name": "chat", "rules": [{"alert": "NoReplica", "expr": "up == 0", "for": "1m"}]}]
+    },
     "cert-manager.io/v1 Certificate": {"secretName": "tls", "issuerRef": {"name": "ca"}, "dnsNames": ["llm.test"]},
 }
 
@@ -174,5 +178,5 @@ def test_keda_allows_no_longer_window_than_an_hour(cluster: Client, namespace: s
 
 
 def test_a_kind_without_definition_is_named(cluster: Client) -> None:
-    with pytest.raises(NoSuchKind, match=r"no PodMonitor of monitoring\.coreos\.com/v1"):
-        cluster.kind("monitoring.coreos.com/v1", "PodMonitor")
+    with pytest.raises(NoSuchKind, match=r"no NodePool of karpenter\.sh/v1"):
+        cluster.kind("karpenter.sh/v1", "NodePool")

@@ -142,8 +142,8 @@ def test_an_object_of_somebody_else_is_not_taken(stack: Project, cluster: Client
 
 
 def test_a_kind_without_definition_is_named(stack: Project) -> None:
-    stack.configure(greeting="hello", secret=SECRET, monitor=True)
+    stack.configure(greeting="hello", secret=SECRET, unknown_kind=True)
     printed = stack.up(check=False)
-    assert "PodMonitor" in printed
+    assert "NodePool" in printed
     assert "its custom resource definition is missing" in printed
     assert "Traceback" not in printed

@@ -12,6 +12,7 @@ GO = """
 case $1 in
 env) echo go1.99.0 ;;
 mod) printf '{\\n\\t"Path": "m",\\n\\t"Dir": "/m"\\n}\\n{\\n\\t"Path": "sigs.k8s.io/kwok",\\n\\t"Dir": "/k"\\n}\\n' ;;
+tool) cd "${5#output:crd:dir=}" && echo >monitoring.coreos.com_podmonitors.yaml && echo >of_no_use.yaml ;;
 build) echo "$PWD $*" >>"$BUILT"; while [ "$1" != -o ]; do shift; done; echo >"$2"; chmod +x "$2" ;;
 esac
 """
@@ -34,6 +35,9 @@ def test_it_builds_once_and_says_where(bare: Checkout, built: Path) -> None:
     folder = Path(printed.splitlines()[-1])
     assert folder == bare.root / ".tools" / "kubernetes" / "1.35.1" / "bin"
     assert {path.name for path in folder.iterdir()} == PROGRAMS
+    assert [path.name for path in (folder.parent / "definitions").iterdir()] == [
+        "monitoring.coreos.com_podmonitors.yaml"
+    ]
     lines = built.read_text().splitlines()
     assert len(lines) == len(PROGRAMS)
     assert all("-mod=readonly" in line for line in lines)

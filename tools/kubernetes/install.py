@@ -7,9 +7,10 @@ from pathlib import Path
 from tools import go, progress
 from tools.checkout import ROOT, one_at_a_time, replace_folder, require_room
 from tools.kubernetes import modules
-from tools.kubernetes.programs import INSTALLED, KUBERNETES, SOURCES, Source, home, installed, versions
+from tools.kubernetes.programs import INSTALLED, KUBERNETES, MONITORING, SOURCES, Source, home, installed, versions
 from tools.problem import Problem, run
 
+MONITORING_KINDS = ("podmonitors", "servicemonitors", "prometheusrules")
 LEAST_PRIORITY = 19  # a build of minutes must not slow down what else this machine does
 
 
@@ -38,6 +39,7 @@ def _install() -> Path:
         try:
             for source in SOURCES:
                 _build(source, unfinished / "bin")
+            _generate(unfinished / "definitions")
             (unfinished / "versions").write_text(versions(), encoding="utf-8")
             replace_folder(home(), unfinished)
         finally:
@@ -49,14 +51,29 @@ def _install() -> Path:
 
 def _build(source: Source, folder: Path) -> None:
     usually = "4 to 6 min on 2 cores, once" if source is KUBERNETES else "10 to 60 s, once"
-    command = [modules.go_program(source.folder), "build", "-mod=readonly", f"-ldflags={source.link_options}"]
+    with progress.step(f"building {source.module} {source.version} from its Go modules", usually):
+        for name, package in source.programs:
+            options = ["-mod=readonly", f"-ldflags={source.link_options}", "-o", str(folder / name)]
+            _go(source, "build", *options, package)
+
+
+def _generate(folder: Path) -> None:
+    """The definitions of the custom resources that a stack makes for Prometheus' operator."""
+    folder.mkdir()
+    paths = f"paths={MONITORING.module}/v1"
+    with progress.step(f"generating definitions from {MONITORING.module} {MONITORING.version}", "30 s, once"):
+        _go(MONITORING, "tool", "controller-gen", "crd", paths, f"output:crd:dir={folder}")
+    for path in folder.iterdir():
+        if path.stem.removeprefix("monitoring.coreos.com_") not in MONITORING_KINDS:
+            path.unlink()
+
+
+def _go(source: Source, command: str, *arguments: str) -> None:
+    os.nice(LEAST_PRIORITY - os.nice(0))
     try:
-        os.nice(LEAST_PRIORITY - os.nice(0))
-        with progress.step(f"building {source.module} {source.version} from its Go modules", usually):
-            for name, package in source.programs:
-                progress.run(
-                    [*command, "-o", str(folder / name), package], cwd=source.folder, environment=go.environment()
-                )
+        progress.run(
+            [modules.go_program(source.folder), command, *arguments], cwd=source.folder, environment=go.environment()
+        )
     except progress.Failed as failure:
         full = "no space left" in str(failure)
         raise Problem(

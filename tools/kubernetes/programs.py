@@ -53,6 +53,8 @@ KUBERNETES = Source(
 )
 ETCD = Source(FOLDER / "etcd", "go.etcd.io/etcd/server/v3", (("etcd", "go.etcd.io/etcd/server/v3"),))
 KWOK = Source(FOLDER / "kwok", "sigs.k8s.io/kwok", (("kwok", "sigs.k8s.io/kwok/cmd/kwok"),))
+# Of Prometheus' operator only the module with its Go types can be had: its definitions are generated from them.
+MONITORING = Source(FOLDER / "monitoring", "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring", ())
 SOURCES = (ETCD, KWOK, KUBERNETES)  # the long one last
 
 
@@ -69,11 +71,15 @@ def installed() -> Path | None:
     except OSError:
         return None  # not there, or put there by something that did not finish
     names = [name for source in SOURCES for name, _ in source.programs]
-    if built != versions() or not all(os.access(folder / "bin" / name, os.X_OK) for name in names):
-        return None
-    return folder / "bin"
+    whole = all(os.access(folder / "bin" / name, os.X_OK) for name in names) and definitions().is_dir()
+    return folder / "bin" if built == versions() and whole else None
+
+
+def definitions() -> Path:
+    """The folder with the generated custom resource definitions."""
+    return home() / "definitions"
 
 
 def versions() -> str:
     """What is pinned, one module a line."""
-    return "".join(f"{source.module} {source.version}\n" for source in SOURCES)
+    return "".join(f"{source.module} {source.version}\n" for source in (*SOURCES, MONITORING))

@@ -82,9 +82,9 @@ if config.get("taken"):
     )
 if config.get("monitor"):
     kubernetes.apiextensions.CustomResource(
-        "monitor",
-        api_version="monitoring.coreos.com/v1",
-        kind="PodMonitor",
+        "unknown",
+        api_version="karpenter.sh/v1",
+        kind="NodePool",
         metadata=named("gateway"),
         spec={},
         opts=inside,
