@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +50,8 @@ def cluster(control_plane: ControlPlane) -> Iterator[Client]:
 @pytest.fixture
 def namespace(cluster: Client, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace of the test's own under Pod Security `restricted`; its pods are gone afterwards, and it soon."""
-    name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:60].strip("-")
+    told = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:50].strip("-")
+    name = f"{told}-{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:6]}"
     cluster.apply(manifests.namespace(name))
     yield name
     discard(cluster, name)

@@ -17,6 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -33,7 +34,14 @@ STAGES = (
     "pod/fast/pod-ready.yaml",
     "pod/fast/pod-complete.yaml",
     "pod/fast/pod-delete.yaml",
+    "volume/fast/pvc-provision.yaml",
+    "volume/fast/pvc-delete.yaml",
+    "volume/fast/pv-bind.yaml",
+    "volume/fast/pv-delete.yaml",
 )
+# The default class; kwok's stages bind claims of this one.
+STORAGE_CLASS = "volume/fast/storage-class.yaml"
+LEASE_SECONDS = 40
 START_SECONDS = 60.0
 
 
@@ -63,6 +71,7 @@ class ControlPlane:
             self.kubeconfig.chmod(0o600)
             self._start_controllers()
             client = self.client()
+            client.apply(yaml.safe_load(self._stage(STORAGE_CLASS)))
             self._wait_for(lambda: client.get("v1", "ServiceAccount", "default", "default"), "a service account")
         except BaseException:
             self.stop()
@@ -143,8 +152,7 @@ class ControlPlane:
             f"--secure-port={self._scheduler}",
             "--leader-elect=false",
         )
-        stages = [(self._kwok_module / "kustomize" / "stage" / path).read_text() for path in STAGES]
-        (self.folder / "stages.yaml").write_text("\n---\n".join(stages))
+        (self.folder / "stages.yaml").write_text("\n---\n".join(self._stage(path) for path in STAGES))
         selector = ",".join(f"{name}={value}" for name, value in KWOK_ANNOTATION.items())
         self._start(
             "kwok",
@@ -152,7 +160,11 @@ class ControlPlane:
             f"--config={self.folder / 'stages.yaml'}",
             "--manage-all-nodes=false",
             f"--manage-nodes-with-annotation-selector={selector}",
+            f"--node-lease-duration-seconds={LEASE_SECONDS}",  # without one, kwok's nodes are not ready after 50 s
         )
+
+    def _stage(self, path: str) -> str:
+        return (self._kwok_module / "kustomize" / "stage" / path).read_text()
 
     def _start(self, name: str, *options: str) -> None:
         with open(self.folder / f"{name}.log", "wb") as log:

@@ -54,7 +54,12 @@ def expect(client: Client, manifests: Sequence[Manifest], pools: Mapping[str, Po
     """
     problems = [*_namespaces(manifests), *_admission(client, manifests)]
     assert not problems, _told("not admitted", problems)
-    workloads = [found for manifest in manifests if (found := _workload(manifest))]
+    scaled = {
+        manifest["spec"]["scaleTargetRef"]["name"]: manifest["spec"].get("minReplicas", 1)
+        for manifest in manifests
+        if manifest["kind"] == "HorizontalPodAutoscaler"
+    }
+    workloads = [found for manifest in manifests if (found := _workload(manifest, scaled))]
     unnamed = {workload.name for workload in workloads} ^ pools.keys()
     assert not unnamed, f"the manifests' workloads and the expected pools differ by {', '.join(sorted(unnamed))}"
     pods = {workload.name: _placed(client, workload) for workload in workloads}
@@ -99,7 +104,7 @@ def _admission(client: Client, manifests: Sequence[Manifest]) -> list[str]:
     return problems
 
 
-def _workload(manifest: Manifest) -> Workload | None:
+def _workload(manifest: Manifest, scaled: Mapping[str, int]) -> Workload | None:
     name, namespace, spec = (
         manifest["metadata"]["name"],
         manifest["metadata"].get("namespace", ""),
@@ -108,8 +113,9 @@ def _workload(manifest: Manifest) -> Workload | None:
     match manifest["kind"]:
         case "Deployment" | "StatefulSet":
             selector = spec["selector"]["matchLabels"]
-            # What an autoscaler owns is left out of the manifest; the server starts with one.
-            return Workload(manifest["kind"], namespace, name, _selector(selector), spec.get("replicas", 1))
+            # What an autoscaler owns is left out of the manifest.
+            replicas = spec.get("replicas", scaled.get(name, 1))
+            return Workload(manifest["kind"], namespace, name, _selector(selector), replicas)
         case "Job":
             return Workload("Job", namespace, name, f"batch.kubernetes.io/job-name={name}", spec.get("parallelism", 1))
         case _:

@@ -9,14 +9,12 @@ waits. It knows no charts, no YAML files and no patches of others' objects: a re
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import re
 import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from concurrent import futures
 from pathlib import Path
 from typing import Any
@@ -27,12 +25,11 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.cluster import awaiting, differences
 from tests.cluster.client import Client, NoSuchKind, Refused
+from tests.cluster.plugin_objects import called, explained, give_name, identity, patch_forced
 from tests.cluster.plugin_values import UNKNOWN, Object, fail, fail_initialisation, has_unknown, outputs, plain, struct
 
 LARGEST_MESSAGE_BYTES = 400 << 20
 FIELD_MANAGER = "pulumi-kubernetes"
-AUTONAMED = "pulumi.com/autonamed"
-PATCH_FORCE = "pulumi.com/patchForce"
 REFUSED_KINDS = r"kubernetes:(helm\.sh|yaml|kustomize)[/:].*|kubernetes:.*(Patch|List)"
 # A custom resource may be registered before its definition is there: the provider tries again, for about this long.
 MISSING_KIND_SECONDS = 15.0
@@ -82,7 +79,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         olds, news = plain(request.olds), plain(request.news)
         metadata = news.setdefault("metadata", {})
         if isinstance(metadata, dict):
-            _name(metadata, olds.get("metadata", {}), request.name, request.randomSeed)
+            give_name(metadata, olds.get("metadata", {}), request.name, request.randomSeed)
             metadata["labels"] = metadata.get("labels") or {}
             if isinstance(metadata["labels"], dict):
                 metadata["labels"].setdefault("app.kubernetes.io/managed-by", "pulumi")
@@ -122,15 +119,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.CreateResponse(id="", properties=self._preview(inputs, context))
         try:
-            if self._existing(inputs) and not (_patch_forced(inputs) or self._is_on("upsertExistingObjects")):
-                fail(context, f"{_called(inputs)} already exists in the cluster, and is not this stack's")
+            if self._existing(inputs) and not (patch_forced(inputs) or self._is_on("upsertExistingObjects")):
+                fail(context, f"{called(inputs)} already exists in the cluster, and is not this stack's")
             live = self._apply(inputs)
             live = awaiting.ready(self._client, live, request.timeout, self._stop.is_set)
         except awaiting.NotReady as late:
-            fail_initialisation(context, _id(late.live), late.live, inputs, _late(inputs, late), late.reasons)
+            fail_initialisation(context, identity(late.live), late.live, inputs, explained(inputs, late), late.reasons)
         except (Refused, NoSuchKind) as refused:
-            fail(context, _explained(inputs, refused))
-        return provider_pb2.CreateResponse(id=_id(live), properties=outputs(live))
+            fail(context, explained(inputs, refused))
+        return provider_pb2.CreateResponse(id=identity(live), properties=outputs(live))
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         inputs = plain(request.news)
@@ -140,9 +137,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             live = self._apply(inputs)
             live = awaiting.ready(self._client, live, request.timeout, self._stop.is_set)
         except awaiting.NotReady as late:
-            fail_initialisation(context, request.id, late.live, inputs, _late(inputs, late), late.reasons)
+            fail_initialisation(context, request.id, late.live, inputs, explained(inputs, late), late.reasons)
         except (Refused, NoSuchKind) as refused:
-            fail(context, _explained(inputs, refused))
+            fail(context, explained(inputs, refused))
         return provider_pb2.UpdateResponse(properties=outputs(live))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -176,12 +173,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             while (live := self._client.get(*kind, name, namespace)) is not None:
                 if time.monotonic() > deadline or self._stop.is_set():
                     held = ", ".join(live["metadata"].get("finalizers", [])) or "nothing that it says"
-                    fail(context, f"{_called(state)} is not gone after {seconds:.0f} s: held by {held}")
+                    fail(context, f"{called(state)} is not gone after {seconds:.0f} s: held by {held}")
                 time.sleep(awaiting.POLL_SECONDS)
         except NoSuchKind:
             pass  # its definition is gone, and it with it
         except Refused as refused:
-            fail(context, _explained(state, refused))
+            fail(context, explained(state, refused))
         return empty_pb2.Empty()
 
     # -- the cluster ---------------------------------------------------------------------------------------------------
@@ -214,7 +211,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return False
 
     def _apply(self, inputs: Object) -> Object:
-        force = _patch_forced(inputs) or self._is_on("enablePatchForce")
+        force = patch_forced(inputs) or self._is_on("enablePatchForce")
         deadline = time.monotonic() + MISSING_KIND_SECONDS
         while True:
             try:
@@ -230,7 +227,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if has_unknown(inputs):
             return struct(inputs | {"status": UNKNOWN})
         try:
-            force = _patch_forced(inputs) or self._is_on("enablePatchForce")
+            force = patch_forced(inputs) or self._is_on("enablePatchForce")
             live = self._client.apply(inputs, dry_run=True, force=force)
         except NoSuchKind:
             return struct(inputs | {"status": UNKNOWN})
@@ -238,51 +235,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             immutable = refused.status == 422 and "immutable" in refused.message
             if refused.status == 404 or immutable:  # its namespace is to be made, or the object to be replaced
                 return struct(inputs | {"status": UNKNOWN})
-            fail(context, _explained(inputs, refused))
+            fail(context, explained(inputs, refused))
         for unsettled in ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation"):
             live["metadata"].pop(unsettled, None)
         return struct(live | {"status": UNKNOWN, "metadata": live["metadata"] | {"uid": UNKNOWN}})
-
-
-# -- objects -----------------------------------------------------------------------------------------------------------
-
-
-def _name(metadata: Object, before: Object, logical: str, seed: bytes) -> None:
-    """A name of the provider's making where the program gives none; kept for as long as the object lives."""
-    if metadata.get("name") or metadata.get("generateName"):
-        return
-    annotations = metadata["annotations"] = dict(metadata.get("annotations") or {})
-    annotations[AUTONAMED] = "true"
-    if before.get("annotations", {}).get(AUTONAMED) == "true":
-        metadata["name"] = before["name"]
-    else:
-        metadata["name"] = f"{logical}-{hashlib.sha256(seed or os.urandom(8)).hexdigest()[:8]}"
-
-
-def _id(live: Mapping[str, Any]) -> str:
-    metadata = live["metadata"]
-    return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
-
-
-def _called(inputs: Mapping[str, Any]) -> str:
-    return f"{inputs['kind']} {_id(inputs)}"
-
-
-def _late(inputs: Mapping[str, Any], late: awaiting.NotReady) -> str:
-    return f"{_called(inputs)} was applied, but: {late}"
-
-
-def _patch_forced(inputs: Mapping[str, Any]) -> bool:
-    return (inputs["metadata"].get("annotations") or {}).get(PATCH_FORCE) == "true"
-
-
-def _explained(inputs: Mapping[str, Any], refused: Refused | NoSuchKind) -> str:
-    if isinstance(refused, NoSuchKind):
-        return f"{_called(inputs)}: {refused}"
-    advice = ""
-    if refused.status == 409:
-        advice = " (another manager owns these fields: enable_patch_force or the annotation pulumi.com/patchForce)"
-    return f"the API server refused {_called(inputs)}: {refused.message}{advice}"
 
 
 def main() -> None:

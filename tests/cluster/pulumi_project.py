@@ -15,7 +15,7 @@ import yaml
 from tools.checkout import ROOT, VENV
 
 PLUGIN = "tests.cluster.kubernetes_plugin"
-COMMAND_SECONDS = 240
+COMMAND_SECONDS = 100
 
 
 def wheel_version() -> str | None:

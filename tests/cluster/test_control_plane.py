@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -54,6 +55,16 @@ def test_stopping_ends_every_process(control_plane: ControlPlane, elsewhere: Pat
     assert processes_in(elsewhere) == []
 
 
+def test_nodes_stay_ready_because_their_leases_are_renewed(cluster: Client) -> None:
+    nodes = {node["metadata"]["name"] for node in cluster.list("v1", "Node")}
+
+    def renewed() -> bool:
+        leases = cluster.list("coordination.k8s.io/v1", "Lease", "kube-node-lease")
+        return nodes == {lease["metadata"]["name"] for lease in leases if lease["spec"].get("renewTime")}
+
+    eventually(renewed, "every node has a lease", within=20)
+
+
 def test_pod_security_refuses_what_is_not_restricted(cluster: Client, namespace: str) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "root", "namespace": namespace}}
     with pytest.raises(Refused, match='violates PodSecurity "restricted') as refused:
@@ -89,6 +100,23 @@ def test_pods_with_gpus_go_to_gpu_nodes_and_one_too_many_waits(cluster: Client, 
     assert f"Insufficient {GPU}" in eventually(waiting, "one pod waits")
 
 
+def test_a_claim_is_bound_and_its_pod_runs(cluster: Client, namespace: str) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "weights", "namespace": namespace},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "20Gi"}}},
+    }
+    volume = {"name": "weights", "persistentVolumeClaim": {"claimName": "weights"}}
+    cluster.apply(claim)
+    cluster.apply(manifests.deployment("engine", namespace, 1, manifests.pod_spec(volumes=[volume])))
+
+    def is_available(live: dict[str, Any]) -> bool:
+        return live["status"].get("availableReplicas") == 1
+
+    cluster.wait_for("apps/v1", "Deployment", "engine", namespace, is_available, "available")
+
+
 def test_a_disruption_budget_keeps_pods(cluster: Client, namespace: str) -> None:
     budget = {
         "apiVersion": "policy/v1",
@@ -96,26 +124,26 @@ def test_a_disruption_budget_keeps_pods(cluster: Client, namespace: str) -> None
         "metadata": {"name": "gateway", "namespace": namespace},
         "spec": {"minAvailable": 3, "selector": {"matchLabels": {"app.kubernetes.io/name": "gateway"}}},
     }
-    cluster.apply(budget)
-    cluster.apply(manifests.deployment("gateway", namespace, 4, manifests.pod_spec()))
 
-    def allowed(count: int) -> None:
+    def allowed(replicas: int, count: int) -> str:
+        """The name of a pod, once so many are healthy and so many of them may go."""
+        cluster.apply(manifests.deployment("gateway", namespace, replicas, manifests.pod_spec()))
         cluster.wait_for(
             "policy/v1",
             "PodDisruptionBudget",
             "gateway",
             namespace,
-            lambda live: live.get("status", {}).get("disruptionsAllowed") == count,
-            f"{count} may go",
+            lambda live: (
+                live.get("status", {}).get("currentHealthy") == replicas
+                and live["status"].get("disruptionsAllowed") == count
+            ),
+            f"{count} of {replicas} may go",
         )
+        return cluster.pods(namespace)[0]["metadata"]["name"]
 
-    allowed(1)
-    first, *_ = [pod["metadata"]["name"] for pod in cluster.pods(namespace)]
-    assert cluster.evict(first, namespace)
-    cluster.apply(manifests.deployment("gateway", namespace, 3, manifests.pod_spec()))
-    allowed(0)
-    staying = [pod["metadata"] for pod in cluster.pods(namespace) if "deletionTimestamp" not in pod["metadata"]]
-    assert not cluster.evict(staying[0]["name"], namespace)
+    cluster.apply(budget)
+    assert not cluster.evict(allowed(3, 0), namespace)
+    assert cluster.evict(allowed(4, 1), namespace)
 
 
 CUSTOM_RESOURCES = {

@@ -30,6 +30,20 @@ def test_a_gateway_and_a_gpu_engine(cluster: Client, namespace: str) -> None:
     assert {name: len(found) for name, found in pods.items()} == {"gateway": 3, "chat": 2}
 
 
+def test_replicas_that_an_autoscaler_owns(cluster: Client, namespace: str) -> None:
+    objects = stack(namespace)
+    del objects["gateway"]["spec"]["replicas"]
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "gateway"}
+    objects["scaling"] = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "gateway", "namespace": namespace},
+        "spec": {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 5},
+    }
+    pods = expect(cluster, [*objects.values()], POOLS)
+    assert len(pods["gateway"]) == 2
+
+
 def test_a_refused_object_and_every_other_one(cluster: Client, namespace: str) -> None:
     objects = stack(namespace)
     objects["chat"]["spec"]["template"]["spec"]["tolerationz"] = []

@@ -80,7 +80,7 @@ if config.get("taken"):
         data={"of": json.dumps("ours")},
         opts=on_cluster,
     )
-if config.get("monitor"):
+if config.get_bool("unknown_kind"):
     kubernetes.apiextensions.CustomResource(
         "unknown",
         api_version="karpenter.sh/v1",
