@@ -87,7 +87,7 @@ class Client:
         """Server-side apply; what another manager owns is taken from it. Returns the object as the server has it."""
         kind, metadata = self.kind_of(manifest), manifest["metadata"]
         namespace = metadata.get("namespace", "default")
-        query = {"fieldManager": self.field_manager, "fieldValidation": "Strict", "force": str(force).lower()}
+        query = {"fieldManager": self.field_manager, "force": str(force).lower()}
         if dry_run:
             query["dryRun"] = "All"
         return self.request("PATCH", kind.path(namespace, metadata["name"]), manifest, APPLY, query)

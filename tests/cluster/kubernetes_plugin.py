@@ -26,7 +26,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from tests.cluster import awaiting, differences
 from tests.cluster.client import Client, NoSuchKind, Refused
 from tests.cluster.plugin_objects import called, explained, give_name, identity, patch_forced
-from tests.cluster.plugin_values import UNKNOWN, Object, fail, fail_initialisation, has_unknown, outputs, plain, struct
+from tests.cluster.plugin_values import UNKNOWN, Object, fail, fail_initialisation, has_unknown, plain, struct
 
 LARGEST_MESSAGE_BYTES = 400 << 20
 FIELD_MANAGER = "pulumi-kubernetes"
@@ -64,6 +64,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._settings = plain(request.args)
+        # Without secrets: the engine marks again what it has sent, and the SDK says that a Secret's data is one.
         return provider_pb2.ConfigureResponse(acceptSecrets=False, supportsPreview=True)
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -127,7 +128,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             fail_initialisation(context, identity(late.live), late.live, inputs, explained(inputs, late), late.reasons)
         except (Refused, NoSuchKind) as refused:
             fail(context, explained(inputs, refused))
-        return provider_pb2.CreateResponse(id=identity(live), properties=outputs(live))
+        return provider_pb2.CreateResponse(id=identity(live), properties=struct(live))
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
         inputs = plain(request.news)
@@ -140,7 +141,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             fail_initialisation(context, request.id, late.live, inputs, explained(inputs, late), late.reasons)
         except (Refused, NoSuchKind) as refused:
             fail(context, explained(inputs, refused))
-        return provider_pb2.UpdateResponse(properties=outputs(live))
+        return provider_pb2.UpdateResponse(properties=struct(live))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
         inputs, state = plain(request.inputs), plain(request.properties)
@@ -160,7 +161,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 inputs = differences.drifted(inputs, live, applied)
             except Refused:  # it cannot be applied again: the live object is being deleted, say
                 pass
-        return provider_pb2.ReadResponse(id=request.id, properties=outputs(live), inputs=struct(inputs))
+        return provider_pb2.ReadResponse(id=request.id, properties=struct(live), inputs=struct(inputs))
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         state = plain(request.properties)

@@ -34,14 +34,6 @@ def has_unknown(values: Mapping[str, Any]) -> bool:
     return UNKNOWN in json.dumps(values)
 
 
-def outputs(live: Mapping[str, Any]) -> struct_pb2.Struct:
-    """An object's state; what a Secret holds stays secret however the program gave it."""
-    if live["kind"] == "Secret":
-        held = {key: {SECRET_MARK: SECRET, "value": live[key]} for key in ("data", "stringData") if key in live}
-        live = {**live, **held}
-    return struct(live)
-
-
 def fail(context: grpc.ServicerContext, why: str) -> Any:
     """Ends the call: nothing was made or changed."""
     context.abort(grpc.StatusCode.UNKNOWN, why)
@@ -54,7 +46,7 @@ def fail_initialisation(
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=why)
     status.details.add().Pack(
         provider_pb2.ErrorResourceInitFailed(
-            id=identity, properties=outputs(live), reasons=reasons, inputs=struct(inputs)
+            id=identity, properties=struct(live), reasons=reasons, inputs=struct(inputs)
         )
     )
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
