@@ -8,7 +8,7 @@ ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults check plan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
+.PHONY: help up down test test-compiled test-faults test-cluster check plan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -32,7 +32,11 @@ test-compiled: python ## run the gateway's tests on the compiled gateway, as the
 test-faults: python ## run the fault experiments at their full size, on the compiled gateway (some 20 min)
 	@FAULTS_FULL=1 SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/faults $(ARGS)
 
-check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts, workflows
+test-cluster: cli ## run the tests on a real Kubernetes control plane (built from its Go modules on first use, some 6 min)
+	@tools/kubernetes/install >/dev/null
+	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest tests/cluster $(ARGS)
+
+check: python ## run everything that needs no deployment: lint, format, types, schema, reference, hosts, scripts, workflows, Dockerfile
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m basedpyright --level error

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,6 +56,15 @@ def write_private(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_folder(home: Path, finished: Path) -> None:
+    """Put a finished folder into place in one step; an incomplete one there before makes room."""
+    if home.exists():
+        old = home.with_name(f".{home.name}.{os.getpid()}.old")
+        home.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+    finished.rename(home)
 
 
 @contextmanager

@@ -1,10 +1,8 @@
 """Installs the Pulumi CLI where none fits: the official release, else a build from its Go modules."""
 
-import os
 import shutil
-from pathlib import Path
 
-from tools.checkout import one_at_a_time, require_room
+from tools.checkout import one_at_a_time, replace_folder, require_room
 from tools.problem import run
 from tools.pulumi import release, source
 from tools.pulumi.command_line import INSTALLED, CommandLine, find, installed, pinned_version
@@ -39,21 +37,12 @@ def _install() -> CommandLine:
         try:
             origin = "release" if release.download(version, folder) else source.build(version, folder)
             (unfinished / "origin").write_text(origin + "\n", encoding="utf-8")
-            _replace(home, unfinished)
+            replace_folder(home, unfinished)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     complete = installed()
     assert complete, f"{home} was just installed, yet is not complete"
     return complete
-
-
-def _replace(home: Path, finished: Path) -> None:
-    """Put the finished folder into place in one step; an incomplete one there before makes room."""
-    if home.exists():
-        old = home.with_name(f".{home.name}.{os.getpid()}.old")
-        home.rename(old)
-        shutil.rmtree(old, ignore_errors=True)
-    finished.rename(home)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,9 @@
 """Builds the Pulumi CLI from its Go modules and puts the project's own Python language host beside it."""
 
 import os
-import re
-import shutil
 from pathlib import Path
 
-from tools import progress
+from tools import go, progress
 from tools.problem import Problem
 from tools.pulumi.command_line import LANGUAGE_HOST, MODULES
 
@@ -15,17 +13,18 @@ SDK = "github.com/pulumi/pulumi/sdk/v3"
 
 def build(version: str, folder: Path) -> str:
     """Put the four programs into `folder`. Returns the origin, `source`."""
-    go = _go()
-    environment = os.environ | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"}
+    program, environment = _go(), go.environment()
     link = f"-s -w -X {SDK}/go/common/version.Version=v{version}"
     options = ["-mod=readonly", "-tags=osusergo,grpcnotrace", f"-ldflags={link}"]
     try:
         with progress.step(f"building Pulumi {version} from its Go modules", "4 to 5 min on 2 cores, once"):
             progress.run(
-                [go, "build", *options, "-o", str(folder / "pulumi"), COMMAND], cwd=MODULES, environment=environment
+                [program, "build", *options, "-o", str(folder / "pulumi"), COMMAND],
+                cwd=MODULES,
+                environment=environment,
             )
             sdk = progress.run(
-                [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", SDK], cwd=MODULES, environment=environment
+                [program, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", SDK], cwd=MODULES, environment=environment
             )
     except progress.Failed as failure:
         full = "no space left" in str(failure)
@@ -61,23 +60,12 @@ def _executable(path: Path, content: bytes) -> None:
 
 
 def _go() -> str:
-    """Go, of the version that go.mod asks for: it is not allowed to download another one."""
-    oldest = re.search(r"^go (\d+)\.(\d+)", (MODULES / "go.mod").read_text(encoding="utf-8"), re.MULTILINE)
-    assert oldest, "tools/pulumi/go.mod names no Go version"
-    go = shutil.which("go")
-    found = "no Go"
-    if go is not None:
-        environment = os.environ | {"GOTOOLCHAIN": "local", "GOWORK": "off"}
-        try:
-            found = progress.run([go, "env", "GOVERSION"], cwd=MODULES.parent, environment=environment).strip()
-        except progress.Failed as failure:
-            found = str(failure)
-        version = re.match(r"go(\d+)\.(\d+)", found)
-        if version and (int(version[1]), int(version[2])) >= (int(oldest[1]), int(oldest[2])):
-            return go
-    raise Problem(
-        where="your PATH",
-        found=f"no Pulumi CLI that fits, no release that can be downloaded, and {found} to build one",
-        allowed=f"a Pulumi CLI 3.250 or newer with {LANGUAGE_HOST}, or Go {oldest[1]}.{oldest[2]} or newer",
-        do="Install Go (or the Pulumi CLI) and run the same command again, or run it where get.pulumi.com answers.",
-    )
+    try:
+        return go.program(MODULES)
+    except go.Missing as missing:
+        raise Problem(
+            where="your PATH",
+            found=f"no Pulumi CLI that fits, no release that can be downloaded, and {missing.found} to build one",
+            allowed=f"a Pulumi CLI 3.250 or newer with {LANGUAGE_HOST}, or {missing.oldest}",
+            do="Install Go (or the Pulumi CLI) and run the same command again, or run it where get.pulumi.com answers.",
+        ) from None

@@ -1,0 +1,92 @@
+"""Installs the control plane that tests run against: builds it from its Go modules into .tools/kubernetes."""
+
+import os
+import shutil
+from pathlib import Path
+
+from tools import go, progress
+from tools.checkout import ROOT, one_at_a_time, replace_folder, require_room
+from tools.kubernetes import modules
+from tools.kubernetes.programs import INSTALLED, KUBERNETES, MONITORING, SOURCES, Source, home, installed, versions
+from tools.problem import Problem, run
+
+MONITORING_KINDS = ("podmonitors", "servicemonitors", "prometheusrules")
+LEAST_PRIORITY = 19  # a build of minutes must not slow down what else this machine does
+
+
+def main(arguments: list[str]) -> int:
+    """Install if needed; the last line is the folder that holds the programs."""
+    del arguments
+    print(install())
+    return 0
+
+
+def install() -> Path:
+    """The folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok."""
+    folder = installed() or _install()
+    modules.folders()  # the custom resources that tests load; in Go's module cache, so at once when they are there
+    return folder
+
+
+def _install() -> Path:
+    require_room(INSTALLED, 400, "the Kubernetes control plane of the tests")
+    with one_at_a_time("kubernetes"):
+        if already := installed():  # by the process that we have waited for
+            return already
+        unfinished = INSTALLED / f".{KUBERNETES.version}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)  # of an installation that was killed
+        (unfinished / "bin").mkdir(parents=True)
+        try:
+            for source in SOURCES:
+                _build(source, unfinished / "bin")
+            _generate(unfinished / "definitions")
+            (unfinished / "versions").write_text(versions(), encoding="utf-8")
+            replace_folder(home(), unfinished)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    complete = installed()
+    assert complete, f"{home()} was just installed, yet is not complete"
+    return complete
+
+
+def _build(source: Source, folder: Path) -> None:
+    usually = "4 to 6 min on 2 cores, once" if source is KUBERNETES else "10 to 60 s, once"
+    with progress.step(f"building {source.module} {source.version} from its Go modules", usually):
+        for name, package in source.programs:
+            options = ["-mod=readonly", f"-ldflags={source.link_options}", "-o", str(folder / name)]
+            _go(source, "build", *options, package)
+
+
+def _generate(folder: Path) -> None:
+    """The definitions of the custom resources that a stack makes for Prometheus' operator."""
+    folder.mkdir()
+    paths = f"paths={MONITORING.module}/v1"
+    with progress.step(f"generating definitions from {MONITORING.module} {MONITORING.version}", "30 s, once"):
+        _go(MONITORING, "tool", "controller-gen", "crd", paths, f"output:crd:dir={folder}")
+    for path in folder.iterdir():
+        if path.stem.removeprefix("monitoring.coreos.com_") not in MONITORING_KINDS:
+            path.unlink()
+
+
+def _go(source: Source, command: str, *arguments: str) -> None:
+    os.nice(LEAST_PRIORITY - os.nice(0))
+    try:
+        progress.run(
+            [modules.go_program(source.folder), command, *arguments], cwd=source.folder, environment=go.environment()
+        )
+    except progress.Failed as failure:
+        full = "no space left" in str(failure)
+        raise Problem(
+            where=str((source.folder / "go.mod").relative_to(ROOT)),
+            found=str(failure),
+            allowed="about 4 GiB for Go's module and build caches (go env GOMODCACHE GOCACHE)"
+            if full
+            else f"a build of the modules in {(source.folder / 'go.sum').relative_to(ROOT)}",
+            do="Free some space, then run the same command again."
+            if full
+            else "Check that Go's module proxy can be reached (go env GOPROXY), then run the same command again.",
+        ) from None
+
+
+if __name__ == "__main__":
+    run(main)
