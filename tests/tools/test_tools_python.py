@@ -86,10 +86,11 @@ def test_packages_that_cannot_be_had(bare: Checkout) -> None:
     assert "Traceback" not in printed
 
 
-def test_an_extra_without_a_lock(bare: Checkout) -> None:
-    printed = bare.run("tools/python/install", "azure", status=1)
-    assert "where    requirements/azure.txt" in printed
-    assert "allowed  one of: aiconfigurator, aws, dev, gcp, kubernetes, local" in printed
+@pytest.mark.parametrize("extra", ["azure", "gateway"])  # the second has a lock, of an image
+def test_an_extra_without_a_lock(bare: Checkout, extra: str) -> None:
+    printed = bare.run("tools/python/install", extra, status=1)
+    assert f"where    requirements/{extra}.txt" in printed
+    assert "allowed  one of: aiconfigurator, aws, dev, gcp, images, kubernetes, local" in printed
 
 
 def old_python(folder: Path) -> None:
