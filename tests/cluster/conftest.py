@@ -22,9 +22,9 @@ GENERAL = Pool("general", ZONES)
 GPU = Pool("gpu", ZONES, per_zone=2, gpus=1, labels={"nvidia.com/gpu.product": "NVIDIA-L4"})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """One control plane for the whole run, with the custom resources of others and no nodes."""
+    """One control plane for the tests here, gone before others run: with others' custom resources, without nodes."""
     folder = programs.installed()
     if folder is None:
         pytest.skip("the Kubernetes control plane is not built here: `make test-cluster` builds it (some 6 min, once)")
@@ -38,7 +38,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         plane.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(control_plane: ControlPlane) -> Iterator[Client]:
     """The control plane with nodes: three zones, in each one general node and two with a GPU."""
     client = control_plane.client()
