@@ -329,9 +329,10 @@ def test_an_answer_that_breaks_is_not_judged_nor_told(
 def test_a_client_that_leaves_while_its_answer_is_kept_back(
     gateway: GatewayProcess, engine: FakeEngine, configured: tuple[Path, dict[str, Any]]
 ) -> None:
+    before = len(engine.of("long"))
     with gateway.connect() as raw:
         raw.sendall(raw_request(user("a", "long", stream=True), key=key_of("metered"), extra="X-Request-Id: left\r\n"))
-        call = engine.wait_for_call("long", len(engine.of("long")) + 1)
+        call = engine.wait_for_call("long", before + 1)
         time.sleep(0.2)
     wait_until("the engine is let go", lambda: call.closed is not None, 2)
     assert not call.finished

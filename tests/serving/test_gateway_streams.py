@@ -243,10 +243,11 @@ def test_a_client_that_leaves_frees_the_engine_at_once(
 def test_a_client_that_does_not_read_holds_the_engine_back_and_is_dropped(
     gateway: GatewayProcess, engine: FakeEngine
 ) -> None:
+    before = len(engine.of("flood"))
     with gateway.connect() as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         raw.sendall(raw_request(chat("flood", stream=True)))
-        call = engine.wait_for_call("flood", len(engine.of("flood")) + 1)
+        call = engine.wait_for_call("flood", before + 1)
         time.sleep(0.5)
         frames = call.frames
         time.sleep(0.3)
