@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# A walk through a large document is mostly leaves: they are told without asking what else they could be.
+LEAVES = (str, int, float, type(None))
+
 
 def in_place(value: Any, folders: Mapping[str, str]) -> Any:
     """The same data with folders for their placeholders. Only where a path of ours begins with one: the same word in

@@ -17,5 +17,9 @@ class ClusterFacts:
     keda: bool = False
     prometheus: bool = False
 
+    def __hash__(self) -> int:
+        # Images are few and rarely differ between sites: equality looks at them.
+        return hash((self.weights_class, self.weights_mode, self.keda, self.prometheus))
+
 
 NOTHING_MORE = ClusterFacts()

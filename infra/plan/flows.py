@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from infra.placeholders import LEAVES
 from infra.plan.in_cluster import ENGINE, GATEWAY, MODEL_FETCH, OPERATIONS_PORT, PUBLIC_PORT, SHARED_LIMITS
 from infra.plan.in_cluster import SHARED_LIMITS_PORT as LIMITS_PORT
 
@@ -68,7 +69,7 @@ def _urls(value: Any) -> Iterator[str]:
         for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType]
             if isinstance(inner, str) and str(key).endswith("url"):  # pyright: ignore[reportUnknownArgumentType]
                 yield inner
-            else:
+            elif not isinstance(inner, LEAVES):
                 yield from _urls(inner)
     elif isinstance(value, list):
         for inner in value:  # pyright: ignore[reportUnknownVariableType]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.placeholders import in_place
+from infra.placeholders import LEAVES, in_place
 from infra.plan.client_keys import ClientKeySource
 from infra.plan.drain_ladder import GATEWAY_MARGIN_SECONDS, PRE_STOP_SECONDS, DrainLadder
 from infra.plan.in_cluster import ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER, SHARED_LIMITS
@@ -147,14 +147,12 @@ def _addressed(upstream: dict[str, Any], own: dict[str, Any] | None) -> dict[str
 
 def _secret_paths(value: Any) -> Iterator[str]:
     """Files that are made of the stack's secrets, wherever the gateway's file names one."""
-    if isinstance(value, Mapping):
-        for inner in value.values():  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, LEAVES):
+        if isinstance(value, str) and value.startswith(SECRETS_PLACE):
+            yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:  # pyright: ignore[reportUnknownVariableType]
             yield from _secret_paths(inner)
-    elif isinstance(value, list):
-        for inner in value:  # pyright: ignore[reportUnknownVariableType]
-            yield from _secret_paths(inner)
-    elif isinstance(value, str) and value.startswith(SECRETS_PLACE):
-        yield value
 
 
 def _engine_seconds(model: ModelPlan) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from infra.naming import DEPLOYMENT_KEY
+from infra.placeholders import LEAVES
 from infra.platforms.base import SiteRequest
 from infra.problems import Problem
 
@@ -28,7 +29,7 @@ def _paths(value: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             if isinstance(inner, str) and here[-1].endswith(("file", "folder")) and inner.startswith("/"):
                 yield here, inner
             # In a cluster the front door ends TLS.
-            elif here != ("tls",):
+            elif here != ("tls",) and not isinstance(inner, LEAVES):
                 yield from _paths(inner, here)
     elif isinstance(value, list):
         for index, inner in enumerate(value):  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from infra.explain import dotted
@@ -190,8 +191,7 @@ def _engine(
     request: SiteRequest, name: str, gateway: Mapping[str, Any], ladder: DrainLadder, cluster: ClusterFacts
 ) -> EnginePlan:
     model, replicas, own = request.models[name], request.replicas[name], f"engine-{normalised(name)}"
-    ends = model_drain(model, (site_drain_plan(ladder),))
-    weights = weights_volume(name, own, model, cluster)
+    ends, weights, pod = _wherever_it_runs(name, own, _Same(model), replicas, ladder, cluster)
     return EnginePlan(
         name=own,
         model=name,
@@ -202,10 +202,36 @@ def _engine(
         weights=model.weights,
         container=model.container,
         drain=ends,
-        pod=engine_pod(name, model, replicas, ends, weights),
+        pod=pod,
         weights_volume=weights,
         scaling=scaling_plan(name, model, replicas, gateway, ladder.gateway_grace_seconds, cluster),
     )
+
+
+class _Same:
+    """A model as part of a key: the very object, as what is in it cannot be hashed."""
+
+    __slots__ = ("model",)
+
+    def __init__(self, model: ModelPlan) -> None:
+        self.model = model
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.model is other.model
+
+    def __hash__(self) -> int:
+        return id(self.model)
+
+
+@lru_cache(maxsize=4096)
+def _wherever_it_runs(
+    name: str, own: str, same: _Same, replicas: Replicas, ladder: DrainLadder, cluster: ClusterFacts
+) -> tuple[DrainPlan, WeightsVolume, EnginePod]:
+    """What depends on nothing else of a site. A thousand small ones are alike: decided once, it is most of their plan's
+    time and memory."""
+    ends = model_drain(same.model, (site_drain_plan(ladder),))
+    weights = weights_volume(name, own, same.model, cluster)
+    return ends, weights, engine_pod(name, same.model, replicas, ends, weights)
 
 
 def pool_name(model: ModelPlan) -> str:
