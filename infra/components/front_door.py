@@ -41,8 +41,8 @@ class InsideOnly:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GatewayApi:
-    """A Gateway of a class that the cluster has, with one route for requests, and one that sends plain HTTP away."""
+class _FrontDoor:
+    """What either kind is made of, and who sends its requests."""
 
     name: str
     plan: FrontDoorPlan
@@ -50,7 +50,13 @@ class GatewayApi:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        return _sources(self.plan)
+        namespace = self.plan.namespace
+        return (Source(namespace_labels={NAMESPACE_LABEL: namespace}),) if namespace else (ANY_NAMESPACE,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayApi(_FrontDoor):
+    """A Gateway of a class that the cluster has, with one route for requests, and one that sends plain HTTP away."""
 
     def attach(self, service: kubernetes.core.v1.Service, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
         plan = self.plan
@@ -98,17 +104,9 @@ class GatewayApi:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IngressController:
+class IngressController(_FrontDoor):
     """An Ingress of a class that the cluster has. The annotations are those of ingress-nginx: what others do about
     buffering and long answers is in their own settings."""
-
-    name: str
-    plan: FrontDoorPlan
-    namespace: str
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        return _sources(self.plan)
 
     def attach(self, service: kubernetes.core.v1.Service, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
         plan = self.plan
@@ -140,10 +138,6 @@ KINDS: Mapping[str, type[GatewayApi | IngressController]] = {"Gateway": GatewayA
 def _after(resource: pulumi.CustomResource, text: str) -> pulumi.Output[str]:
     """Known when that is there."""
     return pulumi.Output.all(resource.id).apply(lambda _: text)
-
-
-def _sources(plan: FrontDoorPlan) -> tuple[Source, ...]:
-    return (Source(namespace_labels={NAMESPACE_LABEL: plan.namespace}),) if plan.namespace else (ANY_NAMESPACE,)
 
 
 def _to_gateways() -> dict[str, Any]:

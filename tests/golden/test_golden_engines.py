@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from infra.engines import ENGINES
+from tests.golden.readable import Readable
 from tests.unit.engine_requests import rendered
 
 HERE = Path(__file__).parent / "engines"
@@ -23,16 +24,6 @@ MODEL = {
     "tool_calls": "hermes",
     "reasoning": "qwen3",
 }
-
-
-class Readable(yaml.SafeDumper):
-    """Writes a file's content as lines."""
-
-
-Readable.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
-)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,6 +12,7 @@ import yaml
 from infra.load import load_file
 from infra.plan.build import build_plan
 from infra.platforms import PLATFORMS
+from tests.golden.readable import Readable
 from tests.manifests import ROOT, file_name, objects, recorded
 
 HERE = Path(__file__).parent / "manifests"
@@ -30,16 +31,6 @@ def deployable() -> list[str]:
 
 
 STACKS = deployable()
-
-
-class Readable(yaml.SafeDumper):
-    """Writes a file's content as lines."""
-
-
-Readable.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
-)
 
 
 def written(found: dict[str, Any]) -> str:
