@@ -139,7 +139,8 @@ def kv_cache_gib(shape: Shape, held: Memory, concurrent_requests: int) -> float:
 
 
 def _shape(settings: ModelSettings) -> Shape | str | None:
-    wanted, engine = settings.accelerator, settings.engine.kind
+    wanted, able = settings.accelerator, ENGINES[settings.engine.kind].capabilities
+    engine = able.sized_as or settings.engine.kind
     if wanted is None:
         return None
     if engine not in sizing.ENGINES:
@@ -159,7 +160,7 @@ def _shape(settings: ModelSettings) -> Shape | str | None:
     precision = _precision(settings, model, repo, file)
     if isinstance(precision, str):
         return precision
-    split = "tensor" in ENGINES[engine].capabilities.parallel
+    split = "tensor" in able.parallel
     if wanted.count > 1 and not split:
         return f"`{engine}` spreads layers over several GPUs, which was never measured"
     kv_dtype = settings.kv_dtype or ("fp32" if precision.name == "fp32" else "auto")

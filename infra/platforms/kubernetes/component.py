@@ -17,7 +17,7 @@ from infra.platforms.kubernetes.plan import KubernetesSitePlan
 
 class KubernetesSite(pulumi.ComponentResource):
     """A site on a cluster that exists. Owns what is in its namespace; nodes, classes and controllers are the
-    cluster's."""
+    cluster's. `cluster` is for whoever puts something of their own beside it."""
 
     def __init__(
         self, name: str, plan: SitePlan, secrets: SiteSecrets, opts: pulumi.ResourceOptions | None = None
@@ -36,12 +36,12 @@ class KubernetesSite(pulumi.ComponentResource):
             enable_secret_mutable=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        cluster = _handle(name, details, provider)
+        self.cluster = _handle(name, details, provider)
         stack = ServingStack(
             f"{name}-serving",
             details.serving,
             secrets,
-            cluster,
+            self.cluster,
             pulumi.ResourceOptions(parent=self, providers=[provider]),
         )
         self.endpoint = stack.endpoint
