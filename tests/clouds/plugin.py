@@ -1,8 +1,8 @@
 """A stand-in for a cloud's Pulumi provider: the ResourceProvider protocol over a cloud that is a file.
 
-The engine starts it as `pulumi-resource-<package>`. It answers as the bridged providers do where a program depends on it:
-physical names made of logical ones, what is computed is unknown in previews, changes that replace, refusals, drift, and
-things that do not go while something needs them. It checks no schema: `terraform validate` does that elsewhere.
+The engine starts it as `pulumi-resource-<package>`. It answers as the bridged providers do where a program depends on
+it: physical names made of logical ones, what is computed is unknown in previews, changes that replace, refusals, drift,
+and things that do not go while something needs them. It checks no schema: `terraform validate` does that elsewhere.
 """
 
 from __future__ import annotations
@@ -72,21 +72,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         kind, olds, news = request.type, plain(request.olds), plain(request.news)
-        name = self._facts.name_of(kind)
+        name, longest = self._facts.name_of(kind), self._facts.longest.get(kind, 255)
         if name is not None and not news.get(name) and not news.get(f"{name}Prefix"):
             made = olds.get(name) if name in olds.get(DEFAULTS, []) else None
-            longest = self._facts.longest.get(kind, 255)
             seed = (request.randomSeed or os.urandom(8)).hex()
             news[name] = made or f"{request.name[: longest - 8]}-{made_up(7, seed)}"
             news[DEFAULTS] = [name]
-        elif (
-            name is not None
-            and isinstance(news.get(name), str)
-            and len(news[name]) > self._facts.longest.get(kind, 255)
-        ):
-            most = f"at most {self._facts.longest[kind]} characters"
-            failure = provider_pb2.CheckFailure(property=name, reason=f"`{news[name]}` is too long: {most}")
-            return provider_pb2.CheckResponse(failures=[failure])
+        elif name is not None and len(str(news.get(name, ""))) > longest and not has_unknown(news):
+            why = f"`{news[name]}` is too long: at most {longest} characters"
+            return provider_pb2.CheckResponse(failures=[provider_pb2.CheckFailure(property=name, reason=why)])
         return provider_pb2.CheckResponse(inputs=struct(news))
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -56,7 +56,7 @@ def test_a_life(stack: Project, cloud: Cloud) -> None:
 def test_drift_is_found_and_mended(stack: Project, cloud: Cloud) -> None:
     stack.up()
     with cloud.change() as held:
-        for address, thing in held["things"].items():
+        for thing in held["things"].values():
             if thing["type"] == "aws:s3/bucket:Bucket":
                 thing["inputs"]["tags"] = {"size": "by hand"}
                 thing["inputs"]["forceDestroy"] = True
