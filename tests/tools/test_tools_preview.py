@@ -273,14 +273,28 @@ def test_only_environments_that_ask_reviewers_get_credentials(runner: Runner) ->
     )
     said = runner.run("tools/preview/environments", '["dev", "prod", "staging"]')
     assert runner.output() == 'stacks=["prod"]\n'
-    assert "The environment preview-dev has no required reviewers: `dev` is not previewed." in said
+    assert "The environment preview-dev has no required reviewers: `dev` is left out." in said
     assert "preview-staging" not in said
+
+
+def test_what_runs_at_night_keeps_to_branches_and_knows_every_stack(runner: Runner) -> None:
+    kept = {"protected_branches": True, "custom_branch_policies": False}
+    runner.set_github(
+        environments=[
+            {"name": "drift-prod", "deployment_branch_policy": kept},
+            {"name": "drift-dev", "deployment_branch_policy": None},
+            {"name": "drift-gone", "deployment_branch_policy": kept},
+        ]
+    )
+    said = runner.run("tools/preview/environments", "--prefix", "drift-", "--branches")
+    assert runner.output() == 'stacks=["prod"]\n', "of the stack files that are there"
+    assert "The environment drift-dev has no policy of branches: `dev` is left out." in said
 
 
 def test_without_a_look_at_environments_nothing_gets_credentials(runner: Runner) -> None:
     runner.set_github(refuses="GET", environments=[reviewed("preview-prod")])
     said = runner.run("tools/preview/environments", '["prod"]')
-    assert "nothing is previewed with credentials" in said
+    assert "no stack is touched with credentials" in said
     assert runner.output() == "stacks=[]\n"
 
 

@@ -1,0 +1,1 @@
+"""What the workflows `deploy` and `drift` do, as commands that a person can run too."""
