@@ -1,4 +1,4 @@
-"""What the workflows `deploy` and `drift` run, on a stack that is really up: who answers, what was before, what drifted."""
+"""What the workflows `deploy` and `drift` run, on a stack that is up: who answers, what was before, what drifted."""
 
 from __future__ import annotations
 
