@@ -1,4 +1,4 @@
-"""`python -m infra`: what can be known without a cloud, a network or Pulumi's CLI: plan, sizing, schema, reference."""
+"""`python -m infra`: plan, sizing, schema, reference, without a cloud, a network or Pulumi's CLI; doctor asks both."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from infra.doctor.command import add_arguments as add_doctor_arguments
+from infra.doctor.command import run as run_doctor
 from infra.problems import Problem, Refused, did_you_mean, listing
 from infra.sizing.command import add_arguments as add_size_arguments
 from infra.sizing.command import run as run_size
@@ -34,10 +36,14 @@ def main(arguments: list[str] | None = None) -> int:
     reference.add_argument("--check", action="store_true", help="fail when docs/configuration.md is stale")
     size = commands.add_parser("size", help="whether a model fits, how fast it is there and what that costs")
     add_size_arguments(size)
+    doctor = commands.add_parser("doctor", help="what is missing where a stack would be deployed; changes nothing")
+    add_doctor_arguments(doctor)
     options = parser.parse_args(arguments)
     try:
         if options.command == "size":
             return run_size(options)
+        if options.command == "doctor":
+            return run_doctor(options, ROOT)
         return _plan(options) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)

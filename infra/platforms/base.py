@@ -143,6 +143,11 @@ class Platform(Protocol):
         None: this version plans such sites and does not deploy them."""
         ...
 
+    @property
+    def doctor(self) -> str | None:
+        """`module:object` of the `Doctor` that looks at sites before they are deployed. None: this version has none."""
+        ...
+
     def abilities(self, settings: Any) -> Abilities:
         """What a site with these settings can do."""
         ...

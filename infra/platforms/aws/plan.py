@@ -99,6 +99,7 @@ class Aws:
     settings = AwsSettings
     is_this_machine = False
     component = None
+    doctor = None
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:

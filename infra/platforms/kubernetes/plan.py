@@ -57,6 +57,7 @@ class Kubernetes:
     settings = KubernetesSettings
     is_this_machine = False
     component = "infra.platforms.kubernetes.component:KubernetesSite"
+    doctor = "infra.platforms.kubernetes.doctor:DOCTOR"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
