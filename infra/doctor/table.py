@@ -59,7 +59,7 @@ def _lines(stack: str, found: Found, width: int, colours: bool) -> Iterator[str]
             yield from _row(cells, across, COLOURS[one.state] if colours else None)
     counts = Counter(one.state for findings in found.values() for one in findings)
     yield ""
-    yield ", ".join(f"{counts[state]} {words}" for state, words in COUNTED.items() if counts[state])
+    yield from textwrap.wrap(", ".join(f"{counts[s]} {words}" for s, words in COUNTED.items() if counts[s]), width)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], colour: str | None) -> Iterator[str]:

@@ -152,7 +152,9 @@ def _gone(client: Client, api: str, kind: str, name: str, namespace: str = "") -
         yield
     finally:
         metadata = {
-            key: before["metadata"][key] for key in ("name", "namespace", "labels") if key in before["metadata"]
+            key: before["metadata"][key]
+            for key in ("name", "namespace", "labels", "annotations")
+            if key in before["metadata"]
         }
         client.apply({**{k: v for k, v in before.items() if k != "status"}, "metadata": metadata})
         _accept(client)

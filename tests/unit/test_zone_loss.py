@@ -80,9 +80,9 @@ def test_other_topologies_promise_nothing_of_zones() -> None:
 
 def test_one_volume_is_no_single_point_of_who_has_a_standby() -> None:
     def with_standby(deployment: Any) -> None:
-        deployment["topology"]["standby"] = {"site": "second"}
+        deployment["topology"]["standby"] = {"site": "second", "mode": "warm"}
         (site,) = deployment["sites"].values()
         site["platform"]["storage"]["weights_mode"] = "read_only_many"
         deployment["sites"]["second"] = {"platform": {**site["platform"], "context": "second"}}
 
-    assert planned(with_standby).sites["second"].replicas["chat"].min == 0
+    assert planned(with_standby).sites["second"].replicas["chat"].min == 3
