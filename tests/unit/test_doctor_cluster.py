@@ -59,6 +59,7 @@ FIVE = [node(str(number)) for number in range(5)]
         (FIVE[:4], LOOK, "room for 4 of 3 to 5"),
         (FIVE[:2], MISSING, "room for 2 of 3 to 5"),
         ([node("one", gpus=8)], LOOK, "room for 4"),  # of 16 processors each pod takes 4
+        (list[dict[str, Any]](), MISSING, "the cluster has no node"),
         ([node("a", gpus=0)], MISSING, f"no node offers `{GPU}`"),
         ([node("a", taints=[GPU, "team"])], MISSING, "none of which takes these pods: 1 tainted team"),
         ([node("a", unschedulable=True)], MISSING, "1 cordoned"),
@@ -195,6 +196,13 @@ def operator(image: str, ready: int = 1) -> dict[str, Any]:
 )
 def test_kedas_version_is_that_of_its_image(operators: list[dict[str, Any]], state: State) -> None:
     assert apis.keda_found("keda", operators).state is state
+
+
+def test_a_cluster_beyond_what_keda_is_tested_with() -> None:
+    assert not [*apis.tested_with("KEDA", "v1.35.1")]
+    assert not [*apis.tested_with("cert-manager", "v1.99.0")], "nobody named a window"
+    (one,) = apis.tested_with("KEDA", "v1.36.0")
+    assert (one.state, one.found) == (LOOK, "Kubernetes v1.36.0; KEDA 2.20.2 or newer is tested with 1.33 to 1.35")
 
 
 def test_a_kind_in_another_version_only() -> None:

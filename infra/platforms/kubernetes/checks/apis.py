@@ -89,6 +89,7 @@ def keda(cluster: Cluster, needs: ClusterNeeds) -> Iterator[Finding]:
         return
     path = f"/apis/apps/v1/namespaces/{needs.keda_namespace}/deployments"
     yield keda_found(needs.keda_namespace, [one for one in cluster.every(path) if _is_keda(one)])
+    yield from tested_with("KEDA", cluster.get("/version")["gitVersion"])
 
 
 def keda_found(namespace: str, operators: Sequence[Object]) -> Finding:
@@ -113,6 +114,17 @@ def keda_found(namespace: str, operators: Sequence[Object]) -> Finding:
     if not operators[0].get("status", {}).get("readyReplicas"):
         return look("KEDA operator", f"version {tag}, no replica is ready", f"`kubectl -n {namespace} get pods`")
     return ok("KEDA operator", f"version {tag}, ready")
+
+
+def tested_with(controller: str, version: str) -> Iterator[Finding]:
+    """Where its makers name a window of versions, and this cluster is beyond it."""
+    window = controllers()[controller].kubernetes
+    if window is None:
+        return
+    first, _, last = window.partition(" to ")
+    if not parsed(first)[:2] <= parsed(version)[:2] <= parsed(last)[:2]:
+        found = f"Kubernetes {version}; {controllers()[controller].wanted} is tested with {window}"
+        yield look(f"{controller} for Kubernetes", found, "see in its documentation which version is for yours")
 
 
 def parsed(text: str) -> tuple[int, int, int]:

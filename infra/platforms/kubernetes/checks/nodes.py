@@ -59,6 +59,9 @@ def zones(needs: ClusterNeeds, nodes: Sequence[Object]) -> Iterator[Finding]:
 def room(pods: PodsNeed, wanted_zones: Sequence[str], nodes: Sequence[Object], used: Used) -> Iterator[Finding]:
     """Whether so many of these pods fit. Where zones are a must, no zone gets two more than another."""
     what, choice = f"nodes for {pods.name}", pods.nodes
+    if not nodes:
+        yield missing(what, "the cluster has no node", "add nodes")
+        return
     offering = [node for node in nodes if all(_allocatable(node, name) for name in choice.resources)]
     if not offering:
         resources = ", ".join(f"`{name}`" for name in choice.resources)
