@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from infra.plan.client_keys import KeysByDriver, KeysInStore
+from infra.plan.scaling import ScalingPlan
 from infra.platforms.kubernetes.plan import KubernetesSitePlan
 
 Condition = Callable[[KubernetesSitePlan], bool]
@@ -50,7 +51,11 @@ def _keys(kind: type) -> Condition:
 
 
 def _scaled_by(kind: str) -> Condition:
-    return lambda plan: any(e.scaling is not None and e.scaling.kind == kind for e in plan.serving.engines.values())
+    return lambda plan: bool(_scaling(plan, kind))
+
+
+def _scaling(plan: KubernetesSitePlan, kind: str) -> list[ScalingPlan]:
+    return [e.scaling for e in plan.serving.engines.values() if e.scaling is not None and e.scaling.kind == kind]
 
 
 def _gateways_scale(plan: KubernetesSitePlan) -> bool:
@@ -69,8 +74,7 @@ def _stays_up(plan: KubernetesSitePlan) -> bool:
 
 
 def _shows_a_key(plan: KubernetesSitePlan) -> bool:
-    engines = plan.serving.engines.values()
-    return any(e.scaling and e.scaling.kind == "keda" and e.scaling.key_secret for e in engines)
+    return any(scaling.key_secret for scaling in _scaling(plan, "keda"))
 
 
 def _volumes(plan: KubernetesSitePlan) -> bool:

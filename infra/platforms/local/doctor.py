@@ -9,7 +9,7 @@ import platform
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,12 +171,18 @@ def _runs(name: str) -> bool:
 
 def _size(weights: Mapping[str, Any]) -> int | None:
     """Of a file that is here."""
-    found = Path(weights["location"])
-    if weights["kind"] == "package":
-        package = importlib.util.find_spec(weights["location"])
-        folders = (package.submodule_search_locations if package else None) or []
-        found = Path(next(iter(folders), "")) / (weights["file"] or "")
-    return found.stat().st_size if found.is_file() else None
+    where = FOLDERS.get(weights["kind"])
+    found = where and where(weights["location"]) / (weights["file"] or "")
+    return found.stat().st_size if found and found.is_file() else None
+
+
+def _of_package(name: str) -> Path:
+    found = importlib.util.find_spec(name)
+    return Path(next(iter((found and found.submodule_search_locations) or [""])))
+
+
+# Sources whose weights are on this machine before anything is deployed.
+FOLDERS: Mapping[str, Callable[[str], Path]] = {"package": _of_package, "file": Path}
 
 
 def _read(path: Path) -> str:
