@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from infra.doctor.command import add_arguments as add_doctor_arguments
-from infra.doctor.command import run as run_doctor
 from infra.problems import Problem, Refused, did_you_mean, listing
 from infra.sizing.command import add_arguments as add_size_arguments
 from infra.sizing.command import run as run_size
@@ -37,13 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
     size = commands.add_parser("size", help="whether a model fits, how fast it is there and what that costs")
     add_size_arguments(size)
     doctor = commands.add_parser("doctor", help="what is missing where a stack would be deployed; changes nothing")
-    add_doctor_arguments(doctor)
+    doctor.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    doctor.add_argument("--format", choices=("text", "json"), default="text", help="text or json (default: text)")
     options = parser.parse_args(arguments)
     try:
         if options.command == "size":
             return run_size(options)
         if options.command == "doctor":
-            return run_doctor(options, ROOT)
+            from infra.doctor.command import run as run_doctor
+
+            return run_doctor(options.stack, options.format, ROOT)
         return _plan(options) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)

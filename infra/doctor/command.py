@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -15,18 +14,12 @@ from infra.load import load_file
 from infra.plan.build import build_plan
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Those of `make doctor`."""
-    parser.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="text or json (default: text)")
-
-
-def run(options: argparse.Namespace, root: Path) -> int:
+def run(stack: str, form: str, root: Path) -> int:
     """Looks at everything, prints it, and says by its status whether a deployment can work."""
-    path = root / f"Pulumi.{options.stack}.yaml"
-    plan = build_plan(load_file(path), options.stack, site=site_in_file(path))
+    path = root / f"Pulumi.{stack}.yaml"
+    plan = build_plan(load_file(path), stack, site=site_in_file(path))
     found = examine(plan)
-    if options.format == "json":
+    if form == "json":
         print(to_json(plan.stack, found))
     else:
         # https://no-color.org: a variable that is set and not empty.

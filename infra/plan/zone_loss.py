@@ -49,4 +49,4 @@ def _verdict(there: int, wanted: int | None, replicas: Replicas, zones: int) -> 
         return f", its objective holds (needs {wanted})"
     more = enough(wanted, zones)
     until = ", until more have started" if replicas.max > replicas.min else ""
-    return f", its objective does not hold{until} (needs {wanted}: `min_replicas: {more}` leaves that)"
+    return f", its objective does not hold{until} (needs {wanted}, which min_replicas {more} leaves)"

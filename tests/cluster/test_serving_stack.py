@@ -27,7 +27,6 @@ def test_the_stack_onprem(cluster: Client) -> None:
     try:
         pods = expect(cluster, manifests, {name: GPU if name == "engine-chat" else GENERAL for name in running})
         assert len(pods["gateway"]) >= len(ZONES)
-        assert len(pods["engine-chat"]) >= len(ZONES)
     finally:
         for one in manifests:
             if one["kind"] == "Namespace":

@@ -48,8 +48,8 @@ def test_the_stack_outlives_a_zone() -> None:
 @pytest.mark.parametrize(
     ("least", "most", "verdict"),
     [
-        (2, 2, "does not hold (needs 2: `min_replicas: 3` leaves that)"),
-        (2, 4, "does not hold, until more have started (needs 2: `min_replicas: 3` leaves that)"),
+        (2, 2, "does not hold (needs 2, which min_replicas 3 leaves)"),
+        (2, 4, "does not hold, until more have started (needs 2, which min_replicas 3 leaves)"),
     ],
 )
 def test_it_says_when_an_objective_does_not_hold(least: int, most: int, verdict: str) -> None:
