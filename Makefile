@@ -8,7 +8,7 @@ ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults test-cluster check plan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
+.PHONY: help up down test test-compiled test-faults test-cluster check plan doctor schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -22,6 +22,10 @@ down: ## take the stack down (STACK=dev)
 plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FORMAT=text|json|markdown|html)
 	@tools/python/install local
 	@$(PYTHON) -m infra plan --stack "$(STACK)" --format "$(FORMAT)" $(if $(AGAINST),--against "$(AGAINST)")
+
+doctor: ## tell what is missing where the stack would be deployed; nothing is changed (STACK=dev FORMAT=text|json)
+	@tools/python/install local kubernetes
+	@$(PYTHON) -m infra doctor --stack "$(STACK)" --format "$(FORMAT)"
 
 test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""`python -m infra`: what can be known without a cloud, a network or Pulumi's CLI: plan, sizing, schema, reference."""
+"""`python -m infra`: plan, sizing, schema, reference, without a cloud, a network or Pulumi's CLI; doctor asks both."""
 
 from __future__ import annotations
 
@@ -34,10 +34,17 @@ def main(arguments: list[str] | None = None) -> int:
     reference.add_argument("--check", action="store_true", help="fail when docs/configuration.md is stale")
     size = commands.add_parser("size", help="whether a model fits, how fast it is there and what that costs")
     add_size_arguments(size)
+    doctor = commands.add_parser("doctor", help="what is missing where a stack would be deployed; changes nothing")
+    doctor.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    doctor.add_argument("--format", choices=("text", "json"), default="text", help="text or json (default: text)")
     options = parser.parse_args(arguments)
     try:
         if options.command == "size":
             return run_size(options)
+        if options.command == "doctor":
+            from infra.doctor.command import run as run_doctor
+
+            return run_doctor(options.stack, options.format, ROOT)
         return _plan(options) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)

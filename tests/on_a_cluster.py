@@ -23,7 +23,7 @@ def as_it_ships(deployment: Deployment) -> None:
 
 
 def ingress_and_zones(deployment: Deployment) -> None:
-    """Another front door, a certificate of somebody else's, three zones, no KEDA, no Prometheus."""
+    """Another front door, a certificate of somebody else's, other zones, no KEDA, no Prometheus."""
     own = platform(deployment)
     own["front_door"] = {"domain": "llm.example.com", "ingress_class": "nginx", "tls_secret": "llm", "dns_record": True}
     own |= {"zones": ["a", "b", "c"], "keda": False, "prometheus": False, "metrics_adapter": True}
@@ -32,8 +32,10 @@ def ingress_and_zones(deployment: Deployment) -> None:
 
 
 def inside_only(deployment: Deployment) -> None:
-    """No front door, keys from a store, the audit in a bucket, limits in a Redis of somebody else's."""
+    """One zone, no front door, keys from a store, the audit in a bucket, limits in a Redis of somebody else's."""
     own = platform(deployment)
+    deployment["topology"] = {"kind": "microservice"}
+    del own["zones"]
     del own["front_door"]
     own["client_keys_from"] = {"kind": "external_secret", "store": "vault", "key": "llm/clients"}
     deployment["gateway"] |= {

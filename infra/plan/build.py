@@ -23,6 +23,7 @@ from infra.plan.pricing import price_book_of, pricing
 from infra.plan.site_drain import with_site_drain
 from infra.plan.types import DeploymentPlan, RemoteModelPlan
 from infra.plan.weakenings import counting_warnings, gateway_warnings
+from infra.plan.zone_loss import with_zone_loss
 from infra.platforms import PLATFORMS
 from infra.problems import Refused
 from infra.topologies import TOPOLOGIES
@@ -60,6 +61,8 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
         raise Refused(f"the stack `{stack}`", problems)
 
     planned = {name: platforms[name].plan(request) for name, request in requests.items()}
+    needed = {name: model.needed for name, model in placing.models.items()}
+    planned |= {name: with_zone_loss(planned[name], abilities[name].zones, needed) for name in layout.outlive_zones}
     costs = pricing(book, requests, planned)
     # Only what can be planned has a price.
     cheaper = planner.alternatives(requests, costs.uses, costs.book)

@@ -12,6 +12,7 @@ from infra.config import ModelSettings
 from infra.engines import ENGINES
 from infra.objective import ACCELERATORS
 from infra.plan.fit import Fit, judged
+from infra.plan.fit import fit as fit_of
 from infra.platforms.base import Abilities
 from infra.problems import Problem
 from infra.sizing.precision import PRECISIONS
@@ -85,6 +86,14 @@ def fit_problems(where: str, settings: ModelSettings, fit: Fit, replicas: Servin
         remedy=f"raise `scaling.max_replicas` to {math.ceil(needed / replicas.sites)}"
         + "".join(f", or set {other}" for other in _reaching(fit, rate, users, replicas, at)),
     )
+
+
+def replicas_needed(settings: ModelSettings) -> int | None:
+    """How many replicas reach the objective; None where there is none, or nobody knows how fast one is."""
+    sized, wanted = fit_of(settings), settings.objective
+    if wanted is None or not isinstance(sized, Fit) or not sized.capacity:
+        return None
+    return _needed(wanted.requests_per_second, wanted.concurrent_users, sized)
 
 
 def fit_warnings(name: str, settings: ModelSettings, fit: Fit, replicas: Serving) -> Iterator[str]:

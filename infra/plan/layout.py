@@ -9,6 +9,7 @@ from infra.config import StackConfig
 from infra.explain import dotted
 from infra.gateway.config import RESTRICTED
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.fit_checks import replicas_needed
 from infra.plan.types import SiteLink
 from infra.platforms import PLATFORMS
 from infra.platforms.base import Abilities
@@ -58,6 +59,7 @@ def placement_request(
                 most_replicas=abilities[name].most_replicas,
                 scales_to_zero=abilities[name].scales_to_zero,
                 models=every if site.models is None else tuple(m for m in site.models if m in config.models),
+                single_points=abilities[name].single_points,
             )
             for name, site in sites.items()
         },
@@ -66,6 +68,7 @@ def placement_request(
                 min_replicas=model.scaling.min_replicas,
                 max_replicas=model.scaling.max_replicas,
                 holds=model.hold is not None,
+                needed=replicas_needed(model),
             )
             for name, model in config.models.items()
         },

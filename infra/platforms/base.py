@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from infra.plan.address_space import PRIVATE
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, DrainPlan, ModelPlan, Replicas, SitePlan
+from infra.plan.zone_loss import SinglePoint
 from infra.price.bill import Use
 from infra.problems import Problem
 from infra.settings import Settings
@@ -71,6 +72,7 @@ class Abilities:
     `most_replicas` of one model: None where only machines limit it. `cloud` and `region` are as in the catalogue, None
     for own machines; `gpus` is how many of each one machine can have, None where nobody knows. `counts_together` says
     whether several gateways of such a site share what clients have used where no store is named for it.
+    `single_points` are what all its replicas need and only one of its zones has.
     """
 
     zones: int = 1
@@ -80,6 +82,7 @@ class Abilities:
     region: str | None = None
     gpus: Mapping[str, int] | None = None
     counts_together: bool = False
+    single_points: tuple[SinglePoint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +141,11 @@ class Platform(Protocol):
     def component(self) -> str | None:
         """`module:Class` of the Pulumi component, made with `(name, SitePlan, SiteSecrets, opts)`; has `endpoint`.
         None: this version plans such sites and does not deploy them."""
+        ...
+
+    @property
+    def doctor(self) -> str | None:
+        """`module:object` of the `Doctor` that looks at sites before they are deployed. None: this version has none."""
         ...
 
     def abilities(self, settings: Any) -> Abilities:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from infra.explain import dotted
 from infra.plan.types import Placement, Replicas, SiteLink
+from infra.plan.zone_loss import SinglePoint
 from infra.problems import Problem, listing
 from infra.settings import Settings
 
@@ -34,22 +35,26 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """One site as a topology sees it. `most_replicas` is None where replicas are only limited by machines."""
+    """One site as a topology sees it. `most_replicas` is None where replicas are only limited by machines;
+    `single_points` are what all replicas of the site need and only one zone has."""
 
     where: str
     zones: int
     most_replicas: int | None
     scales_to_zero: bool
     models: tuple[str, ...]
+    single_points: tuple[SinglePoint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """One model as a topology sees it. `holds` says whether requests wait while nothing is ready."""
+    """One model as a topology sees it. `holds` says whether requests wait while nothing is ready; `needed` is how many
+    replicas its objective takes, None where nobody knows."""
 
     min_replicas: int | None
     max_replicas: int | None
     holds: bool
+    needed: int | None = None
 
     def replicas(self, least: int) -> Replicas:
         """What the user says, else as few as possible."""
@@ -73,11 +78,13 @@ class PlacementRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Who runs where and how often, how many gateways each site has, and where requests go from one to another."""
+    """Who runs where and how often, how many gateways each site has, and where requests go from one to another.
+    `outlive_zones` are sites that must go on without one of their zones."""
 
     placements: tuple[Placement, ...]
     gateways: Mapping[str, int]
     links: tuple[SiteLink, ...] = ()
+    outlive_zones: tuple[str, ...] = ()
 
 
 class Topology(Protocol):

@@ -8,14 +8,15 @@ from typing import Literal
 from pydantic import Field
 
 from infra.plan.types import Placement, Replicas, SiteLink
+from infra.plan.zone_loss import enough
 from infra.problems import Problem, did_you_mean, listing
 from infra.settings import Settings
 from infra.topologies.base import (
     Layout,
+    Place,
     PlacementRequest,
     TopologySettings,
     WrittenSites,
-    everywhere,
     too_many_replicas,
 )
 
@@ -71,6 +72,8 @@ class Ha(WrittenSites):
                     allowed="two zones or more, or a standby site: else one loss ends everything",
                     remedy="add `zones`, or a second site and `topology.standby`",
                 )
+            elif standby is None:
+                yield from _single_points(request.places[name])
         for name, model in request.models.items():
             if model.replicas(LEAST_REPLICAS).min < LEAST_REPLICAS and standby is None:
                 yield Problem(
@@ -87,12 +90,18 @@ class Ha(WrittenSites):
         gateways: dict[str, int] = {}
         for site, place in request.places.items():
             cold = standby is not None and site == standby.site and standby.mode == "cold"
-            placed = everywhere(request, site, min(LEAST_REPLICAS, place.most_replicas or LEAST_REPLICAS))
+            placed = [_placed(request, site, model) for model in place.models]
             placements += map(_none_yet, placed) if cold else placed
             # One gateway answers health checks of a cold site.
             gateways[site] = 1 if cold else place.most_replicas or max(LEAST_GATEWAYS, place.zones)
         links = () if standby is None else tuple(_takes_over(request, standby.site))
-        return Layout(placements=tuple(placements), gateways=gateways, links=links)
+        first = [site for site in request.places if standby is None or site != standby.site]
+        return Layout(
+            placements=tuple(placements),
+            gateways=gateways,
+            links=links,
+            outlive_zones=tuple(site for site in first if request.places[site].zones >= LEAST_REPLICAS),
+        )
 
 
 def _sites(request: PlacementRequest, first: list[str], standby: StandbySettings | None) -> Problem:
@@ -103,6 +112,25 @@ def _sites(request: PlacementRequest, first: list[str], standby: StandbySettings
         allowed="one site that serves, and at most one standby",
         remedy="name the second one as `topology.standby.site`" if standby is None else "keep one site that serves",
     )
+
+
+def _single_points(place: Place) -> Iterator[Problem]:
+    for point in place.single_points:
+        yield Problem(
+            where=f"{place.where}.platform.{point.field}",
+            found=f"{point.found}, and no standby",
+            allowed=point.allowed,
+            remedy=point.remedy,
+        )
+
+
+def _placed(request: PlacementRequest, site: str, model: str) -> Placement:
+    """As many as its user says; else as reach its objective without a zone."""
+    place, wanted = request.places[site], request.models[model]
+    least = max(LEAST_REPLICAS, enough(wanted.needed or 1, place.zones))
+    if place.most_replicas is not None:
+        least = min(least, place.most_replicas)
+    return Placement(model=model, site=site, replicas=wanted.replicas(least))
 
 
 def _none_yet(placement: Placement) -> Placement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.cluster.client import Client
-from tests.cluster.conftest import GENERAL, GPU, discard
+from tests.cluster.conftest import GENERAL, GPU, ZONES, discard
 from tests.cluster.expectations import expect
 from tests.manifests import ROOT, objects, recorded
 
@@ -13,8 +13,9 @@ STACK = ROOT / "Pulumi.onprem.yaml"
 
 
 def _on_this_cluster(deployment: dict[str, Any]) -> None:
-    """The storage class and the name of GPUs that these tests' cluster has."""
+    """The zones, the storage class and the name of GPUs that these tests' cluster has."""
     for site in deployment["sites"].values():
+        site["platform"]["zones"] = list(ZONES)
         site["platform"]["storage"] = {"weights": "kwok-volume", "audit": "kwok-volume"}
         site["platform"]["gpu"] = {"products": {"L40S": GPU.labels["nvidia.com/gpu.product"]}}
 
@@ -25,7 +26,7 @@ def test_the_stack_onprem(cluster: Client) -> None:
     assert {"gateway", "engine-chat"} <= set(running)
     try:
         pods = expect(cluster, manifests, {name: GPU if name == "engine-chat" else GENERAL for name in running})
-        assert len(pods["gateway"]) >= 2
+        assert len(pods["gateway"]) >= len(ZONES)
     finally:
         for one in manifests:
             if one["kind"] == "Namespace":

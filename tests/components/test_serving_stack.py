@@ -259,7 +259,7 @@ def test_with_a_bucket_the_audit_waits_in_the_pod() -> None:
 def test_gateways_count_together_by_default_and_elsewhere_where_it_is_said() -> None:
     ships = json.loads(of_kind(manifests("as_it_ships"), "ConfigMap")["gateway"]["data"]["gateway.json"])
     assert ships["limits_store"]["url_file"] == "/run/secrets/shared-limits/url"
-    assert ships["limits_store"]["gateways"] == 8, "as many as there may be: each has that part while it is away"
+    assert ships["limits_store"]["gateways"] == 12, "as many as there may be: each has that part while it is away"
     assert of_kind(manifests("as_it_ships"), "StatefulSet")
     other = json.loads(of_kind(manifests("inside_only"), "ConfigMap")["gateway"]["data"]["gateway.json"])
     assert other["limits_store"]["url_file"] == "/run/secrets/gateway/limits"

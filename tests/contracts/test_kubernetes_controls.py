@@ -257,7 +257,7 @@ def test_k18_spread_over_zones_and_hosts(found: Found) -> None:
 
 
 def test_k18_zones_that_are_known_are_a_must() -> None:
-    for variant, must in (("as_it_ships", "ScheduleAnyway"), ("ingress_and_zones", "DoNotSchedule")):
+    for variant, must in (("inside_only", "ScheduleAnyway"), ("as_it_ships", "DoNotSchedule")):
         for name, spec, _ in serving(manifests(variant)):
             (zones,) = [one for one in spec["topologySpreadConstraints"] if one["topologyKey"].endswith("/zone")]
             assert zones["whenUnsatisfiable"] == must, name
@@ -297,7 +297,7 @@ def test_k19_gateways_end_after_engines(found: Found) -> None:
 def test_k20_a_namespace_has_an_end(found: Found) -> None:
     (hard,) = [quota["spec"]["hard"] for quota in of_kind(found, "ResourceQuota").values()]
     (limits,) = [one["spec"]["limits"] for one in of_kind(found, "LimitRange").values()]
-    assert hard["requests.nvidia.com/gpu"] == "5", "four replicas with one GPU each, and one that takes over"
+    assert hard["requests.nvidia.com/gpu"] == "7", "six replicas with one GPU each, and one that takes over"
     assert int(hard["pods"]) >= len(pods(found))
     assert limits[0]["default"]["memory"]
 

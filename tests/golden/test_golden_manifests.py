@@ -1,4 +1,7 @@
-"""Every Kubernetes object of the stacks that ship, as it was agreed; `pytest tests/golden --rewrite` rewrites them."""
+"""Every Kubernetes object of the stacks that ship and of those in `stacks`, as it was agreed.
+
+`pytest tests/golden --rewrite` rewrites them.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,16 @@ from tests.golden.readable import Readable
 from tests.manifests import ROOT, file_name, objects, recorded
 
 HERE = Path(__file__).parent / "manifests"
+FILES = {
+    path.name.split(".")[1]: path
+    for folder in (ROOT, Path(__file__).parent / "stacks")
+    for path in folder.glob("Pulumi.*.yaml")
+}
 
 
 def deployable() -> list[str]:
     """Stacks with a cluster that this version deploys."""
-    plans = {path.name.split(".")[1]: build_plan(load_file(path), "stack") for path in ROOT.glob("Pulumi.*.yaml")}
+    plans = {name: build_plan(load_file(path), "stack") for name, path in FILES.items()}
     return sorted(
         name
         for name, plan in plans.items()
@@ -38,13 +46,13 @@ def written(found: dict[str, Any]) -> str:
 
 
 def test_there_is_a_stack_to_look_at() -> None:
-    assert "onprem" in STACKS
+    assert {"onprem", "microservice"} <= set(STACKS)
 
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_objects_are_those_that_were_agreed(stack: str, rewrite: bool) -> None:
     folder = HERE / stack
-    now = {file_name(found): written(found) for found in objects(recorded(ROOT / f"Pulumi.{stack}.yaml"))}
+    now = {file_name(found): written(found) for found in objects(recorded(FILES[stack]))}
     if rewrite:
         folder.mkdir(parents=True, exist_ok=True)
         for path in folder.glob("*.yaml"):

@@ -15,6 +15,7 @@ from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
+from infra.plan.zone_loss import SinglePoint
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
@@ -69,6 +70,14 @@ class FrontDoorPlan:
     counted_rules: tuple[str, ...]
 
 
+NAT_OF_ONE_ZONE = SinglePoint(
+    field="nat",
+    found="`single`: without its zone no node reaches the internet",
+    allowed="`per_zone`, or `none`, with what nodes need inside of AWS",
+    remedy="write `per_zone`, or name a `topology.standby`",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AwsSitePlan(ServingSite):
     """All of a site on AWS."""
@@ -90,6 +99,7 @@ class Aws:
     settings = AwsSettings
     is_this_machine = False
     component = None
+    doctor = None
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:
@@ -100,6 +110,7 @@ class Aws:
             region=settings.region,
             gpus=MOST_GPUS,
             counts_together=True,
+            single_points=(NAT_OF_ONE_ZONE,) if settings.nat == "single" else (),
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:

@@ -73,6 +73,7 @@ class CloudRun:
     settings = CloudRunSettings
     is_this_machine = False
     component = None
+    doctor = None
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: CloudRunSettings) -> Abilities:

@@ -82,6 +82,7 @@ class Gcp:
     settings = GcpSettings
     is_this_machine = False
     component = None
+    doctor = None
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: GcpSettings) -> Abilities:

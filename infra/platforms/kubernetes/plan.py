@@ -21,6 +21,7 @@ from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ModelPlan, SitePlan
 from infra.plan.weights_volume import weights_volume_problems
+from infra.plan.zone_loss import SinglePoint
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.price.bill import Use
@@ -56,10 +57,16 @@ class Kubernetes:
     settings = KubernetesSettings
     is_this_machine = False
     component = "infra.platforms.kubernetes.component:KubernetesSite"
+    doctor = "infra.platforms.kubernetes.doctor:DOCTOR"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
-        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, counts_together=True)
+        return Abilities(
+            zones=max(1, len(set(settings.zones))),
+            scales_to_zero=settings.keda,
+            counts_together=True,
+            single_points=tuple(_single_points(settings)),
+        )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
         cidr = request.settings.network_cidr
@@ -236,6 +243,18 @@ def _facts(settings: KubernetesSettings) -> ClusterFacts:
         keda=settings.keda,
         prometheus=settings.prometheus,
     )
+
+
+def _single_points(settings: KubernetesSettings) -> Iterator[SinglePoint]:
+    """The Valkey is none: while it is away, each gateway has its part of every limit."""
+    if settings.storage.weights and settings.storage.weights_mode == "read_only_many":
+        yield SinglePoint(
+            field="storage.weights_mode",
+            found="`read_only_many`: one volume for all replicas of a model, which is written from one node, so that "
+            "it is mostly in one zone",
+            allowed="`read_write_many`, whose file system is every zone's, `node_local`, or no `storage.weights`",
+            remedy="choose one of these, or name a `topology.standby`",
+        )
 
 
 def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSettings) -> Iterator[Problem]:

@@ -43,6 +43,7 @@ class Local:
     settings = LocalSettings
     is_this_machine = True
     component = "infra.platforms.local.component:LocalSite"
+    doctor = "infra.platforms.local.doctor:DOCTOR"
     # Filled by the launcher, which chooses a free port, makes a key and looks at the processor at each start.
     engine_address = EngineAddress(
         host="127.0.0.1", port="{port}", weights_path="{weights}", key_file="{key_file}", threads="{threads}"

@@ -18,7 +18,7 @@ def supervised(
 
     A launcher that refuses its specification exits with 1 and is not started again; one that is killed is.
     """
-    if not _user_manager_runs():
+    if not user_manager_runs():
         return command
     return [
         *("systemd-run", "--user", "--quiet", "--collect", f"--unit={unit}"),
@@ -39,12 +39,13 @@ def supervised(
 
 def release(unit: str) -> None:
     """Makes systemd end a unit and not start it again: for a launcher that has to be killed."""
-    if _user_manager_runs():
+    if user_manager_runs():
         _systemctl("kill", "--signal=KILL", unit)
         _systemctl("stop", unit)
 
 
-def _user_manager_runs() -> bool:
+def user_manager_runs() -> bool:
+    """Whether systemd runs this machine, and answers this user."""
     return BOOTED.is_dir() and _systemctl("show-environment")
 
 

@@ -1,0 +1,1 @@
+"""What a cluster is asked, subject by subject. Each module asks, and judges what it is told in pure functions."""
