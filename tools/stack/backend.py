@@ -16,7 +16,7 @@ from typing import Any
 from tools.checkout import ROOT, VENV, write_private
 from tools.problem import Problem
 from tools.progress import say
-from tools.pulumi.environment import STATE
+from tools.pulumi.environment import HOME, STATE
 from tools.stack import processes
 
 # Bookkeeping of the engine: a stack that holds nothing else has nothing running.
@@ -143,7 +143,8 @@ def end_orphans() -> None:
     """End the providers of this checkout whose engine was killed: they wait for ever, and nobody else ends them."""
     everything = processes.running()
     for process in everything.values():
-        if process.command.startswith(f"{VENV}/bin/python ") and "-m pulumi.dynamic" in process.command:
+        dynamic = process.command.startswith(f"{VENV}/bin/python ") and "-m pulumi.dynamic" in process.command
+        if dynamic or f"{HOME}/plugins/" in process.command:
             leader = everything.get(process.group)  # the engine starts each plugin as the leader of a group
             engine = everything.get(leader.parent) if leader else None
             if engine is None or "pulumi" not in engine.name:
