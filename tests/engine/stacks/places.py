@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from tests.cluster import awaiting
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.pulumi_project import install_plugin
@@ -31,6 +31,10 @@ class Place(Protocol):
         """The name of everything that is there."""
         ...
 
+    def wrong(self, checkout: Checkout, resources: list[dict[str, Any]]) -> list[str]:
+        """What of the state's resources is not there, or does not work."""
+        ...
+
 
 class ThisMachine:
     """Real processes and the ports that they listen on."""
@@ -42,6 +46,11 @@ class ThisMachine:
         ports = (checkout.port, checkout.operations_port, checkout.admin_port)
         processes = {f"process {' '.join(process.cmdline())}" for process in checkout.processes()}
         return processes | {f"port {port}" for port in ports if checkout.listening(port)}
+
+    def wrong(self, checkout: Checkout, resources: list[dict[str, Any]]) -> list[str]:
+        groups = [one for one in resources if one["type"].endswith("slipway:ProcessGroup")]
+        answers = "Paris" in checkout.ask(checkout.key())
+        return [f"{one['urn']} does not answer" for one in groups if not answers] or ([] if groups else ["no group"])
 
 
 class RealControlPlane:
@@ -74,6 +83,17 @@ class RealControlPlane:
             for one in self.client.request("GET", kind.path(None))["items"]
         }
 
+    def wrong(self, checkout: Checkout, resources: list[dict[str, Any]]) -> list[str]:
+        return [told for one in resources if one["type"].startswith("kubernetes:") for told in self._wrong(one)]
+
+    def _wrong(self, resource: dict[str, Any]) -> list[str]:
+        namespace, _, name = resource["id"].rpartition("/")
+        live = self.client.get(resource["inputs"]["apiVersion"], resource["inputs"]["kind"], name, namespace)
+        if live is None:
+            return [f"{resource['urn']} is not there"]
+        why = awaiting.missing(self.client, live)
+        return [f"{resource['urn']}: {why}"] if why else []
+
 
 def _tools_with_a_home_of_their_own(tools: Path, version: str) -> None:
     """The shared tools, but for Pulumi's home: a plugin there would be everybody's."""
@@ -87,10 +107,3 @@ def _tools_with_a_home_of_their_own(tools: Path, version: str) -> None:
         if entry.name != "home":
             (tools / "pulumi" / entry.name).symlink_to(entry)
     install_plugin(tools / "pulumi" / "home", version)
-
-
-def on_these_nodes(deployment: Mapping[str, Any], gpu_product: str) -> None:
-    """The storage class and the name of GPUs that the tests' cluster has."""
-    for site in deployment["sites"].values():
-        site["platform"]["storage"] = {"weights": "kwok-volume", "audit": "kwok-volume"}
-        site["platform"]["gpu"] = {"products": {"L40S": gpu_product}}
