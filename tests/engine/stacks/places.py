@@ -15,7 +15,15 @@ from tests.engine.checkout import ROOT, Checkout
 # What a cluster writes about itself, in its own time.
 OWN_KINDS = ("Event", "Lease", "APIService", "ComponentStatus")
 # What its controllers make for others' objects, and take away after them, or not at all (volumes of kwok's).
-MADE_BY_CONTROLLERS = ("Pod", "ReplicaSet", "EndpointSlice", "Endpoints", "ControllerRevision", "PersistentVolume")
+MADE_BY_CONTROLLERS = (
+    "Pod",
+    "ReplicaSet",
+    "EndpointSlice",
+    "Endpoints",
+    "ControllerRevision",
+    "IPAddress",
+    "PersistentVolume",
+)
 # The name in the kubeconfig that the stack files give.
 CONTEXT = "datacentre"
 
