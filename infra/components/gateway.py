@@ -71,8 +71,10 @@ class Gateway(pulumi.ComponentResource):
                     core.ServicePortArgs(name="operations", port=OPERATIONS_PORT, target_port="operations"),
                 ],
             ),
-            # Pulumi waits until a service has pods that answer.
-            opts=pulumi.ResourceOptions.merge(child, patience),
+            # Pulumi waits until a service has pods that answer: where these cannot be made, it must not wait for them.
+            opts=pulumi.ResourceOptions.merge(
+                child, pulumi.ResourceOptions.merge(patience, pulumi.ResourceOptions(depends_on=[deployment]))
+            ),
         )
         if pods.replicas.min > 1:
             kubernetes.policy.v1.PodDisruptionBudget(

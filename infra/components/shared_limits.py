@@ -57,6 +57,7 @@ class SharedLimits(pulumi.ComponentResource):
             },
             opts=child,
         )
+        store = apps.StatefulSet(name, metadata=named, spec=_stateful_set(plan, cluster), opts=child)
         core.Service(
             f"{name}-service",
             metadata=named,
@@ -65,9 +66,9 @@ class SharedLimits(pulumi.ComponentResource):
                 selector=selector(SHARED_LIMITS, SHARED_LIMITS),
                 ports=[core.ServicePortArgs(name="valkey", port=SHARED_LIMITS_PORT, target_port="valkey")],
             ),
-            opts=child,
+            # Pulumi waits until a service has pods that answer: where these cannot be made, it must not wait for them.
+            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[store])),
         )
-        apps.StatefulSet(name, metadata=named, spec=_stateful_set(plan, cluster), opts=child)
         self.register_outputs({"service": SHARED_LIMITS})
 
 

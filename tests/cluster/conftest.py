@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,14 +26,22 @@ GPU = Pool("gpu", ZONES, per_zone=2, gpus=1, labels={"nvidia.com/gpu.product": "
 @pytest.fixture(scope="package")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """One control plane for the tests here, gone before others run: with others' custom resources, without nodes."""
-    folder = programs.installed()
-    if folder is None:
+    with started(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
+
+
+@contextmanager
+def started(folder: Path, definitions: bool = True) -> Iterator[ControlPlane]:
+    """A control plane in a folder, with others' custom resources unless it is to know none."""
+    built = programs.installed()
+    if built is None:
         pytest.skip("the Kubernetes control plane is not built here: `make test-cluster` builds it (some 6 min, once)")
     found = modules.folders()
-    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"), folder, found[programs.KWOK.module])
+    plane = ControlPlane(folder, built, found[programs.KWOK.module])
     client = plane.start()
     try:
-        custom_resources.load(client, custom_resources.read(found, programs.definitions()))
+        if definitions:
+            custom_resources.load(client, custom_resources.read(found, programs.definitions()))
         yield plane
     finally:
         plane.stop()

@@ -25,7 +25,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.cluster import awaiting, differences
 from tests.cluster.client import Client, NoSuchKind, Refused
-from tests.cluster.plugin_objects import called, explained, give_name, identity, patch_forced
+from tests.cluster.plugin_objects import BREAK, Broken, called, explained, give_name, identity, patch_forced
 from tests.cluster.plugin_values import UNKNOWN, Object, fail, fail_initialisation, has_unknown, plain, struct
 
 LARGEST_MESSAGE_BYTES = 400 << 20
@@ -37,12 +37,13 @@ DELETE_SECONDS = 300.0
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """One provider instance: one cluster. `stop` is set when the engine cancels or ends the process."""
+    """One provider instance: one cluster. `stop` is set when the engine cancels."""
 
     def __init__(self, version: str, stop: threading.Event) -> None:
         self._version, self._stop = version, stop
         self._settings: dict[str, Any] = {}
         self._made: Client | None = None
+        self._broken = Broken(os.environ.get(BREAK, ""))
 
     # -- the provider itself (names are the protocol's) --------------------------------------------------------------
 
@@ -119,6 +120,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = plain(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(id="", properties=self._preview(inputs, context))
+        if self._broken.refuses(called(inputs)):
+            fail(context, f"{called(inputs)}: refused, as {BREAK} says")
         try:
             if self._existing(inputs) and not (patch_forced(inputs) or self._is_on("upsertExistingObjects")):
                 fail(context, f"{called(inputs)} already exists in the cluster, and is not this stack's")
@@ -247,19 +250,20 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--version", required=True, help="the version it stands in for")
     known, _ = arguments.parse_known_args()
-    stop = threading.Event()
+    # Told to cancel, it ends what it waits for; it goes when the engine says so, which takes anything else for a crash.
+    cancelled, end = threading.Event(), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: (cancelled.set(), end.set()))
     server = grpc.server(
         futures.ThreadPoolExecutor(max_workers=64),  # every object that is waited for holds one
         options=[("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES)],
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(known.version, stop), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(known.version, cancelled), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
     parent = os.getppid()
-    while not stop.wait(1.0) and os.getppid() == parent:  # an engine that was killed interrupts nobody
+    while not end.wait(1.0) and os.getppid() == parent:  # an engine that was killed interrupts nobody
         pass
     sys.stdout.flush()
     os._exit(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,20 @@ Object = dict[str, Any]
 
 AUTONAMED = "pulumi.com/autonamed"
 PATCH_FORCE = "pulumi.com/patchForce"
+
+# The environment variable that tells the plugin to fail: at its k-th create (`3`), or at one object (`Role a/gateway`).
+BREAK = "TESTS_FAIL_AT_CREATE"
+
+
+class Broken:
+    """Which create is to fail; none when nothing is said."""
+
+    def __init__(self, at: str) -> None:
+        self._at, self._count = at, itertools.count(1)
+
+    def refuses(self, what: str) -> bool:
+        """Asked once for every object that is to be created."""
+        return self._at in (what, str(next(self._count)))
 
 
 def give_name(metadata: Object, before: Object, logical: str, seed: bytes) -> None:

@@ -33,7 +33,8 @@ def install_plugin(home: Path, version: str) -> Path:
     program = folder / "pulumi-resource-kubernetes"
     environment = shlex.quote(f"PYTHONPATH={ROOT}")
     command = shlex.join([str(VENV / "bin" / "python"), "-m", PLUGIN, "--version", version])
-    program.write_text(f'#!/bin/sh\nexec env {environment} {command} "$@"\n')
+    # Its own name stays on the command line: whoever looks for this Pulumi home's plugins finds it.
+    program.write_text(f'#!/bin/sh\nexec env {environment} {command} "$0" "$@"\n')
     program.chmod(0o755)
     return program
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cluster.client import Client
 from tests.cluster.conftest import discard
+from tests.cluster.plugin_objects import BREAK
 from tests.cluster.pulumi_project import Project
 
 PROGRAM = (Path(__file__).parent / "programs" / "small.py").read_text()
@@ -149,3 +151,27 @@ def test_a_kind_without_definition_is_named(stack: Project) -> None:
     assert "NodePool" in printed
     assert "its custom resource definition is missing" in printed
     assert "Traceback" not in printed
+
+
+def test_a_failure_at_every_create_in_turn_leaves_a_state_that_is_true(
+    stack: Project, cluster: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run creates one object and fails at the next, so every k is met; no run creates one twice."""
+    before = objects(cluster)
+    stack.configure(greeting="hello", secret=SECRET)
+    monkeypatch.setenv(BREAK, "1")
+    stack.up("--parallel=1", check=False)
+    assert not objects(cluster) - before
+    monkeypatch.setenv(BREAK, "2")
+    for created in range(1, 5):
+        printed = stack.up("--parallel=1", check=False)
+        assert f"as {BREAK} says" in printed
+        assert "+ 1 created" in printed
+        resources = json.loads(stack.state())["checkpoint"]["latest"]["resources"]
+        held = {(one["inputs"]["kind"], one["id"]) for one in resources if one["type"].startswith("kubernetes:")}
+        made = {(kind, f"{namespace}/{name}".strip("/")) for kind, namespace, name in objects(cluster) - before}
+        assert held <= made
+        assert len(held) == created
+        assert {kind for kind, _ in made - held} <= {"ConfigMap", "ServiceAccount"}  # every namespace has these
+    assert "+ 1 created" in stack.up()
+    assert "7 unchanged" in stack.up("--expect-no-changes")

@@ -29,18 +29,20 @@ COPIED = (
     "__main__.py",
     "Pulumi.yaml",
     "Pulumi.dev.yaml",
+    "Pulumi.onprem.yaml",
     "Pulumi.prod.yaml",
     "Makefile",
 )
-COMMAND_SECONDS = 100
+COMMAND_SECONDS = 300
 WEIGHTS_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 class Checkout:
-    """One stack `dev` in one folder. Everything it starts is found again by the folder's name, and ended by `close`."""
+    """One stack in one folder. Everything it starts is found again by the folder's name, and ended by `close`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, stack: str = "dev") -> None:
+        self.folder, self.stack = folder, stack
+        self.more_environment: dict[str, str] = {}
         for name in COPIED:
             source, target = ROOT / name, folder / name
             if source.is_dir():
@@ -50,12 +52,14 @@ class Checkout:
         for name in (".venv", ".tools"):
             (folder / name).symlink_to(ROOT / name)
         self.port, self.operations_port, self.admin_port = free_ports(3)
-        self.stack_file = folder / "Pulumi.dev.yaml"
-        self.change(
-            lambda deployment: deployment["sites"]["here"]["platform"].update(
-                listen={"port": self.port, "operations_port": self.operations_port, "admin_port": self.admin_port}
-            )
-        )
+        self.stack_file = folder / f"Pulumi.{stack}.yaml"
+        self.change(self._listen_there)
+
+    def _listen_there(self, deployment: dict[str, Any]) -> None:
+        listen = {"port": self.port, "operations_port": self.operations_port, "admin_port": self.admin_port}
+        for site in deployment["sites"].values():
+            if site["platform"]["kind"] == "local":
+                site["platform"]["listen"] = listen
 
     # -- what a user does ------------------------------------------------------------------------------------------
 
@@ -93,12 +97,12 @@ class Checkout:
         return self.run("sh", "-c", f'{exports}\nexec pulumi "$@"', "sh", *arguments, check=check)
 
     def up(self, check: bool = True) -> str:
-        return self.run("make", "up", check=check)
+        return self.run("make", "up", f"STACK={self.stack}", check=check)
 
     def environment(self) -> dict[str, str]:
         """Ours, but with no login, backend or passphrase of the person who runs the tests."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("PULUMI_")}
-        return {**kept, "HOME": str(self.folder)}
+        return {**kept, "HOME": str(self.folder), **self.more_environment}
 
     # -- what a user sees ------------------------------------------------------------------------------------------
 

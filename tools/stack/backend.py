@@ -16,7 +16,7 @@ from typing import Any
 from tools.checkout import ROOT, VENV, write_private
 from tools.problem import Problem
 from tools.progress import say
-from tools.pulumi.environment import STATE
+from tools.pulumi.environment import HOME, STATE
 from tools.stack import processes
 
 # Bookkeeping of the engine: a stack that holds nothing else has nothing running.
@@ -62,27 +62,36 @@ def salt_in_state(stack: str) -> str | None:
 
 
 def repair(stack: str) -> None:
-    """Put the last whole state back where a full disk has cut the newest one off: Pulumi 3.259 leaves an empty file."""
+    """Put the last whole state back where the newest is damaged or gone: on a full disk Pulumi 3.259 empties it."""
     layout = STATE / ".pulumi" / "meta.yaml"
     if layout.exists() and not layout.read_text(encoding="utf-8").strip():
         write_private(layout, "version: 1\n")  # one folder of stacks per project, as any CLI that fits writes it
     newest = state_file(stack)
-    if not newest.exists() or _content(newest) is not None:
+    if _content(newest) is not None:
         return
+    # One is made by every save but the first, one at the end of every change; `pulumi stack rm` removes them all.
     backups = STATE / ".pulumi" / "backups" / project_name() / stack
-    older = [newest.with_name(f"{newest.name}.bak"), *sorted(backups.glob("*.json"), reverse=True)]
+    older = [path for path in (newest.with_name(f"{newest.name}.bak"), *backups.glob("*.json")) if path.exists()]
+    older.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
     whole = next((path for path in older if _content(path) is not None), None)
-    if whole is not None:
-        write_private(newest, whole.read_text(encoding="utf-8"))
-        say(f"the state of stack {stack} was cut off while it was saved; the one saved before it is used")
-    elif not older[0].exists():  # made by every save but the first: nothing was ever deployed
-        newest.unlink()
-    else:
+    if not older:  # nothing was ever deployed
+        newest.unlink(missing_ok=True)
+    elif whole is None:
         raise Problem(
             where=str(newest),
-            found=f"a state that is not whole, and none that is in {older[0].name} and {backups}",
+            found=f"a state that is not whole, and none that is in {newest.name}.bak and {backups}",
             allowed="JSON as the Pulumi CLI writes it",
-            do="Put a copy of it there, or remove the file: processes of this stack then have to be ended by hand.",
+            do="Put a copy of it there, or remove these files: what this stack deployed then has to be ended by hand.",
+        )
+    elif newest.exists():
+        write_private(newest, whole.read_text(encoding="utf-8"))
+        say(f"the state of stack {stack} is not whole; the one saved before it is used")
+    else:  # removed, or renamed with its stack: then what it holds is another stack's now
+        raise Problem(
+            where=str(newest),
+            found="no state, but copies of one",
+            allowed="the state of what is deployed, or no copies either",
+            do=f"If it was lost: cp '{whole}' '{newest}'\nIf this stack is not to be: rm -r '{backups}' '{newest}.bak'",
         )
 
 
@@ -143,7 +152,8 @@ def end_orphans() -> None:
     """End the providers of this checkout whose engine was killed: they wait for ever, and nobody else ends them."""
     everything = processes.running()
     for process in everything.values():
-        if process.command.startswith(f"{VENV}/bin/python ") and "-m pulumi.dynamic" in process.command:
+        dynamic = process.command.startswith(f"{VENV}/bin/python ") and "-m pulumi.dynamic" in process.command
+        if dynamic or f"{HOME}/plugins/" in process.command:
             leader = everything.get(process.group)  # the engine starts each plugin as the leader of a group
             engine = everything.get(leader.parent) if leader else None
             if engine is None or "pulumi" not in engine.name:

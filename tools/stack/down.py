@@ -9,7 +9,7 @@ from tools.pulumi import environment
 from tools.pulumi.command_line import CommandLine, find
 from tools.python import install as python
 from tools.stack import backend
-from tools.stack.up import deploy, free_own, prepare
+from tools.stack.up import deploy, free, prepare
 
 
 def main(arguments: list[str]) -> int:
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
         python.install(["local"])
         engine = prepare()
         if engine.environment.own_state:
-            free_own(engine, stack)
+            free(engine, stack)
         deploy(engine, "destroy", stack)
         print(f"\nStack {stack} is down.")
     (LOCAL / f"shown.{stack}.json").unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from tools.problem import run
 from tools.progress import say
 from tools.pulumi import environment, install
 from tools.python import install as python
-from tools.stack import backend, stack_file
+from tools.stack import backend, pending, stack_file
 from tools.stack.announce import announce
 from tools.stack.engine import Engine
 
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     if engine.environment.own_state:
         backend.repair(stack)
         _init_own(engine, stack)
-        free_own(engine, stack)
+        free(engine, stack)
     else:
         _init_of_user(engine, stack)
     deploy(engine, "up", stack)
@@ -57,18 +57,25 @@ def deploy(engine: Engine, command: str, stack: str) -> None:
             stack_file.keep_salt(stack)
 
 
-def free_own(engine: Engine, stack: str) -> None:
-    """Undo what a killed pulumi leaves on a stack of this checkout: its lock, its processes, its open questions."""
-    if backend.refuse_or_find_stale(stack):
+def free(engine: Engine, stack: str) -> bool:
+    """Undo what a killed pulumi leaves on a stack: its lock, its processes, its open questions. False where nothing is.
+
+    Whose lock it is can be told only for the state of this checkout. With a backend of the user's the lock stays, and
+    pulumi's own message says who holds it.
+    """
+    found = engine.environment.own_state and backend.refuse_or_find_stale(stack)
+    if found:
         backend.end_orphans()
         engine.run("cancel", "--yes", "--stack", stack, where=f"the lock of stack {stack}")
         say(f"stack {stack} was locked by a pulumi that was killed; it is free again")
-    pending = backend.interrupted_creates(stack)
-    if pending:
-        say(f"the creation of {len(pending)} resource(s) was cut off; they are created again")
-        config = str(stack_file.write(stack))
-        options = ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack]
-        engine.run(*options, "--config-file", config, where=f"stack {stack}")
+    if engine.environment.own_state and not backend.interrupted_creates(stack):
+        return found
+    known, unknown = pending.settle(engine, stack)
+    if known:
+        say(f"the creation of {len(known)} object(s) was cut off; the next refresh shows which of them are there")
+    if unknown:
+        say(f"the creation of {len(unknown)} resource(s) was cut off; they are created again")
+    return found or bool(known or unknown)
 
 
 def _init_own(engine: Engine, stack: str) -> None:

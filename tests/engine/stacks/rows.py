@@ -1,0 +1,126 @@
+"""The example stacks that can be deployed, a row each: where to, what that place calls things, and changes to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.cluster.conftest import GPU
+
+Deployment = dict[str, Any]
+Edit = Callable[[Deployment], object]
+
+# What a test gives as secrets; nobody may ever see one of them again.
+CLIENT_KEY = "canary-of-a-client-key-0123456789"
+SECRETS = {
+    "slipway:huggingface_token": "canary-of-the-model-source-token",
+    "slipway:gateway_secrets.vendor": "canary-of-a-gateway-secret-0123",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """An edit of the deployment and all that may change by it: operation → logical names of resources."""
+
+    what: str
+    edit: Edit
+    expected: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class ExampleStack:
+    """`place` names the fixture that gives it, `adapt` says what that place calls its classes and nodes."""
+
+    name: str
+    place: str
+    client: str
+    adapt: Edit
+    changes: tuple[Change, ...] = ()
+
+
+def _nothing(deployment: Deployment) -> None:
+    del deployment
+
+
+def _on_these_nodes(deployment: Deployment) -> None:
+    """The storage class and the name of GPUs that the tests' cluster has."""
+    for site in deployment["sites"].values():
+        site["platform"]["storage"] = {"weights": "kwok-volume", "audit": "kwok-volume"}
+        site["platform"]["gpu"] = {"products": {"L40S": GPU.labels["nvidia.com/gpu.product"]}}
+
+
+def with_a_secret(deployment: Deployment) -> None:
+    """A model of somebody else's, whose key is a secret of the gateway's."""
+    vendor = {"kind": "openai", "url": "https://api.example.com", "boundary": "cloud", "key": {"secret": "vendor"}}
+    deployment["remote_models"] = {"large": {"context_tokens": 8192, "upstreams": {"vendor": vendor}}}
+
+
+def _names(*names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+def _client(name: str, **fields: Any) -> Edit:
+    return lambda deployment: deployment["clients"].setdefault(name, {"models": ["chat"]}).update(fields)
+
+
+def _model(**fields: Any) -> Edit:
+    return lambda deployment: deployment["models"]["chat"].update(fields)
+
+
+def _in_stack(*names: str) -> frozenset[str]:
+    return frozenset(f"datacentre-serving-{name}" for name in names)
+
+
+ONPREM = ExampleStack(
+    "onprem",
+    "real_control_plane",
+    "web",
+    _on_these_nodes,
+    (
+        Change("a client's limit", _client("web", requests_per_minute=1200), {"update": _in_stack("gateway-config")}),
+        Change(
+            "the most replicas",
+            _model(scaling={"min_replicas": 2, "max_replicas": 6}),
+            {"update": _in_stack("engine-chat-scaling-scaled", "isolation-quota")},
+        ),
+        Change(
+            "another client",
+            _client("batch", requests_per_minute=60),
+            {"create": _names("slipway-batch"), "update": _in_stack("gateway-config", "gateway-client-keys")},
+        ),
+        Change(
+            "the context",
+            _model(context_tokens=4096),
+            {
+                "update": _in_stack("gateway-config", "engine-chat-engine"),
+                "replace": _in_stack("engine-chat-files"),  # its name has its digest: pods are rolled
+            },
+        ),
+        Change(
+            "another engine",
+            _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
+            {
+                # Its drain and its cold start are others: the gateway waits longer, and so do alerts and scaling.
+                "update": _in_stack(
+                    "engine-chat-engine",
+                    "engine-chat-key",
+                    "engine-chat-scaling-scaled",
+                    "gateway",
+                    "gateway-scaling",
+                    "observability-dashboards",
+                    "observability-rules",
+                ),
+                "replace": _in_stack("engine-chat-files"),
+            },
+        ),
+    ),
+)
+DEV = ExampleStack(
+    "dev",
+    "this_machine",
+    "dev",
+    _nothing,
+    (Change("a client's limit", _client("dev", requests_per_minute=1200), {"update": _names("here")}),),
+)
+EXAMPLES = (DEV, ONPREM)
