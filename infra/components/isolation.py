@@ -46,7 +46,7 @@ class Isolation(pulumi.ComponentResource):
                 opts=inside,
             )
         _gateway_role(name, cluster, inside)
-        network_policies(name, plan.flows, cluster, inside)
+        network_policies(name, plan.flows, plan.parties, cluster, inside)
         core.ResourceQuota(
             f"{name}-quota",
             metadata=_named("site", cluster),

@@ -56,6 +56,14 @@ def flows(gateway: Mapping[str, Any], engine_ports: Iterable[int], own_limits: b
     return tuple(found)
 
 
+def group_flows(groups: Iterable[str]) -> Iterator[Flow]:
+    """Of replicas of several nodes, which meet, and then choose ports as they like: within each group, and nowhere
+    else. They find their leader by its name."""
+    for group in groups:
+        yield Flow(source=group, target=group, port=ANY_PORT)
+        yield Flow(source=group, target=DNS, port=DNS_PORT)
+
+
 def outside_ports(gateway: Mapping[str, Any], own_limits: bool) -> tuple[int | None, ...]:
     """The ports of everything beyond this site that the gateway's file names: other upstreams, issuers, collectors,
     a bucket. Where a store of limits or answers is, only a secret says: then it is any port."""

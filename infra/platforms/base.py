@@ -70,7 +70,8 @@ class Abilities:
 
     `most_replicas` of one model: None where only machines limit it. `cloud` and `region` are as in the catalogue, None
     for own machines; `gpus` is how many of each one machine can have, None where nobody knows. `counts_together` says
-    whether several gateways of such a site share what clients have used where no store is named for it.
+    whether several gateways of such a site share what clients have used where no store is named for it. `several_nodes`
+    says whether one replica may be spread over machines there, and `why_one_node` why not.
     """
 
     zones: int = 1
@@ -80,6 +81,8 @@ class Abilities:
     region: str | None = None
     gpus: Mapping[str, int] | None = None
     counts_together: bool = False
+    several_nodes: bool = False
+    why_one_node: str = "where a replica has one machine"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,6 +100,7 @@ class Aws:
             region=settings.region,
             gpus=MOST_GPUS,
             counts_together=True,
+            several_nodes=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:

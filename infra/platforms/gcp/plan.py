@@ -92,6 +92,7 @@ class Gcp:
             region=settings.region,
             gpus=MOST_GPUS,
             counts_together=True,
+            several_nodes=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:

@@ -59,7 +59,13 @@ class Kubernetes:
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
-        return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, counts_together=True)
+        return Abilities(
+            zones=max(1, len(set(settings.zones))),
+            scales_to_zero=settings.keda,
+            counts_together=True,
+            several_nodes=settings.leader_worker_set,
+            why_one_node="without LeaderWorkerSet: install 0.8.0 or newer there and set `leader_worker_set: true`",
+        )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
         cidr = request.settings.network_cidr
@@ -223,6 +229,7 @@ def _nodes(gpu: GpuNodes, accelerator: str, count: int) -> NodeChoice:
         labels={gpu.label: product} if product else {},
         resources={gpu.resource: count},
         tolerates=gpu.taint,
+        fabric=gpu.fabric,
     )
     sharing = gpu.sharing.get(accelerator)
     return sharing.node(whole, gpu.resource.partition("/")[0], count) if sharing else whole
