@@ -117,7 +117,6 @@ class Capabilities:
     tasks: tuple[str, ...] = ("generate",)
     adapters: bool = False
     parallel: tuple[str, ...] = ()
-    several_nodes: bool = False
     precision: Mapping[str, str] = field(default_factory=lambda: NONE)
     quantization: Mapping[str, str] = field(default_factory=lambda: NONE)
     kv_dtype: Mapping[str, str] = field(default_factory=lambda: NONE)

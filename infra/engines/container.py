@@ -55,7 +55,7 @@ def writable_paths(request: EngineRequest) -> tuple[str, ...]:
 
 def shared_memory_gib(request: EngineRequest) -> int:
     spread = request.parallel
-    one = spread.tensor * spread.pipeline * spread.data == 1
+    one = spread.nodes * spread.tensor * spread.pipeline * spread.data == 1
     return SHARED_MEMORY_OF_ONE_GPU_GIB if one else SHARED_MEMORY_GIB
 
 

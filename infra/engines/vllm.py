@@ -70,8 +70,7 @@ class Vllm:
         weights=("repository",),
         tasks=("generate", "embed"),
         adapters=True,
-        parallel=("tensor", "pipeline", "data", "expert"),
-        several_nodes=True,
+        parallel=("nodes", "tensor", "pipeline", "data", "expert"),
         precision={"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"},
         # Plain `fp8` is for checkpoints that have it; with any other it fails at start (0.33).
         quantization={"fp8": "fp8_per_tensor"},
@@ -111,12 +110,12 @@ class Vllm:
 
     def render(self, request: EngineRequest) -> ContainerSpec:
         settings: VllmSettings = request.settings
-        arguments = (request.weights_path, *_arguments(request, settings), *settings.extra_arguments)
+        arguments, extra = (request.weights_path, *_arguments(request, settings)), settings.extra_arguments
         return ContainerSpec(
             image=image("vllm", settings.image),
             # Not the image's entrypoint, which has changed between versions.
             command=("vllm", "serve"),
-            arguments=(*arguments, *_node(request, "0")),
+            arguments=(*arguments, *_node(request, "0"), *extra),
             environment={
                 **python_environment(request.cache_path),
                 # What torch compiled outlives the pod when this folder does: a large model then starts in a tenth.
@@ -146,7 +145,7 @@ class Vllm:
             shared_memory_gib=shared_memory_gib(request),
             user=USER,
             # Without the server of its API.
-            worker_arguments=(*arguments, *_node(request, NODE_RANK), "--headless")
+            worker_arguments=(*arguments, *_node(request, NODE_RANK), "--headless", *extra)
             if request.parallel.nodes > 1
             else (),
         )

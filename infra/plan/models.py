@@ -77,7 +77,7 @@ def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -
         parallel=Parallel(
             nodes=nodes,
             tensor=gpus if "tensor" in able.parallel else 1,
-            pipeline=nodes if able.several_nodes else 1,
+            pipeline=nodes if "nodes" in able.parallel else 1,
         ),
     )
 

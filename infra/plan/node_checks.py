@@ -24,6 +24,19 @@ def place_problems(where: str, nodes: int, sites: Mapping[str, Abilities]) -> It
             )
 
 
+def node_warnings(model: str, nodes: int) -> Iterator[str]:
+    """What several machines for one replica bring with them."""
+    if nodes > 1:
+        yield (
+            f"model `{model}`: nothing is encrypted or asked for a key between the {nodes} nodes of a replica; network "
+            "policies alone keep others away from them"
+        )
+        yield (
+            f"model `{model}`: its speed as a pipeline over {nodes} machines was never measured; it needs "
+            "LeaderWorkerSet 0.8.0 or newer in its cluster"
+        )
+
+
 def needless_nodes(where: str, fit: Fit, at: Market) -> Iterator[Problem]:
     """Several machines where one would do: every link between them is slower, and each that fails ends all."""
     shape = fit.sized.shape

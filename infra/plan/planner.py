@@ -21,7 +21,7 @@ from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import longest_wait
 from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
-from infra.plan.node_checks import needless_nodes, place_problems
+from infra.plan.node_checks import needless_nodes, node_warnings, place_problems
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, Alternative, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
@@ -106,6 +106,7 @@ class Planner:
         for name, settings in self._config.models.items():
             for address in self._where(name):
                 yield from model_warnings(self._model(name, address), engine_request(name, settings, address), address)
+            yield from node_warnings(name, settings.accelerator.nodes if settings.accelerator else 1)
             sized = fit(settings)
             if isinstance(sized, str):
                 yield f"model `{name}`: not sized, so nobody knows whether it fits and how fast it is: {sized}"

@@ -68,6 +68,7 @@ BEYOND_A_SCHEMA = {
     "platform-kubernetes",
     "platform-kubernetes-engines",
     "model-zero",
+    "node-groups",
     "topology-edge",
     "topology-edge-two-central",
     "topology-ha-one-zone",

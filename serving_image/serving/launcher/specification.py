@@ -30,8 +30,8 @@ class Weights(Strict, frozen=True):
 
 
 class EngineSpecification(Strict, frozen=True):
-    """One engine process. `{weights}`, `{port}`, `{key_file}` and `{threads}` in `arguments` are filled at start; on one
-    of several nodes also `{leader_address}` and `{node_rank}`, anywhere in a word."""
+    """One engine process. `{weights}`, `{port}`, `{key_file}` and `{threads}` in `arguments` are filled at start; on
+    one of several nodes also `{leader_address}` and `{node_rank}`, anywhere in a word."""
 
     command: list[str]
     arguments: list[str]
