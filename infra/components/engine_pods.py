@@ -65,16 +65,52 @@ def pod_template(
             affinity=_together(engine.groups, nodes) if engine.groups else None,
             image_pull_secrets=[core.LocalObjectReferenceArgs(name=name) for name in cluster.image_pull_secrets]
             or None,
-            resource_claims=[
-                core.PodResourceClaimArgs(name=GPU_CLAIM, resource_claim_template_name=objects.claim_template)
-            ]
-            if objects.claim_template
-            else None,
+            resource_claims=claims(objects),
             init_containers=[fetch_container(weights, objects.launcher_image)] if fetches else None,
             containers=[_container(engine, pod, nodes, objects)],
             volumes=[*weights_volumes(weights, fetches=fetches), *_volumes(pod, objects, engine_files(engine))],
         ),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """An engine as a part of somebody else's pod: what starts before the pod's own containers, and ends after them."""
+
+    containers: list[kubernetes.core.v1.ContainerArgs]
+    volumes: list[kubernetes.core.v1.VolumeArgs]
+    claims: list[kubernetes.core.v1.PodResourceClaimArgs] | None
+    labels: Mapping[str, str]
+    nodes: NodeChoice
+
+
+def beside(engine: EnginePlan, cluster: ClusterHandle, objects: EngineObjects) -> Beside:
+    """With `restartPolicy: Always` an init container is a sidecar: what comes after it waits until it is there, and it
+    is told to end when they have ended."""
+    nodes, weights = cluster.nodes[engine.pool], engine.weights_volume
+    fetches = bool(weights.fetches) and not weights.filled_by_job
+    sidecar = _container(engine, engine.pod, nodes, objects)
+    sidecar.restart_policy = "Always"
+    return Beside(
+        containers=[*([fetch_container(weights, objects.launcher_image)] if fetches else []), sidecar],
+        volumes=[
+            *weights_volumes(weights, fetches=fetches),
+            *_volumes(engine.pod, objects, engine_files(engine)),
+        ],
+        claims=claims(objects),
+        labels={FETCHES_WEIGHTS: "true"} if fetches else {},
+        nodes=nodes,
+    )
+
+
+def claims(objects: EngineObjects) -> list[kubernetes.core.v1.PodResourceClaimArgs] | None:
+    """Of the pod's devices, where it claims them."""
+    template = objects.claim_template
+    return [core.PodResourceClaimArgs(name=GPU_CLAIM, resource_claim_template_name=template)] if template else None
+
+
+def _port(pod: EnginePod, name: str) -> str:
+    return pod.port_name if name == "http" else name
 
 
 def _spread(engine: EnginePlan, cluster: ClusterHandle) -> list[kubernetes.core.v1.TopologySpreadConstraintArgs]:
@@ -108,7 +144,10 @@ def _container(
         image_pull_policy="IfNotPresent",
         command=list(pod.command),
         env=[core.EnvVarArgs(name=name, value=value) for name, value in sorted(container.environment.items())] or None,
-        ports=[core.ContainerPortArgs(name=name, container_port=int(port)) for name, port in container.ports.items()]
+        ports=[
+            core.ContainerPortArgs(name=_port(pod, name), container_port=int(port))
+            for name, port in container.ports.items()
+        ]
         if pod.answers
         else None,
         resources=_resources(pod, nodes, claims=objects.claim_template is not None),
@@ -119,7 +158,9 @@ def _container(
         lifecycle=core.LifecycleArgs(
             # The kubelet waits itself: no image needs a shell for it.
             pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=pod.pre_stop_seconds))
-        ),
+        )
+        if pod.pre_stop_seconds
+        else None,
         volume_mounts=_mounts(engine, pod, keyed=keyed),
     )
 
@@ -137,7 +178,7 @@ def _resources(pod: EnginePod, nodes: NodeChoice, *, claims: bool) -> kubernetes
 
 def _probe(pod: EnginePod, path: str, probe: Probe) -> kubernetes.core.v1.ProbeArgs:
     return core.ProbeArgs(
-        http_get=core.HTTPGetActionArgs(path=path, port="http") if pod.answers else None,
+        http_get=core.HTTPGetActionArgs(path=path, port=pod.port_name) if pod.answers else None,
         exec_=None if pod.answers else core.ExecActionArgs(command=list(HEALTH_COMMAND)),
         period_seconds=probe.period_seconds,
         timeout_seconds=probe.timeout_seconds,

@@ -38,21 +38,28 @@ class ModelServer(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:serving:ModelServer", name, None, opts)
-        self._engine, self._cluster, self._child = engine, cluster, cluster.child(self)
+        self.engine = self._engine = engine
+        self._cluster, self._child = cluster, cluster.child(self)
         pod = engine.pod
-        objects = EngineObjects(
+        self.objects = EngineObjects(
             key_secret=self._key(name, key) if pod.key_files else None,
             files=self._files(name),
             claim_template=self._claim(name, claim) if (claim := cluster.nodes[engine.pool].claim) else None,
             launcher_image=image,
         )
+        if not engine.beside_gateway:
+            self._pods(name, self.objects)
+        self.register_outputs({"name": engine.name})
+
+    def _pods(self, name: str, objects: EngineObjects) -> None:
+        engine, cluster, pod = self._engine, self._cluster, self._engine.pod
         patience = self._waiting(pod.ready_seconds)
         if engine.groups:
             leader_worker_set(f"{name}-engine", engine, engine.groups, cluster, objects, patience)
         else:
             _deployment(f"{name}-engine", self._metadata(engine.name), engine, cluster, objects, patience)
         # Without an address of its own: the gateway reads which pods are ready, and chooses between them itself.
-        service = core.Service(
+        core.Service(
             f"{name}-service",
             metadata=self._metadata(engine.name),
             spec=core.ServiceSpecArgs(
@@ -77,8 +84,6 @@ class ModelServer(pulumi.ComponentResource):
                 ),
                 opts=self._child,
             )
-        self.service: pulumi.Output[str] = service.metadata.apply(lambda metadata: metadata.name or "")
-        self.register_outputs({"service": self.service})
 
     def _key(self, name: str, key: pulumi.Input[str]) -> pulumi.Output[str]:
         """The engine's key, as the launcher and the engine want to read it."""

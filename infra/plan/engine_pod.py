@@ -42,7 +42,7 @@ class EnginePod:
     change may run `surge` more and take `unavailable` away at once; `disruptions` is how many a node's drain may take,
     None without a budget. Every pod is ready within `ready_seconds`, and weights are there within `fetch_seconds`, or
     the deployment fails. `key_files` are in the folder of its key, with `{key}` for it. Where it does not answer, its
-    launcher alone is asked whether it is well."""
+    launcher alone is asked whether it is well. `port_name` is what its API's port is called in its pod."""
 
     specification: Mapping[str, Any]
     processors: int
@@ -62,6 +62,7 @@ class EnginePod:
     key_files: Mapping[str, str]
     component: str = ENGINE
     command: tuple[str, ...] = COMMAND
+    port_name: str = "http"
     answers: bool = True
 
 

@@ -180,6 +180,7 @@ class Planner:
             gateway=content,
             drain=drain,
             images=rendered(self._config.gateway.images),
+            together=self._layout.together,
         )
 
     def _where(self, name: str) -> Mapping[EngineAddress, str]:

@@ -99,7 +99,8 @@ class OtherPurchase:
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
-    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them."""
+    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them. `together`
+    says that gateway and engines are one, as far as the platform can make them so."""
 
     where: str
     stack: str
@@ -112,6 +113,7 @@ class SiteRequest:
     gateway: Mapping[str, Any]
     drain: DrainPlan
     images: Mapping[str, str] = field(default_factory=dict[str, str])
+    together: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

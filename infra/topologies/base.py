@@ -73,11 +73,13 @@ class PlacementRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Who runs where and how often, how many gateways each site has, and where requests go from one to another."""
+    """Who runs where and how often, how many gateways each site has, and where requests go from one to another.
+    `together` says that a site's gateway and engines are one: they start, move and end as one."""
 
     placements: tuple[Placement, ...]
     gateways: Mapping[str, int]
     links: tuple[SiteLink, ...] = ()
+    together: bool = False
 
 
 class Topology(Protocol):

@@ -14,6 +14,7 @@ from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
 from infra.plan.engine_pod import rollout_problems
 from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
+from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.pod_files import file_problems
 from infra.plan.scaling import scaling_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan, serving_summary
@@ -108,6 +109,7 @@ class Kubernetes:
                 )
         yield from drain_problems(_drain(request))
         yield from file_problems(request)
+        yield from one_pod_problems(request)
         yield from _engine_problems(request, where, settings)
         wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
         if settings.gpu.products:
@@ -122,6 +124,7 @@ class Kubernetes:
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: KubernetesSettings = request.settings
         yield from site_drain_warnings(request, _drain(request))
+        yield from one_pod_warnings(request)
         for accelerator, sharing in settings.gpu.sharing.items():
             yield from sharing.warnings(_on(request, accelerator))
         scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
