@@ -69,6 +69,7 @@ BEYOND_A_SCHEMA = {
     "platform-kubernetes-engines",
     "model-zero",
     "node-groups",
+    "one-pod",
     "topology-edge",
     "topology-edge-two-central",
     "topology-ha-one-zone",
