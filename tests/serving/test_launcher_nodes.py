@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -94,12 +95,14 @@ def until(condition: Any, what: str) -> None:
         time.sleep(0.05)
 
 
-def child_of(process: subprocess.Popen[bytes], code: str) -> int:
-    """The engine that a launcher runs, wherever below it."""
+def engines_of(process: subprocess.Popen[bytes], code: str) -> list[psutil.Process]:
+    """The engine that a launcher runs, wherever below it; none while it is about to be that program."""
+    found: list[psutil.Process] = []
     for each in psutil.Process(process.pid).children(recursive=True):
-        if each.cmdline()[:3] == [sys.executable, "-c", code]:
-            return each.pid
-    return 0
+        with contextlib.suppress(psutil.Error):
+            if each.cmdline()[:3] == [sys.executable, "-c", code]:
+                found.append(each)
+    return found
 
 
 def test_it_is_told_who_it_is_and_where_its_leader_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +148,8 @@ def test_a_node_that_loses_its_engine_ends_so_that_the_whole_group_starts_again(
     path = specification(tmp_path / node, code, str(port), port=port, node=node)
     process = launched("running", path, "0")
     until(lambda: status(tmp_path / "running")["state"] == "ready", "it is never ready")
-    os.kill(child_of(process, code), signal.SIGKILL)
+    until(lambda: engines_of(process, code), "its engine does not run")
+    engines_of(process, code)[0].kill()
     assert process.wait(PATIENCE_SECONDS) == 1
 
 
@@ -156,11 +160,12 @@ def test_a_worker_outlives_its_leader(tmp_path: Path, launched: Any) -> None:
         path = specification(tmp_path / "worker", WORKER, port=port, node="worker")
         process = launched("running", path, "1")
         until(lambda: status(tmp_path / "running")["state"] == "ready", "it is never ready")
+        until(lambda: engines_of(process, WORKER), "its engine does not run")
         process.send_signal(signal.SIGTERM)
         until(lambda: status(tmp_path / "running")["state"] == "draining", "it does not drain")
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(3)
-        assert child_of(process, WORKER), "its engine is gone before the leader's"
+        assert engines_of(process, WORKER), "its engine is gone before the leader's"
     finally:
         leader.kill()
         leader.wait()
