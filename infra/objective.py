@@ -29,7 +29,14 @@ class AcceleratorSettings(Settings):
     """The GPUs of one replica."""
 
     type: AcceleratorName = Field(description="Name of the GPU, such as `L4`.")
-    count: int = Field(default=1, ge=1, le=8, description="How many of them one replica gets, all on one machine.")
+    count: int = Field(default=1, ge=1, le=8, description="How many of them one replica gets on each of its machines.")
+    nodes: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Machines that one replica is spread over, each with `count` GPUs and a part of the layers; more "
+        "than 1 only for a model that no machine of them holds.",
+    )
 
 
 class MachineSettings(Settings):

@@ -66,9 +66,32 @@ def several_models(deployment: Deployment) -> None:
     deployment["gateway"]["traces"] = {"url": "http://collector.example.com:4318/v1/traces"}
 
 
-VARIANTS: dict[str, Callable[[Deployment], None]] = {
-    change.__name__: change for change in (as_it_ships, ingress_and_zones, inside_only, several_models)
-}
+def several_nodes(deployment: Deployment) -> None:
+    """A model that no machine holds, beside the one that ships: each of its replicas has two nodes."""
+    own = platform(deployment)
+    own |= {"leader_worker_set": True}
+    own["gpu"] = {"products": {"L40S": "NVIDIA-L40S", "H100": "NVIDIA-H100-80GB-HBM3"}, "fabric": "example.com/rack"}
+    deployment["models"]["large"] = {
+        "source": {
+            "kind": "huggingface",
+            "repo": "deepseek-ai/DeepSeek-R1",
+            "revision": "56d4cbbb4d29f4355bab4b9a39ccb717a14ad5ad",
+        },
+        "engine": {"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"},
+        "accelerator": {"type": "H100", "count": 8, "nodes": 2},
+        "scaling": {"min_replicas": 2, "max_replicas": 3},
+    }
+    deployment["clients"]["web"]["models"] = ["chat", "large"]
+
+
+def one_pod(deployment: Deployment) -> None:
+    """Gateway and engine in one pod."""
+    deployment["topology"] = {"kind": "monolithic"}
+    del deployment["models"]["chat"]["scaling"]
+
+
+EVERY = (as_it_ships, ingress_and_zones, inside_only, several_models, several_nodes, one_pod)
+VARIANTS: dict[str, Callable[[Deployment], None]] = {change.__name__: change for change in EVERY}
 
 
 @cache

@@ -51,7 +51,7 @@ class Autoscaling(pulumi.ComponentResource):
             kind="ScaledObject",
             metadata=self._metadata(),
             spec={
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": engine.name},
+                "scaleTargetRef": dict(zip(("apiVersion", "kind", "name"), engine.scaled, strict=True)),
                 "minReplicaCount": plan.min_replicas,
                 "maxReplicaCount": plan.max_replicas,
                 "pollingInterval": plan.poll_seconds,
@@ -125,12 +125,13 @@ class Autoscaling(pulumi.ComponentResource):
         del service, secret
         plan = self._plan
         behaviour = _behaviour(plan)
+        api_version, kind, target = self._engine.scaled
         return scaling.HorizontalPodAutoscaler(
             f"{name}-scaled",
             metadata=self._metadata(),
             spec=scaling.HorizontalPodAutoscalerSpecArgs(
                 scale_target_ref=scaling.CrossVersionObjectReferenceArgs(
-                    api_version="apps/v1", kind="Deployment", name=self._engine.name
+                    api_version=api_version, kind=kind, name=target
                 ),
                 min_replicas=plan.min_replicas,
                 max_replicas=plan.max_replicas,

@@ -15,8 +15,9 @@ from infra.components.placement import spread, tolerations
 from infra.components.pod_security import container_security, pod_security
 from infra.components.weights_mount import WEIGHTS, fetch_container, weights_mount, weights_volumes
 from infra.plan.engine_pod import EnginePod
-from infra.plan.engine_process import COMMAND, FOLDER, SPECIFICATION_FILE
+from infra.plan.engine_process import FOLDER, HEALTH_COMMAND, SPECIFICATION_FILE, WORKER_FILE
 from infra.plan.in_cluster import ENGINE, ENGINE_KEY_FOLDER, FETCHES_WEIGHTS, priority_class
+from infra.plan.node_groups import GROUP_LABEL, SET_LABEL, NodeGroups
 from infra.plan.nodes import NodeChoice
 from infra.plan.serving import EnginePlan
 from infra.plan.types import Probe
@@ -27,6 +28,8 @@ SHARED_MEMORY = "shared-memory"
 KEY = "key"
 FILES = "files"
 GPU_CLAIM = "gpu"
+# By which LeaderWorkerSet tells one version of its pods from another.
+REVISION = "leaderworkerset.sigs.k8s.io/template-revision-hash"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +43,14 @@ class EngineObjects:
 
 
 def pod_template(
-    engine: EnginePlan, cluster: ClusterHandle, objects: EngineObjects
+    engine: EnginePlan, cluster: ClusterHandle, objects: EngineObjects, worker: EnginePod | None = None
 ) -> kubernetes.core.v1.PodTemplateSpecArgs:
-    """One replica."""
-    nodes, pod, weights = cluster.nodes[engine.pool], engine.pod, engine.weights_volume
+    """One replica, or the first of its pods where it has several; a further one is a `worker`."""
+    nodes, pod, weights = cluster.nodes[engine.pool], worker or engine.pod, engine.weights_volume
     fetches = bool(weights.fetches) and not weights.filled_by_job
     return core.PodTemplateSpecArgs(
         metadata=kubernetes.meta.v1.ObjectMetaArgs(
-            labels={**labels(ENGINE, engine.name), **({FETCHES_WEIGHTS: "true"} if fetches else {})}
+            labels={**labels(pod.component, engine.name), **({FETCHES_WEIGHTS: "true"} if fetches else {})}
         ),
         spec=core.PodSpecArgs(
             service_account_name=engine.name,
@@ -58,40 +61,107 @@ def pod_template(
             termination_grace_period_seconds=pod.grace_seconds,
             node_selector=dict(nodes.labels) or None,
             tolerations=tolerations(nodes) or None,
-            topology_spread_constraints=spread(selector(ENGINE, engine.name), cluster.zones),
+            topology_spread_constraints=_spread(engine, cluster) if worker is None else None,
+            affinity=_together(engine.groups, nodes) if engine.groups else None,
             image_pull_secrets=[core.LocalObjectReferenceArgs(name=name) for name in cluster.image_pull_secrets]
             or None,
-            resource_claims=[
-                core.PodResourceClaimArgs(name=GPU_CLAIM, resource_claim_template_name=objects.claim_template)
-            ]
-            if objects.claim_template
-            else None,
+            resource_claims=claims(objects),
             init_containers=[fetch_container(weights, objects.launcher_image)] if fetches else None,
-            containers=[_container(engine, nodes, objects)],
+            containers=[_container(engine, pod, nodes, objects)],
             volumes=[*weights_volumes(weights, fetches=fetches), *_volumes(pod, objects, engine_files(engine))],
         ),
     )
 
 
-def _container(engine: EnginePlan, nodes: NodeChoice, objects: EngineObjects) -> kubernetes.core.v1.ContainerArgs:
-    container, pod = engine.container, engine.pod
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """An engine as a part of somebody else's pod: what starts before the pod's own containers, and ends after them."""
+
+    containers: list[kubernetes.core.v1.ContainerArgs]
+    volumes: list[kubernetes.core.v1.VolumeArgs]
+    claims: list[kubernetes.core.v1.PodResourceClaimArgs] | None
+    labels: Mapping[str, str]
+    nodes: NodeChoice
+
+
+def beside(engine: EnginePlan, cluster: ClusterHandle, objects: EngineObjects) -> Beside:
+    """With `restartPolicy: Always` an init container is a sidecar: what comes after it waits until it is there, and it
+    is told to end when they have ended."""
+    nodes, weights = cluster.nodes[engine.pool], engine.weights_volume
+    fetches = bool(weights.fetches) and not weights.filled_by_job
+    sidecar = _container(engine, engine.pod, nodes, objects)
+    sidecar.restart_policy = "Always"
+    return Beside(
+        containers=[*([fetch_container(weights, objects.launcher_image)] if fetches else []), sidecar],
+        volumes=[
+            *weights_volumes(weights, fetches=fetches),
+            *_volumes(engine.pod, objects, engine_files(engine)),
+        ],
+        claims=claims(objects),
+        labels={FETCHES_WEIGHTS: "true"} if fetches else {},
+        nodes=nodes,
+    )
+
+
+def claims(objects: EngineObjects) -> list[kubernetes.core.v1.PodResourceClaimArgs] | None:
+    """Of the pod's devices, where it claims them."""
+    template = objects.claim_template
+    return [core.PodResourceClaimArgs(name=GPU_CLAIM, resource_claim_template_name=template)] if template else None
+
+
+def _port(pod: EnginePod, name: str) -> str:
+    return pod.port_name if name == "http" else name
+
+
+def _spread(engine: EnginePlan, cluster: ClusterHandle) -> list[kubernetes.core.v1.TopologySpreadConstraintArgs]:
+    own = selector(ENGINE, engine.name)
+    return spread(own, cluster.zones, REVISION) if engine.groups else spread(own, cluster.zones)
+
+
+def _together(groups: NodeGroups, nodes: NodeChoice) -> kubernetes.core.v1.AffinityArgs:
+    """All pods of a group on one fast network: whoever is placed first chooses which. Several groups may share it."""
+    return core.AffinityArgs(
+        pod_affinity=core.PodAffinityArgs(
+            required_during_scheduling_ignored_during_execution=[
+                core.PodAffinityTermArgs(
+                    topology_key=nodes.fabric,
+                    label_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels={SET_LABEL: groups.name}),
+                    match_label_keys=[GROUP_LABEL],
+                )
+            ]
+        )
+    )
+
+
+def _container(
+    engine: EnginePlan, pod: EnginePod, nodes: NodeChoice, objects: EngineObjects
+) -> kubernetes.core.v1.ContainerArgs:
+    container, keyed = engine.container, bool(pod.key_files)
+    probes = container.probes
     return core.ContainerArgs(
         name="engine",
         image=container.image.reference,
         image_pull_policy="IfNotPresent",
-        command=list(COMMAND),
+        command=list(pod.command),
         env=[core.EnvVarArgs(name=name, value=value) for name, value in sorted(container.environment.items())] or None,
-        ports=[core.ContainerPortArgs(name=name, container_port=int(port)) for name, port in container.ports.items()],
+        ports=[
+            core.ContainerPortArgs(name=_port(pod, name), container_port=int(port))
+            for name, port in container.ports.items()
+        ]
+        if pod.answers
+        else None,
         resources=_resources(pod, nodes, claims=objects.claim_template is not None),
         security_context=container_security(container.user),
-        startup_probe=_probe(container.readiness_path, container.probes.startup),
-        readiness_probe=_probe(container.readiness_path, container.probes.readiness),
-        liveness_probe=_probe(container.liveness_path, container.probes.liveness),
+        startup_probe=_probe(pod, container.readiness_path, probes.startup),
+        readiness_probe=_probe(pod, container.readiness_path, probes.readiness),
+        liveness_probe=_probe(pod, container.liveness_path, probes.liveness),
         lifecycle=core.LifecycleArgs(
             # The kubelet waits itself: no image needs a shell for it.
             pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=pod.pre_stop_seconds))
-        ),
-        volume_mounts=_mounts(engine, objects),
+        )
+        if pod.pre_stop_seconds
+        else None,
+        volume_mounts=_mounts(engine, pod, keyed=keyed),
     )
 
 
@@ -106,9 +176,10 @@ def _resources(pod: EnginePod, nodes: NodeChoice, *, claims: bool) -> kubernetes
     )
 
 
-def _probe(path: str, probe: Probe) -> kubernetes.core.v1.ProbeArgs:
+def _probe(pod: EnginePod, path: str, probe: Probe) -> kubernetes.core.v1.ProbeArgs:
     return core.ProbeArgs(
-        http_get=core.HTTPGetActionArgs(path=path, port="http"),
+        http_get=core.HTTPGetActionArgs(path=path, port=pod.port_name) if pod.answers else None,
+        exec_=None if pod.answers else core.ExecActionArgs(command=list(HEALTH_COMMAND)),
         period_seconds=probe.period_seconds,
         timeout_seconds=probe.timeout_seconds,
         failure_threshold=probe.failures,
@@ -123,7 +194,7 @@ def _volumes(pod: EnginePod, objects: EngineObjects, files: Mapping[str, str]) -
     if pod.shared_memory_gib:
         memory = core.EmptyDirVolumeSourceArgs(medium="Memory", size_limit=f"{pod.shared_memory_gib}Gi")
         found.append(core.VolumeArgs(name=SHARED_MEMORY, empty_dir=memory))
-    if objects.key_secret is not None:
+    if objects.key_secret is not None and pod.key_files:
         secret = core.SecretVolumeSourceArgs(secret_name=objects.key_secret, default_mode=0o440)
         found.append(core.VolumeArgs(name=KEY, secret=secret))
     items = [core.KeyToPathArgs(key=entry(path), path=path) for path in files]
@@ -131,8 +202,8 @@ def _volumes(pod: EnginePod, objects: EngineObjects, files: Mapping[str, str]) -
     return [*found, core.VolumeArgs(name=FILES, config_map=content)]
 
 
-def _mounts(engine: EnginePlan, objects: EngineObjects) -> list[kubernetes.core.v1.VolumeMountArgs]:
-    pod, weights = engine.pod, engine.weights_volume
+def _mounts(engine: EnginePlan, pod: EnginePod, *, keyed: bool) -> list[kubernetes.core.v1.VolumeMountArgs]:
+    weights = engine.weights_volume
     found = [weights_mount(weights, read_only=True)]
     found += [core.VolumeMountArgs(name=_folder(path), mount_path=path) for path in pod.folders]
     if weights.compiled:
@@ -142,15 +213,17 @@ def _mounts(engine: EnginePlan, objects: EngineObjects) -> list[kubernetes.core.
         ]
     if pod.shared_memory_gib:
         found.append(core.VolumeMountArgs(name=SHARED_MEMORY, mount_path="/dev/shm"))  # noqa: S108 - in the container
-    if objects.key_secret is not None:
+    if keyed:
         found.append(core.VolumeMountArgs(name=KEY, mount_path=ENGINE_KEY_FOLDER, read_only=True))
     return [*found, core.VolumeMountArgs(name=FILES, mount_path=FOLDER, read_only=True)]
 
 
 def engine_files(engine: EnginePlan) -> dict[str, str]:
     """What was rendered for it, by path below the folder that it is mounted at."""
-    specification = {SPECIFICATION_FILE: json.dumps(engine.pod.specification, indent=2)}
-    content = {**specification, **engine.container.files}
+    told = {SPECIFICATION_FILE: engine.pod.specification}
+    if engine.groups:
+        told[WORKER_FILE] = engine.groups.worker.specification
+    content = {**{path: json.dumps(each, indent=2) for path, each in told.items()}, **engine.container.files}
     return {path.removeprefix(f"{FOLDER}/"): text for path, text in content.items()}
 
 

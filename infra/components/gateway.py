@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle
+from infra.components.engine_pods import Beside
 from infra.components.gateway_files import Mounted, gateway_files
 from infra.components.labels import labels, selector
 from infra.components.placement import spread, tolerations
@@ -33,8 +36,9 @@ IN_FLIGHT = "slipway_requests_in_flight"
 
 
 class Gateway(pulumi.ComponentResource):
-    """Owns the gateways' pods, service, scaling and disruption budget, and their files. `service` is what a front door
-    sends requests to. A changed file is reloaded: nothing in the pods' template depends on what is in it."""
+    """Owns the gateways' pods, service, scaling and disruption budget, and their files. `beside` are engines in their
+    pod. `service` is what a front door sends requests to. A changed file is reloaded: nothing in the pods' template
+    depends on what is in it."""
 
     def __init__(
         self,
@@ -43,6 +47,8 @@ class Gateway(pulumi.ComponentResource):
         secrets: SiteSecrets,
         cluster: ClusterHandle,
         opts: pulumi.ResourceOptions | None = None,
+        *,
+        beside: Sequence[Beside] = (),
     ) -> None:
         super().__init__("slipway:serving:Gateway", name, None, opts)
         child, pods = cluster.child(self), plan.gateway_pods
@@ -57,7 +63,7 @@ class Gateway(pulumi.ComponentResource):
         deployment = apps.Deployment(
             name,
             metadata=_named(cluster),
-            spec=_deployment(plan, cluster, mounted),
+            spec=_deployment(plan, cluster, mounted, beside),
             opts=pulumi.ResourceOptions.merge(child, patience),
         )
         self.service = core.Service(
@@ -99,10 +105,12 @@ class Gateway(pulumi.ComponentResource):
 
 
 def _deployment(
-    plan: ServingPlan, cluster: ClusterHandle, mounted: list[Mounted]
+    plan: ServingPlan, cluster: ClusterHandle, mounted: list[Mounted], beside: Sequence[Beside]
 ) -> kubernetes.apps.v1.DeploymentSpecArgs:
     pods, own = plan.gateway_pods, selector(GATEWAY, GATEWAY)
     scaled = pods.replicas.max > pods.replicas.min
+    # Whoever is in the pod with it needs a node of its kind.
+    nodes = next((part.nodes for part in beside), cluster.gateway_nodes)
     return apps.DeploymentSpecArgs(
         # Where an autoscaler owns the number, writing it would undo what it decided.
         replicas=None if scaled else pods.replicas.min,
@@ -114,7 +122,12 @@ def _deployment(
         ),
         selector=meta.LabelSelectorArgs(match_labels=own),
         template=core.PodTemplateSpecArgs(
-            metadata=meta.ObjectMetaArgs(labels=labels(GATEWAY, GATEWAY)),
+            metadata=meta.ObjectMetaArgs(
+                labels={
+                    **labels(GATEWAY, GATEWAY),
+                    **{key: text for part in beside for key, text in part.labels.items()},
+                }
+            ),
             spec=core.PodSpecArgs(
                 service_account_name=GATEWAY,
                 # Its token is a volume of the one container that uses it.
@@ -123,13 +136,15 @@ def _deployment(
                 security_context=pod_security(),
                 priority_class_name=priority_class(cluster.namespace, GATEWAY),
                 termination_grace_period_seconds=pods.grace_seconds,
-                node_selector=dict(cluster.gateway_nodes.labels) or None,
-                tolerations=tolerations(cluster.gateway_nodes) or None,
+                node_selector=dict(nodes.labels) or None,
+                tolerations=tolerations(nodes) or None,
+                resource_claims=[claim for part in beside for claim in part.claims or ()] or None,
                 topology_spread_constraints=spread(own, cluster.zones),
                 image_pull_secrets=[core.LocalObjectReferenceArgs(name=known) for known in cluster.image_pull_secrets]
                 or None,
+                init_containers=[container for part in beside for container in part.containers] or None,
                 containers=[_container(pods, mounted)],
-                volumes=[found.volume for found in mounted],
+                volumes=[*(found.volume for found in mounted), *(volume for part in beside for volume in part.volumes)],
             ),
         ),
     )

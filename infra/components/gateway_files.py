@@ -56,7 +56,11 @@ def gateway_files(
     name: str, plan: ServingPlan, secrets: SiteSecrets, cluster: ClusterHandle, opts: pulumi.ResourceOptions
 ) -> list[Mounted]:
     """Makes them and says how they are mounted. Each is a folder: only then does a pod see that one has changed."""
-    content = gateway_file(plan.gateway, {model: engine.name for model, engine in plan.engines.items()})
+    content = gateway_file(
+        plan.gateway,
+        {model: engine.name for model, engine in plan.engines.items()},
+        {model: engine.origin for model, engine in plan.engines.items() if engine.origin},
+    )
     core.ConfigMap(
         f"{name}-config",
         metadata=_named(GATEWAY, cluster),
@@ -68,7 +72,7 @@ def gateway_files(
         Mounted(volume=config, path=CONFIG_FOLDER),
         Mounted(volume=_client_keys(name, plan.gateway_pods, secrets, cluster, opts), path=CLIENT_KEYS_FOLDER),
         Mounted(volume=_secret_volume("engine-key", ENGINE_KEY_SECRET), path=ENGINE_KEY_FOLDER),
-        Mounted(volume=_account(), path=ACCOUNT_FOLDER),
+        *([Mounted(volume=_account(), path=ACCOUNT_FOLDER)] if plan.finds_engines else []),
         Mounted(volume=_empty("tmp", "64Mi"), path="/tmp", read_only=False),  # noqa: S108 - a volume of the pod's own
         _state(name, plan.gateway_pods, cluster, opts),
     ]

@@ -35,7 +35,9 @@ class Isolation(pulumi.ComponentResource):
             opts=child,
         )
         inside = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[namespace]))
-        accounts = [GATEWAY, MODEL_FETCH, *(engine.name for engine in plan.engines.values())]
+        # Who is in the gateway's pod is of its account too.
+        accounts = [GATEWAY, MODEL_FETCH]
+        accounts += [engine.name for engine in plan.engines.values() if not engine.beside_gateway]
         accounts += [SHARED_LIMITS] if plan.shared_limits else []
         for account in accounts:
             core.ServiceAccount(
@@ -45,8 +47,9 @@ class Isolation(pulumi.ComponentResource):
                 automount_service_account_token=False,
                 opts=inside,
             )
-        _gateway_role(name, cluster, inside)
-        network_policies(name, plan.flows, cluster, inside)
+        if plan.finds_engines:
+            _gateway_role(name, cluster, inside)
+        network_policies(name, plan.flows, plan.parties, cluster, inside)
         core.ResourceQuota(
             f"{name}-quota",
             metadata=_named("site", cluster),

@@ -12,6 +12,7 @@ import pulumi_kubernetes as kubernetes
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.engine_pods import EngineObjects, engine_files, entry, pod_template
 from infra.components.labels import labels, selector
+from infra.components.leader_worker_set import leader_worker_set, replicas_labels
 from infra.plan.in_cluster import ENGINE
 from infra.plan.nodes import GpuClaim
 from infra.plan.serving import EnginePlan
@@ -37,35 +38,28 @@ class ModelServer(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:serving:ModelServer", name, None, opts)
-        self._engine, self._cluster, self._child = engine, cluster, cluster.child(self)
+        self.engine = self._engine = engine
+        self._cluster, self._child = cluster, cluster.child(self)
         pod = engine.pod
-        objects = EngineObjects(
+        self.objects = EngineObjects(
             key_secret=self._key(name, key) if pod.key_files else None,
             files=self._files(name),
             claim_template=self._claim(name, claim) if (claim := cluster.nodes[engine.pool].claim) else None,
             launcher_image=image,
         )
-        kubernetes.apps.v1.Deployment(
-            f"{name}-engine",
-            metadata=self._metadata(engine.name),
-            spec=kubernetes.apps.v1.DeploymentSpecArgs(
-                # Where something scales it, that alone says how many there are.
-                replicas=engine.replicas.min if engine.scaling is None else None,
-                selector=meta.LabelSelectorArgs(match_labels=selector(ENGINE, engine.name)),
-                strategy=kubernetes.apps.v1.DeploymentStrategyArgs(
-                    type="RollingUpdate",
-                    rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(
-                        max_surge=pod.surge, max_unavailable=pod.unavailable
-                    ),
-                ),
-                progress_deadline_seconds=pod.ready_seconds,
-                revision_history_limit=3,
-                template=pod_template(engine, cluster, objects),
-            ),
-            opts=self._waiting(pod.ready_seconds),
-        )
+        if not engine.beside_gateway:
+            self._pods(name, self.objects)
+        self.register_outputs({"name": engine.name})
+
+    def _pods(self, name: str, objects: EngineObjects) -> None:
+        engine, cluster, pod = self._engine, self._cluster, self._engine.pod
+        patience = self._waiting(pod.ready_seconds)
+        if engine.groups:
+            leader_worker_set(f"{name}-engine", engine, engine.groups, cluster, objects, patience)
+        else:
+            _deployment(f"{name}-engine", self._metadata(engine.name), engine, cluster, objects, patience)
         # Without an address of its own: the gateway reads which pods are ready, and chooses between them itself.
-        service = core.Service(
+        core.Service(
             f"{name}-service",
             metadata=self._metadata(engine.name),
             spec=core.ServiceSpecArgs(
@@ -84,14 +78,12 @@ class ModelServer(pulumi.ComponentResource):
                 metadata=self._metadata(engine.name),
                 spec=kubernetes.policy.v1.PodDisruptionBudgetSpecArgs(
                     max_unavailable=pod.disruptions,
-                    selector=meta.LabelSelectorArgs(match_labels=selector(ENGINE, engine.name)),
+                    selector=meta.LabelSelectorArgs(match_labels=replicas_labels(engine)),
                     # What does not answer anyway must not keep a node from being drained.
                     unhealthy_pod_eviction_policy="AlwaysAllow",
                 ),
                 opts=self._child,
             )
-        self.service: pulumi.Output[str] = service.metadata.apply(lambda metadata: metadata.name or "")
-        self.register_outputs({"service": self.service})
 
     def _key(self, name: str, key: pulumi.Input[str]) -> pulumi.Output[str]:
         """The engine's key, as the launcher and the engine want to read it."""
@@ -154,6 +146,36 @@ class ModelServer(pulumi.ComponentResource):
         many = seconds * max(1, self._engine.replicas.max)
         timeouts = pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{many}s")
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(custom_timeouts=timeouts))
+
+
+def _deployment(
+    name: str,
+    metadata: kubernetes.meta.v1.ObjectMetaArgs,
+    engine: EnginePlan,
+    cluster: ClusterHandle,
+    objects: EngineObjects,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    pod = engine.pod
+    kubernetes.apps.v1.Deployment(
+        name,
+        metadata=metadata,
+        spec=kubernetes.apps.v1.DeploymentSpecArgs(
+            # Where something scales it, that alone says how many there are.
+            replicas=engine.replicas.min if engine.scaling is None else None,
+            selector=meta.LabelSelectorArgs(match_labels=selector(ENGINE, engine.name)),
+            strategy=kubernetes.apps.v1.DeploymentStrategyArgs(
+                type="RollingUpdate",
+                rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(
+                    max_surge=pod.surge, max_unavailable=pod.unavailable
+                ),
+            ),
+            progress_deadline_seconds=pod.ready_seconds,
+            revision_history_limit=3,
+            template=pod_template(engine, cluster, objects),
+        ),
+        opts=opts,
+    )
 
 
 def _with_key(content: str) -> Callable[[str], str]:

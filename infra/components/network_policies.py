@@ -22,21 +22,25 @@ INSIDE: Mapping[str, Mapping[str, str]] = {
 
 
 def network_policies(
-    name: str, flows: tuple[Flow, ...], cluster: ClusterHandle, opts: pulumi.ResourceOptions
+    name: str,
+    flows: tuple[Flow, ...],
+    parties: Mapping[str, Mapping[str, str]],
+    cluster: ClusterHandle,
+    opts: pulumi.ResourceOptions,
 ) -> list[kubernetes.networking.v1.NetworkPolicy]:
-    """One policy that denies, and one for each kind of pod."""
-    both = ["Ingress", "Egress"]
+    """One policy that denies, and one for each kind of pod. `parties` are further kinds, by their labels."""
+    both, inside = ["Ingress", "Egress"], {**INSIDE, **parties}
     made = [_policy(f"{name}-default-deny", "default-deny", {}, cluster, opts, policy_types=both)]
-    for party, selector in INSIDE.items():
+    for party, selector in inside.items():
         incoming = [
             networking.NetworkPolicyIngressRuleArgs(from_=peers, ports=_ports(flow, cluster))
             for flow in flows
-            if flow.target == party and (peers := _peers(flow.source, cluster))
+            if flow.target == party and (peers := _peers(flow.source, inside, cluster))
         ]
         outgoing = [
             networking.NetworkPolicyEgressRuleArgs(to=peers, ports=_ports(flow, cluster))
             for flow in flows
-            if flow.source == party and (peers := _peers(flow.target, cluster))
+            if flow.source == party and (peers := _peers(flow.target, inside, cluster))
         ]
         if cluster.addresses.metadata_allowed and any(
             flow.target == ANYWHERE for flow in flows if flow.source == party
@@ -78,10 +82,10 @@ def _policy(
     )
 
 
-def _peers(party: str, cluster: ClusterHandle) -> Peers:
+def _peers(party: str, inside: Mapping[str, Mapping[str, str]], cluster: ClusterHandle) -> Peers:
     """Empty where this cluster has no such party: then nothing is allowed."""
-    if party in INSIDE:
-        selector = kubernetes.meta.v1.LabelSelectorArgs(match_labels=dict(INSIDE[party]))
+    if party in inside:
+        selector = kubernetes.meta.v1.LabelSelectorArgs(match_labels=dict(inside[party]))
         return [networking.NetworkPolicyPeerArgs(pod_selector=selector)]
     return OUTSIDE[party](cluster)
 

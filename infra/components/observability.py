@@ -33,10 +33,10 @@ class Observability(pulumi.ComponentResource):
         self._cluster, child = cluster, cluster.child(self)
         for scrape in plan.scrapes:
             custom(
-                f"{name}-{scrape.name}",
+                f"{name}-{scrape.monitor}",
                 api_version=OPERATOR,
                 kind="PodMonitor",
-                metadata=self._metadata(scrape.name, labels(scrape.component, scrape.name)),
+                metadata=self._metadata(scrape.monitor, labels(scrape.component, scrape.name)),
                 spec={
                     "selector": {"matchLabels": selector(scrape.component, scrape.name)},
                     "podMetricsEndpoints": [_endpoint(scrape)],

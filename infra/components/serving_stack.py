@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from infra.components.autoscaling import Autoscaling
 from infra.components.client_keys import ClientKey
 from infra.components.cluster_handle import ClusterHandle
+from infra.components.engine_pods import beside
 from infra.components.gateway import Gateway
 from infra.components.gateway_files import GATEWAY_SECRETS
 from infra.components.isolation import Isolation
@@ -56,9 +57,14 @@ class ServingStack(pulumi.ComponentResource):
             password = self._made(f"{name}-{SHARED_LIMITS}", "gateway of shared limits")
             SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
 
-        for engine in plan.engines.values():
+        servers = [
             self._engine(f"{name}-{engine.name}", engine, engine_key, plan, cluster, inside)
-        gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, inside)
+            for engine in plan.engines.values()
+        ]
+        within = [server for server in servers if server.engine.beside_gateway]
+        after = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=within))
+        parts = [beside(server.engine, cluster, server.objects) for server in within]
+        gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, after, beside=parts)
         if plan.monitoring:
             Observability(f"{name}-observability", plan.monitoring, cluster, inside)
         self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))
@@ -72,7 +78,7 @@ class ServingStack(pulumi.ComponentResource):
         plan: ServingPlan,
         cluster: ClusterHandle,
         inside: pulumi.ResourceOptions,
-    ) -> None:
+    ) -> ModelServer:
         """One model: its weights, then the engines that read them, then what changes their number."""
         # The launcher, which fetches weights, is in the gateways' image too.
         image = plan.gateway_pods.image or ""
@@ -92,6 +98,7 @@ class ServingStack(pulumi.ComponentResource):
                 secret=GATEWAY_SECRETS,
                 opts=scaled,
             )
+        return server
 
     def _made(self, name: str, client: str) -> pulumi.Output[str]:
         """A key that the stack makes once, for who is a client inside."""

@@ -59,8 +59,10 @@ class Speculative:
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel:
-    """Over how many GPUs one replica is spread, and how. Decided by the planner, not by a user."""
+    """Over how many GPUs, on how many machines, one replica is spread, and how. Decided by the planner, not by a
+    user."""
 
+    nodes: int = 1
     tensor: int = 1
     pipeline: int = 1
     data: int = 1

@@ -15,6 +15,13 @@ SHARED_MEMORY_OF_ONE_GPU_GIB = 1
 # What ending takes after the last answer: the HTTP server, then the workers.
 STOP_MARGIN_SECONDS = 15
 
+# The nodes of one replica meet at its leader. The launcher fills both: only a running pod knows them.
+LEADER_ADDRESS = "{leader_address}"
+NODE_RANK = "{node_rank}"
+MEETING_PORT = 29500
+# Each fetches its own weights first where they are on nobody's volume; so long the first one waits for the last.
+MEETING_SECONDS = 1800
+
 STARTUP = Probe(period_seconds=10, timeout_seconds=5, failures=None)
 READINESS = Probe(period_seconds=5, timeout_seconds=5, failures=2)
 LIVENESS = Probe(period_seconds=10, timeout_seconds=10, failures=3)
@@ -48,7 +55,7 @@ def writable_paths(request: EngineRequest) -> tuple[str, ...]:
 
 def shared_memory_gib(request: EngineRequest) -> int:
     spread = request.parallel
-    one = spread.tensor * spread.pipeline * spread.data == 1
+    one = spread.nodes * spread.tensor * spread.pipeline * spread.data == 1
     return SHARED_MEMORY_OF_ONE_GPU_GIB if one else SHARED_MEMORY_GIB
 
 

@@ -69,6 +69,7 @@ class LlamaCpp:
         why_not={
             "repository": "llama.cpp reads GGUF files only",
             "file": "llama.cpp reads GGUF files only",
+            "nodes": "llama-server shares its memory between the GPUs of one machine",
             "precision": "a GGUF file has its precision inside",
             "quantization": "a GGUF file is quantised when it is made",
             "structured_output": "llama.cpp has one grammar engine, its own",

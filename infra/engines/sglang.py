@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -11,6 +12,10 @@ from infra.engines.arguments import extra_argument_problems
 from infra.engines.base import Capabilities, EngineRequest, EngineSettings
 from infra.engines.catalogue import flags, image
 from infra.engines.container import (
+    LEADER_ADDRESS,
+    MEETING_PORT,
+    MEETING_SECONDS,
+    NODE_RANK,
     READINESS,
     STARTUP,
     USER,
@@ -75,7 +80,7 @@ class Sglang:
         weights=("repository", "gguf"),
         tasks=("generate", "embed"),
         adapters=True,
-        parallel=("tensor", "pipeline", "data", "expert"),
+        parallel=("nodes", "tensor", "pipeline", "data", "expert"),
         precision={"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"},
         quantization={"fp8": "fp8", "bitsandbytes": "bitsandbytes"},
         kv_dtype={"bfloat16": "bfloat16", "fp8": "fp8_e4m3"},
@@ -121,7 +126,7 @@ class Sglang:
         return ContainerSpec(
             image=image("sglang", settings.image),
             command=("python3", "-m", "sglang.launch_server"),
-            arguments=(*_arguments(request, settings), *settings.extra_arguments),
+            arguments=(*_arguments(request, settings), *_node(request, "0"), *settings.extra_arguments),
             environment={
                 **python_environment(request.cache_path),
                 "SGLANG_HEALTH_CHECK_TIMEOUT": str(HEALTH_TIMEOUT_SECONDS),
@@ -150,7 +155,26 @@ class Sglang:
             writable_paths=writable_paths(request),
             shared_memory_gib=shared_memory_gib(request),
             user=USER,
+            worker_arguments=_worker_arguments(request, settings),
         )
+
+
+def _worker_arguments(request: EngineRequest, settings: SglangSettings) -> tuple[str, ...]:
+    """Those of a node without the API: what it still serves of its own health is for itself, and asks for no key."""
+    if request.parallel.nodes == 1:
+        return ()
+    here = replace(request, host="127.0.0.1")
+    return (
+        *_arguments(here, settings, keyed=False),
+        *_node(request, NODE_RANK),
+        *settings.extra_arguments,
+    )
+
+
+def _node(request: EngineRequest, rank: str) -> Iterator[str]:
+    if request.parallel.nodes > 1:
+        yield from ("--nnodes", str(request.parallel.nodes), "--node-rank", rank)
+        yield from ("--dist-init-addr", f"{LEADER_ADDRESS}:{MEETING_PORT}", "--dist-timeout", str(MEETING_SECONDS))
 
 
 def _key_file(request: EngineRequest) -> str:
@@ -158,13 +182,14 @@ def _key_file(request: EngineRequest) -> str:
     return f"{request.key_file}.yaml"
 
 
-def _arguments(request: EngineRequest, settings: SglangSettings) -> Iterator[str]:
+def _arguments(request: EngineRequest, settings: SglangSettings, *, keyed: bool = True) -> Iterator[str]:
     spread = request.parallel
     yield from ("--model-path", request.weights_path)
     yield from ("--served-model-name", request.model)
     # Its default is loopback: a container that nobody reaches.
     yield from ("--host", request.host, "--port", request.port)
-    yield from ("--config", _key_file(request))
+    if keyed:
+        yield from ("--config", _key_file(request))
     yield from ("--context-length", str(request.context_tokens))
     yield from ("--max-running-requests", str(request.concurrent_requests))
     yield from ("--chunked-prefill-size", str(settings.prefill_batch_tokens))

@@ -72,6 +72,7 @@ class TensorrtLlm:
         reasoning={"deepseek_r1": "deepseek-r1", "qwen3": "qwen3"},
         speculative={"ngram": "NGram", "draft_model": "DraftTarget", "eagle3": "Eagle", "mtp": "MTP"},
         why_not={
+            "nodes": "`trtllm-serve` starts on other nodes by MPI over SSH, and no pod here lets anybody log in",
             "adapters": "with trtllm-serve a request names an adapter by its path, not by `model`",
             "quantization": "TensorRT-LLM reads it from the checkpoint",
             "task": "`trtllm-serve` is not tried with embeddings here",

@@ -12,6 +12,10 @@ from infra.engines.arguments import extra_argument_problems
 from infra.engines.base import Capabilities, EngineRequest, EngineSettings
 from infra.engines.catalogue import flags, image
 from infra.engines.container import (
+    LEADER_ADDRESS,
+    MEETING_PORT,
+    MEETING_SECONDS,
+    NODE_RANK,
     PROBES,
     STOP_MARGIN_SECONDS,
     USER,
@@ -66,7 +70,7 @@ class Vllm:
         weights=("repository",),
         tasks=("generate", "embed"),
         adapters=True,
-        parallel=("tensor", "pipeline", "data", "expert"),
+        parallel=("nodes", "tensor", "pipeline", "data", "expert"),
         precision={"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"},
         # Plain `fp8` is for checkpoints that have it; with any other it fails at start (0.33).
         quantization={"fp8": "fp8_per_tensor"},
@@ -106,11 +110,12 @@ class Vllm:
 
     def render(self, request: EngineRequest) -> ContainerSpec:
         settings: VllmSettings = request.settings
+        arguments, extra = (request.weights_path, *_arguments(request, settings)), settings.extra_arguments
         return ContainerSpec(
             image=image("vllm", settings.image),
             # Not the image's entrypoint, which has changed between versions.
             command=("vllm", "serve"),
-            arguments=(request.weights_path, *_arguments(request, settings), *settings.extra_arguments),
+            arguments=(*arguments, *_node(request, "0"), *extra),
             environment={
                 **python_environment(request.cache_path),
                 # What torch compiled outlives the pod when this folder does: a large model then starts in a tenth.
@@ -139,7 +144,19 @@ class Vllm:
             writable_paths=writable_paths(request),
             shared_memory_gib=shared_memory_gib(request),
             user=USER,
+            # Without the server of its API.
+            worker_arguments=(*arguments, *_node(request, NODE_RANK), "--headless", *extra)
+            if request.parallel.nodes > 1
+            else (),
         )
+
+
+def _node(request: EngineRequest, rank: str) -> Iterator[str]:
+    """One of several nodes. Processes of its own, and no Ray: whoever reaches a Ray cluster runs code in it."""
+    if request.parallel.nodes > 1:
+        yield from ("--distributed-executor-backend", "mp", "--nnodes", str(request.parallel.nodes))
+        yield from ("--node-rank", rank, "--master-addr", LEADER_ADDRESS, "--master-port", str(MEETING_PORT))
+        yield from ("--distributed-timeout-seconds", str(MEETING_SECONDS))
 
 
 def _arguments(request: EngineRequest, settings: VllmSettings) -> Iterator[str]:

@@ -58,6 +58,16 @@ def capability_problems(kind: str, request: EngineRequest) -> Iterator[Problem]:
                     allowed="a model that generates: `task: generate`",
                     remedy=f"remove `{name}`",
                 )
+    if request.parallel.nodes > 1 and "nodes" not in able.parallel:
+        yield Problem(
+            where=f"{request.where}.accelerator.nodes",
+            found=f"{request.parallel.nodes}, with the engine `{kind}`{_reason(able, 'nodes')}",
+            allowed="1 with this engine",
+            remedy=_others(
+                "use fewer or larger GPUs of one machine",
+                [other for other, has in _engines() if "nodes" in has.parallel],
+            ),
+        )
     for name in ("tensor", "pipeline", "data", "expert"):
         if (count := getattr(request.parallel, name)) > 1 and name not in able.parallel:
             yield Problem(

@@ -165,6 +165,8 @@ def _model_fields(model: Any) -> Fields:
         "accelerator": f"{presented(at(accelerator, 'count'))} × {text(accelerator, 'type')}"
         if accelerator
         else "processors",
+        # A plan from before there were several has none.
+        "nodes": presented(at(model, "nodes") or 1),
         "replicas": span(model, "replicas"),
         "sites": presented(at(model, "sites")),
         "context tokens": presented(at(model, "context_tokens")),

@@ -62,7 +62,7 @@ def site_uses(
 def _model_gb(request: SiteRequest) -> float:
     """As far as it is known."""
     return sum(
-        model.memory.weights_gib * model.accelerator.count * GIB / 1e9
+        model.memory.weights_gib * model.accelerator.count * model.nodes * GIB / 1e9
         for model in request.models.values()
         if model.memory and model.accelerator
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.plan.drain_ladder import PRE_STOP_SECONDS
-from infra.plan.engine_process import STATUS_FOLDER, engine_specification, key_files
+from infra.plan.engine_process import COMMAND, STATUS_FOLDER, engine_specification, key_files
+from infra.plan.in_cluster import ENGINE
 from infra.plan.types import DrainPlan, ModelPlan, Replicas
 from infra.plan.weights_volume import COMPILED_GIB, WeightsVolume
 from infra.problems import Problem
@@ -40,7 +41,8 @@ class EnginePod:
     sizes, `compiled_folders` those in the volume of weights; `disk_gib` is all that it takes of its node's disk. A
     change may run `surge` more and take `unavailable` away at once; `disruptions` is how many a node's drain may take,
     None without a budget. Every pod is ready within `ready_seconds`, and weights are there within `fetch_seconds`, or
-    the deployment fails. `key_files` are in the folder of its key, with `{key}` for it."""
+    the deployment fails. `key_files` are in the folder of its key, with `{key}` for it. Where it does not answer, its
+    launcher alone is asked whether it is well. `port_name` is what its API's port is called in its pod."""
 
     specification: Mapping[str, Any]
     processors: int
@@ -58,6 +60,10 @@ class EnginePod:
     unavailable: int
     disruptions: int | None
     key_files: Mapping[str, str]
+    component: str = ENGINE
+    command: tuple[str, ...] = COMMAND
+    port_name: str = "http"
+    answers: bool = True
 
 
 def engine_pod(model: str, plan: ModelPlan, replicas: Replicas, drain: DrainPlan, weights: WeightsVolume) -> EnginePod:

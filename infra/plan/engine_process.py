@@ -16,7 +16,11 @@ STATUS_FOLDER = "/run/slipway"
 FOLDER = "/etc/slipway"
 SPECIFICATION_FILE = f"{FOLDER}/launcher.json"
 # The first process of the container.
+WORKER_FILE = f"{FOLDER}/worker.json"
 COMMAND = (*LAUNCHER, "--container", STATUS_FOLDER, SPECIFICATION_FILE)
+WORKER_COMMAND = (*LAUNCHER, "--container", STATUS_FOLDER, WORKER_FILE)
+# Whether the launcher has started what it is told, and runs.
+HEALTH_COMMAND = (PYTHON, "-m", "serving.launcher.health", STATUS_FOLDER)
 
 
 def engine_key_file(container: ContainerSpec) -> str | None:
@@ -69,7 +73,23 @@ def engine_specification(
                 "port": int(container.ports["http"]),
                 "key_file": engine_key_file(container),
                 "key_environment": container.key_environment,
+                **({"node": "leader"} if container.worker_arguments else {}),
             }
         },
         "gateway": None,
     }
+
+
+def worker_specification(
+    model: str, leader: Mapping[str, Any], container: ContainerSpec, *, leader_ends_seconds: int
+) -> Mapping[str, Any]:
+    """What the launcher on another node of a replica is told. It has no API and no key."""
+    engine = leader["engines"][model]
+    own = {
+        "arguments": list(container.worker_arguments),
+        "node": "worker",
+        "drain_seconds": leader_ends_seconds,
+        "key_file": None,
+        "key_environment": None,
+    }
+    return {**leader, "engines": {model: {**engine, **own}}}

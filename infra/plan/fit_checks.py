@@ -26,11 +26,13 @@ NOTHING = "choose a smaller or more quantized model: nothing known fits"
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """Where GPUs may come from: clouds and regions (empty: own machines), and how many of each one machine has."""
+    """Where GPUs may come from: clouds and regions (empty: own machines), how many of each one machine has, and whether
+    a replica may have several machines."""
 
     clouds: tuple[str, ...]
     regions: tuple[str, ...]
     gpus: Mapping[str, int]
+    several_nodes: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ def market(sites: Collection[Abilities]) -> Market:
             for name in ACCELERATORS
             if (most := min((each.get(name, 0) for each in having), default=MOST_GPUS))
         },
+        several_nodes=all(site.several_nodes for site in sites),
     )
 
 
@@ -237,19 +240,21 @@ def _others(demand: Demand, at: Market) -> Iterator[Candidate]:
     return (
         candidate
         for candidate in _selected(demand)
-        if candidate.nodes == 1 and candidate.shape.tensor_parallel <= at.gpus.get(candidate.shape.gpu.gpu, 0)
+        if (candidate.nodes == 1 or at.several_nodes)
+        and candidate.shape.tensor_parallel <= at.gpus.get(candidate.shape.gpu.gpu, 0)
     )
 
 
 def _like(shape: Shape, other: Candidate) -> Shape:
-    gpu, split = other.shape.gpu, other.shape.tensor_parallel
-    return replace(shape, gpu=gpu, gpu_count=split, tensor_parallel=split)
+    gpu, split, stages = other.shape.gpu, other.shape.tensor_parallel, other.nodes
+    return replace(shape, gpu=gpu, gpu_count=split * stages, tensor_parallel=split, pipeline_parallel=stages)
 
 
 def _named(candidate: Candidate, at: Market) -> str:
     hour, shape = candidate.cost.per_hour, candidate.shape
     price = f", from ${hour / candidate.instances:.2f} an hour" if hour is not None and at.clouds else ""
-    return f"`accelerator: {{type: {shape.gpu.gpu}, count: {shape.tensor_parallel}}}`{price}"
+    nodes = f", nodes: {candidate.nodes}" if candidate.nodes > 1 else ""
+    return f"`accelerator: {{type: {shape.gpu.gpu}, count: {shape.tensor_parallel}{nodes}}}`{price}"
 
 
 @lru_cache(maxsize=256)

@@ -35,17 +35,19 @@ class Flow:
     port: int | None
 
 
-def flows(gateway: Mapping[str, Any], engine_ports: Iterable[int], own_limits: bool) -> tuple[Flow, ...]:
-    """All flows of a site whose gateways have that file. An engine starts none: it has its weights, and asks nobody."""
+def flows(
+    gateway: Mapping[str, Any], engine_ports: Iterable[int], own_limits: bool, *, together: bool = False
+) -> tuple[Flow, ...]:
+    """All flows of a site whose gateways have that file. An engine starts none: it has its weights, and asks nobody.
+    `together`: it is in the gateway's pod, which reaches it without the network and asks no API where it is."""
     found = [Flow(source=FRONT_DOOR, target=GATEWAY, port=PUBLIC_PORT)]
     found += [Flow(source=source, target=GATEWAY, port=OPERATIONS_PORT) for source in (PROMETHEUS, AUTOSCALER)]
     # An engine shows its metrics at the port of its API, which asks for the key that only the gateway has.
-    found += [
-        Flow(source=source, target=ENGINE, port=port)
-        for port in sorted({*engine_ports})
-        for source in (GATEWAY, PROMETHEUS)
-    ]
-    found += [Flow(source=GATEWAY, target=DNS, port=DNS_PORT), Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
+    for port in sorted({*engine_ports}):
+        found += [] if together else [Flow(source=GATEWAY, target=ENGINE, port=port)]
+        found += [Flow(source=PROMETHEUS, target=GATEWAY if together else ENGINE, port=port)]
+    found += [Flow(source=GATEWAY, target=DNS, port=DNS_PORT)]
+    found += [] if together else [Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
     if own_limits:
         found.append(Flow(source=GATEWAY, target=SHARED_LIMITS, port=LIMITS_PORT))
     found += [Flow(source=GATEWAY, target=ANYWHERE, port=port) for port in outside_ports(gateway, own_limits)]
@@ -54,6 +56,14 @@ def flows(gateway: Mapping[str, Any], engine_ports: Iterable[int], own_limits: b
         Flow(source=MODEL_FETCH, target=ANYWHERE, port=HTTPS_PORT),
     ]
     return tuple(found)
+
+
+def group_flows(groups: Iterable[str]) -> Iterator[Flow]:
+    """Of replicas of several nodes, which meet, and then choose ports as they like: within each group, and nowhere
+    else. They find their leader by its name."""
+    for group in groups:
+        yield Flow(source=group, target=group, port=ANY_PORT)
+        yield Flow(source=group, target=DNS, port=DNS_PORT)
 
 
 def outside_ports(gateway: Mapping[str, Any], own_limits: bool) -> tuple[int | None, ...]:

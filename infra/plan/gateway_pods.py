@@ -29,6 +29,8 @@ IN_PLACE = {
 }
 SECRETS_PLACE = "{secrets}/"
 
+NOWHERE: Mapping[str, str] = {}
+
 # One process with one event loop uses one core and a little for signing; measured with `make bench`, 2026-11-25.
 CPU_REQUEST = "1"
 CPU_LIMIT = "2"
@@ -106,17 +108,21 @@ def gateway_pods(request: SiteRequest, ladder: DrainLadder, keys: ClientKeySourc
     )
 
 
-def gateway_file(content: Mapping[str, Any], engines: Mapping[str, str]) -> dict[str, Any]:
+def gateway_file(
+    content: Mapping[str, Any], engines: Mapping[str, str], origins: Mapping[str, str] = NOWHERE
+) -> dict[str, Any]:
     """The gateway's file inside a cluster. `engines` are the services of engines by model: their replicas are found by
-    the cluster's own lists. No key is in it, nor a key's hash: those are files of another folder."""
+    the cluster's own lists, but for those that are at one of `origins`. No key is in it, nor a key's hash: those are
+    files of another folder."""
+    key = {"key_file": f"{ENGINE_KEY_FOLDER}/{ENGINE_KEY_ENTRY}"}
     own = {
         name: {
             "url": f"http://{service}",
-            "key_file": f"{ENGINE_KEY_FOLDER}/{ENGINE_KEY_ENTRY}",
+            **key,
             "discover": {"kind": "kubernetes", "service": service, "port": "http"},
         }
         for name, service in engines.items()
-    }
+    } | {name: {"url": origin, **key} for name, origin in origins.items()}
     models = {
         name: {**model, "upstreams": [_addressed(upstream, own.get(name)) for upstream in model["upstreams"]]}
         for name, model in content["models"].items()

@@ -6,6 +6,8 @@ from __future__ import annotations
 # has the workload's own name: `gateway`, `shared-limits`, `model-fetch`, or that of an engine.
 GATEWAY = "gateway"
 ENGINE = "engine"
+# A node of a replica beside its leader: nobody but its own group reaches it.
+ENGINE_WORKER = "engine-worker"
 SHARED_LIMITS = "shared-limits"
 MODEL_FETCH = "model-fetch"
 PART_OF = "slipway"

@@ -107,6 +107,7 @@ def model_starts(
         by_place.setdefault(place, []).append(site)
     within = _within(settings) if zero else None
     moves = SOURCES[settings.source.kind].moves_weights
+    nodes = settings.accelerator.nodes if settings.accelerator else 1
     starts = {
         found[0]: _cold_start(
             ColdStartRequest(
@@ -117,7 +118,7 @@ def model_starts(
                 weights_gib=weights,
                 moves_weights=moves,
                 weights_cache_dollars_per_month=_cache_dollars(place, weights, book),
-                spare_dollars_per_month=_spare_dollars(place, book),
+                spare_dollars_per_month=_spare_dollars(place, nodes, book),
             ),
             within,
         )
@@ -182,8 +183,9 @@ def _cache_dollars(place: StartingPlace, weights_gib: float, book: PriceBook) ->
     return price and price.dollars * weights_gib * GIB
 
 
-def _spare_dollars(place: StartingPlace, book: PriceBook) -> float | None:
-    """What one more replica costs; None where a part of it has no price, and where machines are one's own."""
+def _spare_dollars(place: StartingPlace, nodes: int, book: PriceBook) -> float | None:
+    """What one more replica costs, which has so many machines; None where a part of it has no price, and where machines
+    are one's own."""
     if place.cloud is None or place.region is None:
         return None
     total = 0.0
@@ -191,7 +193,7 @@ def _spare_dollars(place: StartingPlace, book: PriceBook) -> float | None:
         price = book.price(place.cloud, place.region, item, cast("Purchase", place.spare_purchase))
         if price is None:
             return None
-        total += price.dollars * amount * HOURS_PER_MONTH
+        total += price.dollars * amount * nodes * HOURS_PER_MONTH
     return total
 
 

@@ -37,7 +37,8 @@ def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -
     further = f"{(address.further_weights_path or '').replace('{model}', name)}/{name}"
     speculative = settings.speculative
     draft = speculative.draft if speculative else None
-    gpus = settings.accelerator.count if settings.accelerator else 1
+    gpus, nodes = (wanted.count, wanted.nodes) if (wanted := settings.accelerator) else (1, 1)
+    able = ENGINES[settings.engine.kind].capabilities
     return EngineRequest(
         where=dotted(DEPLOYMENT_KEY, ("models", name)),
         model=name,
@@ -71,8 +72,13 @@ def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -
             draft=draft and _weights(draft),
             draft_path=draft and f"{further}-draft",
         ),
-        # Who cannot split each layer over GPUs, as llama.cpp, spreads whole layers by itself.
-        parallel=Parallel(tensor=gpus if "tensor" in ENGINES[settings.engine.kind].capabilities.parallel else 1),
+        # Who cannot split each layer over GPUs, as llama.cpp, spreads whole layers by itself. Between machines every
+        # link is slower than within one: each has a stage of whole layers.
+        parallel=Parallel(
+            nodes=nodes,
+            tensor=gpus if "tensor" in able.parallel else 1,
+            pipeline=nodes if "nodes" in able.parallel else 1,
+        ),
     )
 
 
@@ -108,6 +114,7 @@ def model_plan(
         max_output_tokens=settings.longest_answer_tokens,
         weights=request.weights,
         accelerator=None if wanted is None else Accelerator(type=wanted.type, count=wanted.count),
+        nodes=request.parallel.nodes,
         memory=figures and figures.memory,
         performance=figures and figures.performance,
         cold_start=starts and starts.plan(),

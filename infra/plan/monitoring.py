@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra.plan.types import ContainerSpec, ModelPlan, Replicas
@@ -38,12 +38,19 @@ class Alert:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scrape:
-    """Pods of one workload that are scraped. `with_key` says that they ask for the engine's key."""
+class Scraped:
+    """Pods of one workload, and their port with metrics. `monitor` is the name of the object that says so."""
 
+    monitor: str
     component: str
     name: str
     port: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scrape(Scraped):
+    """Pods that are scraped. `with_key` says that they ask for the engine's key."""
+
     path: str
     with_key: bool
 
@@ -60,26 +67,19 @@ class MonitoringPlan:
 def monitoring_plan(
     namespace: str,
     models: Mapping[str, ModelPlan],
-    names: Mapping[str, str],
+    engines: Mapping[str, Scraped],
     replicas: Mapping[str, Replicas],
     gateway: Mapping[str, Any],
 ) -> MonitoringPlan:
-    """`names` are those of the engines' objects, by model; `gateway` is the content of the gateway's file."""
-    scrapes = [Scrape(component="gateway", name="gateway", port="operations", path="/metrics", with_key=False)]
+    """`engines` are the pods in which each model's are; `gateway` is the content of the gateway's file."""
+    own = {"monitor": "gateway", "component": "gateway", "name": "gateway"}
+    scrapes = [Scrape(**own, port="operations", path="/metrics", with_key=False)]
     for model, plan in models.items():
         container = plan.container
-        scrapes.append(
-            Scrape(
-                component="engine",
-                name=names[model],
-                port="http",
-                path=container.metrics_path,
-                with_key=_knows_a_key(container),
-            )
-        )
+        scrapes.append(Scrape(**asdict(engines[model]), path=container.metrics_path, with_key=_knows_a_key(container)))
     alerts = [*_of_gateways(namespace), *_of_clients(namespace, gateway["clients"])]
     for model, plan in models.items():
-        alerts += _of_model(namespace, model, names[model], plan, replicas[model], gateway["models"][model])
+        alerts += _of_model(namespace, model, engines[model].name, plan, replicas[model], gateway["models"][model])
     return MonitoringPlan(
         scrapes=tuple(scrapes),
         alerts=tuple(alerts),

@@ -116,8 +116,8 @@ def node_pools(
             accelerator=accelerator,
             purchase=purchase,
             zones=zones,
-            min_nodes=-(-sum(request.replicas[model].min for model in models) // together),
-            max_nodes=-(-sum(request.replicas[model].max for model in models) // together),
+            min_nodes=-(-sum(request.replicas[name].min * request.models[name].nodes for name in models) // together),
+            max_nodes=-(-sum(request.replicas[name].max * request.models[name].nodes for name in models) // together),
             models=tuple(models),
         )
     return pools

@@ -17,12 +17,14 @@ class GpuClaim:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeChoice:
-    """Which nodes a kind of engine runs on: labels they must have, what it asks of them, and what it tolerates."""
+    """Which nodes a kind of engine runs on: labels they must have, what it asks of them, and what it tolerates. Nodes
+    of one replica have the same value of the label `fabric`."""
 
     labels: Mapping[str, str]
     resources: Mapping[str, int]
     tolerates: str | None
     claim: GpuClaim | None = None
+    fabric: str = "topology.kubernetes.io/zone"
 
 
 ANY_NODE = NodeChoice(labels={}, resources={}, tolerates=None)

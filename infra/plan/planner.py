@@ -21,6 +21,7 @@ from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import longest_wait
 from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
+from infra.plan.node_checks import needless_nodes, node_warnings, place_problems
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, Alternative, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
@@ -66,6 +67,7 @@ class Planner:
                 if found:
                     self._refused.add(name)
                 yield from found
+            yield from self._node_problems(name, settings)
             yield from self._fit_problems(name, settings)
             yield from self._start_problems(name, settings)
 
@@ -76,6 +78,13 @@ class Planner:
             return
         where = dotted(DEPLOYMENT_KEY, ("models", name))
         yield from fit_problems(where, settings, sized, self._serving(name), self._market(name))
+        yield from needless_nodes(where, sized, self._market(name))
+
+    def _node_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
+        if name in self._placed and settings.accelerator and settings.accelerator.nodes > 1:
+            places = {site: self._sites[site].platform for site in self._placed[name].sites}
+            abilities = {site: PLATFORMS[platform.kind].abilities(platform) for site, platform in places.items()}
+            yield from place_problems(dotted(DEPLOYMENT_KEY, ("models", name)), settings.accelerator.nodes, abilities)
 
     def _market(self, name: str) -> Market:
         platforms = (self._sites[site].platform for site in self._placed[name].sites)
@@ -97,6 +106,7 @@ class Planner:
         for name, settings in self._config.models.items():
             for address in self._where(name):
                 yield from model_warnings(self._model(name, address), engine_request(name, settings, address), address)
+            yield from node_warnings(name, settings.accelerator.nodes if settings.accelerator else 1)
             sized = fit(settings)
             if isinstance(sized, str):
                 yield f"model `{name}`: not sized, so nobody knows whether it fits and how fast it is: {sized}"
@@ -113,6 +123,9 @@ class Planner:
         for name, settings in self._config.models.items():
             sized, objective, sites = fit(settings), settings.objective, self._placed[name].sites
             if not isinstance(sized, Fit) or not sized.capacity or not all(site in like for site in sites):
+                continue
+            # It has several machines only because nothing smaller holds it.
+            if sized.sized.shape.pipeline_parallel > 1:
                 continue
             rate, users = objective and objective.requests_per_second, objective and objective.concurrent_users
             load = self._serving(name).sites
@@ -167,6 +180,7 @@ class Planner:
             gateway=content,
             drain=drain,
             images=rendered(self._config.gateway.images),
+            together=self._layout.together,
         )
 
     def _where(self, name: str) -> Mapping[EngineAddress, str]:

@@ -19,8 +19,8 @@ def quota(plan: ServingPlan, nodes: Mapping[str, NodeChoice]) -> dict[str, str]:
     most: Counter[str] = Counter()
     most["pods"] += plan.gateway_pods.replicas.max + SPARE + (1 + SPARE if plan.shared_limits else 0)
     for engine in plan.engines.values():
-        replicas = engine.replicas.max + SPARE
-        most["pods"] += replicas + FETCHES
+        replicas = (engine.replicas.max + SPARE) * (engine.groups.size if engine.groups else 1)
+        most["pods"] += FETCHES + (0 if engine.beside_gateway else replicas)
         for resource, count in nodes[engine.pool].resources.items():
             most[f"requests.{resource}"] += replicas * count
     # No pod of ours is reached but through the front door.

@@ -111,7 +111,7 @@ def _restarts(old: Data, new: Data) -> Iterator[str]:
         return
     if weights(old) != weights(new):
         yield "weights"
-    if at(old, "accelerator") != at(new, "accelerator"):
+    if at(old, "accelerator") != at(new, "accelerator") or (at(old, "nodes") or 1) != (at(new, "nodes") or 1):
         yield "accelerator"
     # A plan without one of them cannot say.
     for key, words in (("engine_arguments", "arguments"), ("container", "container")):
@@ -173,15 +173,20 @@ def _room(before: Data, after: Data, site: str, model: str) -> int | None:
     if now is None:
         return None
     if was is None or any(at(was, key) != at(now, key) for key in ("name", "shape")):
-        return whole(now, "max_nodes")  # other machines: the old ones are not in the way
-    running = sum(_least(after, site, str(other)) for other in sequence(now, "models"))
+        return whole(now, "max_nodes") // _nodes(after, model)  # other machines: the old ones are not in the way
+    running = sum(_least(after, site, str(other)) * _nodes(after, str(other)) for other in sequence(now, "models"))
     fewest = whole(now, "min_nodes")
     together = max(1, running // fewest) if fewest else 1
-    return whole(now, "max_nodes") * together - running
+    return (whole(now, "max_nodes") * together - running) // _nodes(after, model)
 
 
 def _pool(site: Data, model: str) -> Data | None:
     return next((pool for pool in node_pools(site).values() if model in sequence(pool, "models")), None)
+
+
+def _nodes(plan: Data, model: str) -> int:
+    """Machines of one replica."""
+    return whole(plan, "models", model, "nodes") or 1
 
 
 def _sites(plan: Data, model: str) -> list[str]:

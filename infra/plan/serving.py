@@ -13,9 +13,12 @@ from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource
 from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
 from infra.plan.engine_pod import EnginePod, engine_pod
-from infra.plan.flows import Flow, flows
+from infra.plan.flows import Flow, flows, group_flows
 from infra.plan.gateway_pods import GatewayPods, gateway_pods, own_limits_store
-from infra.plan.monitoring import MonitoringPlan, monitoring_plan
+from infra.plan.in_cluster import ENGINE, GATEWAY
+from infra.plan.monitoring import MonitoringPlan, Scraped, monitoring_plan
+from infra.plan.node_groups import NodeGroups, node_groups
+from infra.plan.one_pod import beside_gateway
 from infra.plan.scaling import ScalingPlan, scaling_plan
 from infra.plan.site_drain import model_drain, site_drain_plan
 from infra.plan.types import (
@@ -30,6 +33,7 @@ from infra.plan.weights_volume import WeightsVolume, weights_volume
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.problems import Problem
 
+LEADER_WORKER_SET = "leaderworkerset.x-k8s.io/v1"
 # Fixed in a container: it has its own network, and what it reads and writes is mounted there.
 IN_A_CONTAINER = EngineAddress(
     host="0.0.0.0",  # noqa: S104 - only the gateway reaches a pod's port, by network policy
@@ -46,7 +50,8 @@ IN_A_CONTAINER = EngineAddress(
 @dataclass(frozen=True, kw_only=True)
 class EnginePlan:
     """The replicas of one model on one site, and nothing of other sites. `name` is its object's name, `pool` the node
-    pool or kind of node. `scaling` is None where the number of replicas never changes."""
+    pool or kind of node. `scaling` is None where the number of replicas never changes, `groups` where
+    each has one node. One that is `beside_gateway` is a container of the gateway's only pod."""
 
     name: str
     model: str
@@ -60,6 +65,20 @@ class EnginePlan:
     pod: EnginePod
     weights_volume: WeightsVolume
     scaling: ScalingPlan | None
+    groups: NodeGroups | None
+    beside_gateway: bool
+
+    @property
+    def origin(self) -> str | None:
+        """Where its API is for a gateway in the same pod; None where it has pods of its own."""
+        return f"http://127.0.0.1:{self.container.ports['http']}" if self.beside_gateway else None
+
+    @property
+    def scaled(self) -> tuple[str, str, str]:
+        """API version, kind and name of what has the number of replicas."""
+        if self.groups:
+            return (LEADER_WORKER_SET, "LeaderWorkerSet", self.groups.name)
+        return ("apps/v1", "Deployment", self.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +95,8 @@ class SharedLimitsPlan:
 @dataclass(frozen=True, kw_only=True)
 class ServingPlan:
     """All that runs inside. `gateway` is the content of the gateway's file. `shared_limits` is None where one gateway
-    counts for itself, or several in a store of the user's."""
+    counts for itself, or several in a store of the user's. `parties` are labels of pods, by the names that `flows` has
+    for them, beside those that every site has."""
 
     namespace: str
     zones: tuple[str, ...]
@@ -86,8 +106,14 @@ class ServingPlan:
     gateway_pods: GatewayPods
     shared_limits: SharedLimitsPlan | None
     flows: tuple[Flow, ...]
+    parties: Mapping[str, Mapping[str, str]]
     monitoring: MonitoringPlan | None
     drain: DrainLadder
+
+    @property
+    def finds_engines(self) -> bool:
+        """Whether gateways ask the cluster where engines are."""
+        return any(not engine.beside_gateway for engine in self.engines.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,19 +179,22 @@ def serving_plan(
     if counts_here:
         gateway = {**gateway, "limits_store": own_limits_store(pods.replicas.max)}
     ports = {int(port) for model in request.models.values() for port in model.container.ports.values()}
+    engines = {name: _engine(request, name, gateway, ladder, cluster) for name in request.models}
+    parties = {name: own for engine in engines.values() if engine.groups for name, own in engine.groups.groups.items()}
     return ServingPlan(
         namespace=namespace,
         zones=zones,
-        engines={name: _engine(request, name, gateway, ladder, cluster) for name in request.models},
+        engines=engines,
         gateways=request.gateways,
         gateway=gateway,
         gateway_pods=pods,
         shared_limits=SharedLimitsPlan(image=request.images.get("valkey")) if counts_here else None,
-        flows=flows(gateway, ports, counts_here),
+        flows=(*flows(gateway, ports, counts_here, together=request.together), *group_flows(parties)),
+        parties=parties,
         monitoring=monitoring_plan(
             namespace,
             request.models,
-            {name: f"engine-{normalised(name)}" for name in request.models},
+            {name: scraped(engine) for name, engine in engines.items()},
             request.replicas,
             gateway,
         )
@@ -192,6 +221,7 @@ def _engine(
 ) -> EnginePlan:
     model, replicas, own = request.models[name], request.replicas[name], f"engine-{normalised(name)}"
     ends, weights, pod = _wherever_it_runs(name, own, _Same(model), replicas, ladder, cluster)
+    pod = beside_gateway(pod) if request.together else pod
     return EnginePlan(
         name=own,
         model=name,
@@ -204,8 +234,19 @@ def _engine(
         drain=ends,
         pod=pod,
         weights_volume=weights,
-        scaling=scaling_plan(name, model, replicas, gateway, ladder.gateway_grace_seconds, cluster),
+        # One pod, and never another number.
+        scaling=None
+        if request.together
+        else scaling_plan(name, model, replicas, gateway, ladder.gateway_grace_seconds, cluster),
+        groups=node_groups(name, own, model, replicas, pod),
+        beside_gateway=request.together,
     )
+
+
+def scraped(engine: EnginePlan) -> Scraped:
+    """The pods in which an engine is."""
+    component, name = (GATEWAY, GATEWAY) if engine.beside_gateway else (ENGINE, engine.name)
+    return Scraped(monitor=engine.name, component=component, name=name, port=engine.pod.port_name)
 
 
 class _Same:

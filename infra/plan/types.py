@@ -73,6 +73,9 @@ class ContainerSpec:
     `files` are to be there with that content, `further_weights` with those weights, by path. `adapter_names` says what
     the engine calls each adapter in a request's `model`. `writable_paths` are folders that it must be able to write
     as `user`, which no image has an account for.
+
+    `worker_arguments` are those of a replica's other nodes, where it has several: empty where it has one. In both,
+    `{leader_address}` and `{node_rank}` are filled by the launcher, which alone knows them.
     """
 
     image: Image
@@ -100,6 +103,7 @@ class ContainerSpec:
     writable_paths: tuple[str, ...]
     shared_memory_gib: int
     user: int
+    worker_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +142,7 @@ class Replicas:
 
 @dataclass(frozen=True, kw_only=True)
 class Accelerator:
-    """The GPUs of one replica, all in one machine."""
+    """The GPUs that one replica has in each of its machines."""
 
     type: str
     count: int
@@ -163,9 +167,9 @@ class Alternative:
 @dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """One model deployment, decided. `replicas` are those of all sites together, `drain` is the longest of them;
-    `accelerator` is None where it runs on processors. `memory`, `performance`, `price` and `cold_start` are None where
-    nothing is known. `alternatives` cost a fifth less or even less. `container` is how it is run on the first of its
-    sites."""
+    `accelerator` is None where it runs on processors, `nodes` are the machines of a replica. `memory`, `performance`,
+    `price` and `cold_start` are None where nothing is known. `alternatives` cost a fifth less or even less. `container`
+    is how it is run on the first of its sites."""
 
     engine: str
     engine_arguments: tuple[str, ...]
@@ -175,6 +179,7 @@ class ModelPlan:
     max_output_tokens: int
     weights: Weights
     accelerator: Accelerator | None
+    nodes: int = 1
     memory: ModelMemory | None = None
     performance: ModelPerformance | None = None
     price: ModelPrice | None = None

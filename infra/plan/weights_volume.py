@@ -122,7 +122,7 @@ def _fetch(path: str, weights: Weights) -> str:
 
 def _size_gib(plan: ModelPlan) -> int:
     stored = plan.operation.stored_gib
-    return math.ceil((_at_most_gib(plan.accelerator) if stored is None else stored) * SIZE_MARGIN) + 1
+    return math.ceil((_at_most_gib(plan.accelerator) * plan.nodes if stored is None else stored) * SIZE_MARGIN) + 1
 
 
 def _at_most_gib(accelerator: Accelerator | None) -> float:

@@ -72,7 +72,8 @@ class Abilities:
     `most_replicas` of one model: None where only machines limit it. `cloud` and `region` are as in the catalogue, None
     for own machines; `gpus` is how many of each one machine can have, None where nobody knows. `counts_together` says
     whether several gateways of such a site share what clients have used where no store is named for it.
-    `single_points` are what all its replicas need and only one of its zones has.
+    `single_points` are what all its replicas need and only one of its zones has. `several_nodes` says whether one
+    replica may be spread over machines there, and `why_one_node` why not.
     """
 
     zones: int = 1
@@ -83,6 +84,8 @@ class Abilities:
     gpus: Mapping[str, int] | None = None
     counts_together: bool = False
     single_points: tuple[SinglePoint, ...] = ()
+    several_nodes: bool = False
+    why_one_node: str = "where a replica has one machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +102,8 @@ class OtherPurchase:
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
-    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them."""
+    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them. `together`
+    says that gateway and engines are one, as far as the platform can make them so."""
 
     where: str
     stack: str
@@ -112,6 +116,7 @@ class SiteRequest:
     gateway: Mapping[str, Any]
     drain: DrainPlan
     images: Mapping[str, str] = field(default_factory=dict[str, str])
+    together: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

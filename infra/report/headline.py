@@ -65,7 +65,7 @@ def gpus(plan: DeploymentPlan) -> str:
     by_type: defaultdict[str, list[Replicas]] = defaultdict(list)
     for model in plan.models.values():
         if model.accelerator:
-            each = model.accelerator.count
+            each = model.accelerator.count * model.nodes
             by_type[model.accelerator.type].append(
                 Replicas(min=model.replicas.min * each, max=model.replicas.max * each)
             )

@@ -32,4 +32,6 @@ def gateways_text(site: SitePlan) -> str:
 
 def each_on(model: ModelPlan) -> str:
     """What one replica runs on."""
-    return f"{model.accelerator.count} × {model.accelerator.type}" if model.accelerator else "processors"
+    if model.accelerator is None:
+        return "processors"
+    return f"{f'{model.nodes} × ' if model.nodes > 1 else ''}{model.accelerator.count} × {model.accelerator.type}"

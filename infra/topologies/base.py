@@ -79,12 +79,14 @@ class PlacementRequest:
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """Who runs where and how often, how many gateways each site has, and where requests go from one to another.
-    `outlive_zones` are sites that must go on without one of their zones."""
+    `outlive_zones` are sites that must go on without one of their zones. `together` says that a site's gateway and
+    engines are one: they start, move and end as one."""
 
     placements: tuple[Placement, ...]
     gateways: Mapping[str, int]
     links: tuple[SiteLink, ...] = ()
     outlive_zones: tuple[str, ...] = ()
+    together: bool = False
 
 
 class Topology(Protocol):

@@ -43,6 +43,7 @@ class Monolithic(WrittenSites):
         return Layout(
             placements=tuple(Placement(model=model, site=site, replicas=one) for model in place.models),
             gateways={site: 1},
+            together=True,
         )
 
 

@@ -68,6 +68,8 @@ BEYOND_A_SCHEMA = {
     "platform-kubernetes",
     "platform-kubernetes-engines",
     "model-zero",
+    "node-groups",
+    "one-pod",
     "topology-edge",
     "topology-edge-two-central",
     "topology-ha-one-zone",

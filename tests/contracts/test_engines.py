@@ -54,6 +54,11 @@ SHAPES: dict[str, str] = {
     **dict.fromkeys(("--gpu-memory-utilization", "--mem-fraction-static"), r"0\.[0-9]+"),
     **dict.fromkeys(("--lora-modules", "--lora-paths"), r"[^\s=]+=/\S+( [^\s=]+=/\S+)*"),
     **dict.fromkeys(("--structured-outputs-config", "--speculative-config"), r"\{.*\}"),
+    **dict.fromkeys(("--nnodes", "--master-port", "--distributed-timeout-seconds", "--dist-timeout"), COUNT),
+    "--node-rank": r"0|\{node_rank\}",
+    "--master-addr": r"\{leader_address\}",
+    "--dist-init-addr": rf"\{{leader_address\}}:{COUNT}",
+    "--distributed-executor-backend": "mp",
     "--disable-access-log-for-endpoints": r"(/[a-z]+)(,/[a-z]+)*",
     **dict.fromkeys(("--cache-type-k", "--cache-type-v", "--kv-cache-dtype", "--dtype", "--quantization"), NAME),
     **dict.fromkeys(("--pooling", "--reasoning-format", "--spec-type", "--load-format", "--grammar-backend"), NAME),
@@ -61,6 +66,7 @@ SHAPES: dict[str, str] = {
     **dict.fromkeys(("--speculative-algorithm", "--cuda-graph-backend-decode", "--cuda-graph-backend-prefill"), NAME),
 }
 ALONE = {
+    "--headless",
     *("--offline", "--metrics", "--no-ui", "--no-slots", "--embeddings", "--no-cache-prompt", "--jinja"),
     *("--enforce-eager", "--no-enable-prefix-caching", "--enable-auto-tool-choice", "--enable-lora"),
     *("--enable-expert-parallel", "--enable-metrics", "--is-embedding"),
@@ -145,19 +151,22 @@ def test_every_flag_is_taken_and_its_value_has_a_shape(kind: str, data: st.DataO
     assert not list(capability_problems(kind, request))
     assume(not list(ENGINES[kind].problems(request)))
     container = ENGINES[kind].render(request)
-    known, said = known_flags(kind), flags(replace(container, arguments=own_arguments(request, container)))
-    for flag, value in said.items():
-        positive = f"--{flag.removeprefix('--no-')}" if flag not in known.taken else flag
-        assert positive in known.taken, flag
-        assert flag not in known.removed
-        assert positive in known.decided, f"`{flag}` could be an extra argument too"
-        if flag in ALONE:
-            assert value is None, flag
-        else:
-            assert re.fullmatch(SHAPES[flag], value or ""), (flag, value)
-            # In a JSON value, the word is the first entry.
-            words = list(json.loads(value or "").values())[:1] if (value or "").startswith('{"') else [value]
-            assert set(words) <= set(known.choices.get(flag, words)), "a word that this version does not know"
+    assert bool(container.worker_arguments) == (request.parallel.nodes > 1)
+    known = known_flags(kind)
+    for node in filter(None, (container.arguments, container.worker_arguments)):
+        said = flags(replace(container, arguments=own_arguments(request, replace(container, arguments=node))))
+        for flag, value in said.items():
+            positive = f"--{flag.removeprefix('--no-')}" if flag not in known.taken else flag
+            assert positive in known.taken, flag
+            assert flag not in known.removed
+            assert positive in known.decided, f"`{flag}` could be an extra argument too"
+            if flag in ALONE:
+                assert value is None, flag
+            else:
+                assert re.fullmatch(SHAPES[flag], value or ""), (flag, value)
+                # In a JSON value, the word is the first entry.
+                words = list(json.loads(value or "").values())[:1] if (value or "").startswith('{"') else [value]
+                assert set(words) <= set(known.choices.get(flag, words)), "a word that this version does not know"
     for argument in request.settings.extra_arguments:
         assert argument.partition("=")[0] in " ".join(container.arguments)
 
@@ -244,7 +253,7 @@ def test_words_are_those_of_the_configuration(kind: str) -> None:
     }
     for name, literal in known.items():
         assert set(getattr(able, name)) <= set(get_args(literal)), name
-    assert set(able.why_not) <= {field.name for field in fields(Capabilities)} | {"task", *WEIGHTS, "file"}
+    assert set(able.why_not) <= {field.name for field in fields(Capabilities)} | {"task", *WEIGHTS, "file", "nodes"}
     assert set(able.parallel) <= {field.name for field in fields(Parallel)}
 
 
@@ -365,3 +374,24 @@ def test_an_adapter_is_not_called_as_its_model() -> None:
 def test_parallelism_that_it_does_not_have_is_refused(kind: str, name: str) -> None:
     request = replace(requested(kind), parallel=Parallel(**{name: 2}))
     assert bool(list(capability_problems(kind, request))) == (name not in ENGINES[kind].capabilities.parallel)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "nodes" in ENGINES[kind].capabilities.parallel])
+def test_nodes_of_a_replica_differ_in_nothing_but_who_they_are_and_the_api(kind: str) -> None:
+    """Otherwise each would load another model, or wait for somebody who is not there."""
+    request = replace(requested(kind), parallel=Parallel(nodes=2, tensor=8, pipeline=2))
+    container = ENGINES[kind].render(request)
+    leader, worker = flags(container), flags(replace(container, arguments=container.worker_arguments))
+    assert (leader["--node-rank"], worker["--node-rank"]) == ("0", "{node_rank}")
+    different = {flag for flag in {*leader, *worker} if leader.get(flag, "") != worker.get(flag, "")}
+    assert different <= {"--node-rank", "--headless", "--host", "--config"}
+    assert leader["--nnodes"] == worker["--nnodes"] == "2"
+    assert "ray" not in " ".join([*container.arguments, *container.environment]), "whoever reaches Ray runs code in it"
+    assert container.shared_memory_gib > ENGINES[kind].render(requested(kind)).shared_memory_gib
+
+
+def test_a_worker_shows_no_key_and_nothing_outside_of_its_pod() -> None:
+    request = replace(requested("sglang"), parallel=Parallel(nodes=2, pipeline=2))
+    worker = ENGINES["sglang"].render(request).worker_arguments
+    assert worker[worker.index("--host") + 1] == "127.0.0.1"
+    assert "--config" not in worker, "it is the file of the key"

@@ -13,6 +13,7 @@ from tests.manifests import pod_templates
 from tests.on_a_cluster import VARIANTS, manifests, of_kind
 
 NAMESPACE = "slipway"
+SET = "leaderworkerset.sigs.k8s.io/name"
 SYSTEM = ("default", "kube-system", "kube-public", "kube-node-lease")
 CLUSTER_WIDE = ("Namespace", "PriorityClass")
 
@@ -29,7 +30,7 @@ Pod = tuple[str, dict[str, Any], dict[str, Any]]
 
 def pods(found: Found) -> list[Pod]:
     every = [(name, template["spec"], whole) for name, template, whole in pod_templates(found)]
-    assert len(every) >= 3, "an engine, a job that fetches its weights, and a gateway"
+    assert len(every) >= 2, "a gateway, maybe with its engine, and a job that fetches weights"
     return every
 
 
@@ -44,9 +45,19 @@ def containers(found: Found) -> Iterator[tuple[str, dict[str, Any], dict[str, An
             yield f"{name}/{container['name']}", container, spec
 
 
+def sidecars(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """What starts before the containers of a pod, and stays."""
+    return [one for one in spec.get("initContainers", ()) if one.get("restartPolicy") == "Always"]
+
+
+def in_one_pod(found: Found) -> bool:
+    """Whether the gateway has its engine in its own pod."""
+    return bool(sidecars(of_kind(found, "Deployment")[GATEWAY]["spec"]["template"]["spec"]))
+
+
 def long_running(found: Found) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     for name, spec, _ in serving(found):
-        for container in spec["containers"]:
+        for container in (*spec["containers"], *sidecars(spec)):
             yield f"{name}/{container['name']}", container, spec
 
 
@@ -112,7 +123,8 @@ def test_k06_the_namespace_enforces_restricted(found: Found) -> None:
 
 def test_k07_no_token_but_where_the_api_is_used(found: Found) -> None:
     uses = {subject["name"] for binding in of_kind(found, "RoleBinding").values() for subject in binding["subjects"]}
-    assert uses == {GATEWAY}
+    # It asks where engines are; of one in its own pod it knows.
+    assert uses == (set() if in_one_pod(found) else {GATEWAY})
     for account in of_kind(found, "ServiceAccount").values():
         assert account["automountServiceAccountToken"] is False
     for name, spec, _ in pods(found):
@@ -125,7 +137,10 @@ def test_k07_no_token_but_where_the_api_is_used(found: Found) -> None:
 
 def test_k08_every_workload_is_somebody_of_its_own(found: Found) -> None:
     accounts = of_kind(found, "ServiceAccount")
-    stay = [spec["serviceAccountName"] for _, spec, _ in serving(found)]
+    # The pods of a group are one workload.
+    of_workload = {name: spec["serviceAccountName"] for name, spec, _ in serving(found)}
+    assert all(spec["serviceAccountName"] == of_workload[name] for name, spec, _ in serving(found))
+    stay = [*of_workload.values()]
     assert len(stay) == len({*stay})
     fetch = {spec["serviceAccountName"] for _, spec, whole in pods(found) if whole["kind"] == "Job"}
     assert not fetch & {*stay}
@@ -154,7 +169,12 @@ BOTH = {"Ingress", "Egress"}
 def test_k10_only_the_gateway_reaches_engines(found: Found) -> None:
     """Besides, where it is there, Prometheus reads their metrics, which they show at no other port."""
     for policy in of_kind(found, "NetworkPolicy").values():
-        if policy["spec"]["podSelector"].get("matchLabels") == {"app.kubernetes.io/component": ENGINE}:
+        selected = policy["spec"]["podSelector"].get("matchLabels", {})
+        if SET in selected:
+            (rule,) = policy["spec"]["ingress"]
+            assert rule["from"] == [{"podSelector": {"matchLabels": selected}}], "the nodes of a group, each other"
+            assert {*selected} == {SET, "leaderworkerset.sigs.k8s.io/group-index"}
+        if selected == {"app.kubernetes.io/component": ENGINE}:
             sources = [peer for rule in policy["spec"]["ingress"] for peer in rule["from"]]
             gateway = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": GATEWAY}}}
             prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
@@ -219,9 +239,12 @@ def test_k15_memory_is_what_was_asked_for(found: Found) -> None:
 def test_k16_all_three_probes_and_liveness_alone(found: Found) -> None:
     for name, container, _ in long_running(found):
         probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
-        ports = {port["name"] for port in container["ports"]}
+        ports = {port["name"] for port in container.get("ports", ())}
         for probe in probes:
-            assert (probe.get("httpGet") or probe.get("tcpSocket"))["port"] in ports, name
+            if (asked := probe.get("httpGet") or probe.get("tcpSocket")) is not None:
+                assert asked["port"] in ports, name
+            else:
+                assert probe["exec"]["command"][1:] == ["-m", "serving.launcher.health", "/run/slipway"], name
         # `/ready` asks engines; a gateway without them is no better for being started again.
         assert container["livenessProbe"].get("httpGet", {}).get("path") != "/ready", name
         assert probes[2]["failureThreshold"] * probes[2]["periodSeconds"] >= 30, name
@@ -231,11 +254,18 @@ def test_k17_two_gateways_and_budgets(found: Found) -> None:
     scaled = of_kind(found, "HorizontalPodAutoscaler") | of_kind(found, "ScaledObject")
     budgets = [budget["spec"] for budget in of_kind(found, "PodDisruptionBudget").values()]
     gateways = of_kind(found, "Deployment")[GATEWAY]["spec"]
+    if in_one_pod(found):
+        assert gateways["replicas"] == 1
+        assert (scaled, budgets) == ({}, []), "nothing to take one of, and nothing to add to"
+        return
     assert "replicas" not in gateways, "the autoscaler owns it"
     assert scaled[GATEWAY]["spec"]["minReplicas"] >= 2
+    targets = {one["spec"]["scaleTargetRef"]["name"]: one for one in scaled.values()}
     for name, _, whole in serving(found):
-        least = _least(whole, scaled)
-        selected = [spec for spec in budgets if spec["selector"] == whole["spec"]["selector"]]
+        least = _least(whole, targets)
+        # A group ends with any of its pods.
+        every = {"matchLabels": {SET: whole["metadata"]["name"]}}
+        selected = [spec for spec in budgets if spec["selector"] == whole["spec"].get("selector", every)]
         assert len(selected) == (least >= 2), name
         assert all(spec["maxUnavailable"] == 1 for spec in selected), name
 
@@ -249,11 +279,25 @@ def _least(whole: dict[str, Any], scaled: dict[str, dict[str, Any]]) -> int:
 
 def test_k18_spread_over_zones_and_hosts(found: Found) -> None:
     for name, spec, whole in serving(found):
+        if whole["kind"] == "LeaderWorkerSet":
+            (near,) = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+            assert near["topologyKey"] == "example.com/rack", name
+            assert near["matchLabelKeys"] == ["leaderworkerset.sigs.k8s.io/group-index"], "its own group, no other"
+            if whole["spec"]["leaderWorkerTemplate"]["workerTemplate"]["spec"] == spec:
+                continue  # where its leader is
         spread = {one["topologyKey"]: one for one in spec["topologySpreadConstraints"]}
         assert {*spread} == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}, name
         for constraint in spread.values():
             assert constraint["maxSkew"] == 1, name
-            assert constraint["labelSelector"] == whole["spec"]["selector"], name
+            own = {"matchLabels": {key: labels(whole)[key] for key in OWN}}
+            assert constraint["labelSelector"] == whole["spec"].get("selector", own), name
+
+
+OWN = ("app.kubernetes.io/component", "app.kubernetes.io/name")
+
+
+def labels(whole: dict[str, Any]) -> dict[str, str]:
+    return whole["metadata"]["labels"]
 
 
 def test_k18_zones_that_are_known_are_a_must() -> None:
@@ -265,8 +309,10 @@ def test_k18_zones_that_are_known_are_a_must() -> None:
 
 def test_k19_it_may_end_before_it_must(found: Found) -> None:
     for name, container, spec in long_running(found):
-        pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-        assert pre_stop >= 1, name
+        # A sidecar is told when the containers have ended, which have a preStop.
+        beside = container in sidecars(spec)
+        pre_stop = container["lifecycle"]["preStop"]["sleep"]["seconds"] if not beside else 0
+        assert pre_stop >= 1 or beside, name
         assert pre_stop + _drain(found, name, container) < spec["terminationGracePeriodSeconds"], name
 
 
@@ -276,13 +322,15 @@ def _drain(found: Found, name: str, container: dict[str, Any]) -> int:
     if "--drain-seconds" in arguments:
         return int(arguments[arguments.index("--drain-seconds") + 1])
     files = of_kind(found, "ConfigMap")
+    own = "engine-chat" if name == f"Deployment {GATEWAY}/engine" else _of(name).removesuffix("-groups")
     told = [
-        re.search(r'"drain_seconds": (\d+)', str(files[at]["data"]))
+        int(seconds)
         for at in files
-        if f"{at}-".startswith(f"{_of(name)}-files")
+        if f"{at}-".startswith(f"{own}-files")
+        for seconds in re.findall(r'"drain_seconds": (\d+)', str(files[at]["data"]))
     ]
     assert bool(told) == ("engine" in name)
-    return max((int(one.group(1)) for one in told if one), default=0)
+    return max(told, default=0)
 
 
 def _of(name: str) -> str:
@@ -291,15 +339,29 @@ def _of(name: str) -> str:
 
 def test_k19_gateways_end_after_engines(found: Found) -> None:
     graces = {name: spec["terminationGracePeriodSeconds"] for name, spec, _ in serving(found)}
-    assert graces[f"Deployment {GATEWAY}"] >= max(grace for name, grace in graces.items() if "engine" in name)
+    assert graces[f"Deployment {GATEWAY}"] >= max(
+        (grace for name, grace in graces.items() if "engine" in name), default=0
+    )
 
 
 def test_k20_a_namespace_has_an_end(found: Found) -> None:
     (hard,) = [quota["spec"]["hard"] for quota in of_kind(found, "ResourceQuota").values()]
     (limits,) = [one["spec"]["limits"] for one in of_kind(found, "LimitRange").values()]
-    assert hard["requests.nvidia.com/gpu"] == "7", "six replicas with one GPU each, and one that takes over"
+    # Six replicas with one GPU each, and one that takes over; beside them four groups of two nodes with eight; or one.
+    groups = bool(of_kind(found, "LeaderWorkerSet"))
+    assert hard["requests.nvidia.com/gpu"] == ("2" if in_one_pod(found) else str(7 + 4 * 2 * 8 * groups))
     assert int(hard["pods"]) >= len(pods(found))
     assert limits[0]["default"]["memory"]
+
+
+def test_k23_nobody_runs_code_by_way_of_ray(found: Found) -> None:
+    """Engines of several nodes start their processes themselves."""
+    ports = {port["port"] for service in of_kind(found, "Service").values() for port in service["spec"]["ports"]}
+    assert not ports & {8265, 10001, 29500}
+    for config in of_kind(found, "ConfigMap").values():
+        assert not re.search(r'"ray"|"--[a-z-]*ray', str(config["data"]))
+    for name, container, _ in containers(found):
+        assert not [one for one in container.get("env", ()) if one["name"].startswith("RAY_")], name
 
 
 def test_k24_nothing_is_served_in_plain(found: Found) -> None:

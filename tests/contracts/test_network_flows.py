@@ -55,9 +55,26 @@ def inside(found: list[dict[str, Any]]) -> tuple[Party, ...]:
             namespace=NAMESPACE,
             labels=template["metadata"]["labels"],
         )
-        for number, (name, template, _) in enumerate(pod_templates(found), 1)
+        for number, (name, template, whole) in enumerate(pod_templates(found), 1)
+        if whole["kind"] != "LeaderWorkerSet"
     ]
+    pods += [node for one in of_kind(found, "LeaderWorkerSet").values() for node in nodes(one)]
     return (*pods, Party(name="intruder", address="10.2.0.99", namespace=NAMESPACE))
+
+
+def nodes(group: dict[str, Any]) -> Iterator[Party]:
+    """Leader and worker of two groups, with the labels that LeaderWorkerSet's controller gives them."""
+    name, templates = group["metadata"]["name"], group["spec"]["leaderWorkerTemplate"]
+    for index in range(2):
+        for number, role in enumerate(("leader", "worker")):
+            given = {"name": name, "group-index": str(index), "worker-index": str(number)}
+            yield Party(
+                name=f"{role}-{index}",
+                address=f"10.3.{index}.{number}",
+                namespace=NAMESPACE,
+                labels=templates[f"{role}Template"]["metadata"]["labels"]
+                | {f"leaderworkerset.sigs.k8s.io/{label}": value for label, value in given.items()},
+            )
 
 
 def allowed(found: list[dict[str, Any]]) -> set[Connection]:
@@ -167,6 +184,31 @@ INTENDED: dict[str, list[Iterator[Connection]]] = {
         flows(("engine-chat-fetch", "engine-small-fetch"), BEYOND, 443),
     ],
 }
+INTENDED["several_nodes"] = [
+    flows("envoy", "gateway", 8080),
+    flows(("prometheus", "keda"), "gateway", 9090),
+    # Of a group, the leader alone has an API.
+    flows(("gateway", "prometheus"), ("engine-chat", "leader-0", "leader-1"), 8000),
+    flows("gateway", "shared-limits", 6379),
+    flows(("gateway", "engine-chat-fetch", "engine-large-fetch"), "dns", *NAMES),
+    flows("gateway", BEYOND, 443, 6443),
+    flows(("engine-chat-fetch", "engine-large-fetch"), BEYOND, 443),
+    # The nodes of a group reach each other at any port, and nobody of another group.
+    *(
+        flows(f"{source}-{group}", f"{target}-{group}", *[port for protocol, port in PORTS if protocol == "TCP"])
+        for group in range(2)
+        for source, target in (("leader", "worker"), ("worker", "leader"))
+    ),
+    *(flows(f"{node}-{group}", "dns", *NAMES) for group in range(2) for node in ("leader", "worker")),
+]
+INTENDED["one_pod"] = [
+    flows("envoy", "gateway", 8080),
+    flows(("prometheus", "keda"), "gateway", 9090),
+    # The engine's metrics, in the gateway's pod.
+    flows("prometheus", "gateway", 8000),
+    flows(("gateway", "engine-chat-fetch"), "dns", *NAMES),
+    flows("engine-chat-fetch", BEYOND, 443),
+]
 COMPUTED = {variant: allowed(manifests(variant)) for variant in INTENDED}
 
 
@@ -182,7 +224,7 @@ def test_what_can_be_reached_is_what_was_meant(variant: str) -> None:
 def test_nobody_reaches_the_machines_credentials_or_the_status_page(variant: str) -> None:
     for _, target, _, port in COMPUTED[variant]:
         assert not target.startswith("metadata")
-        assert target != "gateway" or port in (8080, 9090)
+        assert target != "gateway" or port in (8080, 9090, 8000 if variant == "one_pod" else 9090)
 
 
 @pytest.mark.parametrize("variant", INTENDED)

@@ -116,7 +116,18 @@ def test_a_field_is_described_and_named_in_full(cls: type[Settings], name: str) 
 
 
 # The last words that a number's name may have: what is counted or measured. A new unit is one word more here.
-UNITS = {"seconds", "milliseconds", "minute", "tokens", "requests", "bytes", "mebibytes", "gibibytes", "percent"} | {
+UNITS = {
+    "seconds",
+    "nodes",
+    "milliseconds",
+    "minute",
+    "tokens",
+    "requests",
+    "bytes",
+    "mebibytes",
+    "gibibytes",
+    "percent",
+} | {
     "threads",
     "processors",
     "layers",

@@ -11,6 +11,7 @@ from infra.plan.cluster_uses import NODE_DISK_GB, site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
+from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
@@ -111,6 +112,7 @@ class Aws:
             gpus=MOST_GPUS,
             counts_together=True,
             single_points=(NAT_OF_ONE_ZONE,) if settings.nat == "single" else (),
+            several_nodes=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -144,6 +146,7 @@ class Aws:
         yield from shape_problems(request, SHAPES, "AWS")
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
+        yield from one_pod_problems(request)
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: AwsSettings = request.settings
@@ -155,6 +158,7 @@ class Aws:
         if settings.nat == "single" and settings.network.cidr:
             yield f"{site}: when the zone `{settings.zones[0]}` is gone, no node reaches the internet (`nat: single`)"
         yield from site_drain_warnings(request, _drain(request))
+        yield from one_pod_warnings(request)
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings

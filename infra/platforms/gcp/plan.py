@@ -11,6 +11,7 @@ from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
+from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
@@ -93,6 +94,7 @@ class Gcp:
             region=settings.region,
             gpus=MOST_GPUS,
             counts_together=True,
+            several_nodes=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -127,6 +129,7 @@ class Gcp:
         yield from shape_problems(request, SHAPES, "Google Cloud")
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
+        yield from one_pod_problems(request)
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: GcpSettings = request.settings
@@ -140,6 +143,7 @@ class Gcp:
         if "flex_start" in settings.nodes.purchase:
             yield f"{site}: answers may be cut when a machine of `flex_start` ends after its time"
         yield from site_drain_warnings(request, _drain(request))
+        yield from one_pod_warnings(request)
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: GcpSettings = request.settings

@@ -28,6 +28,11 @@ class GpuNodes(Settings):
         description="That label's value, by accelerator, such as `L4: NVIDIA-L4`; unset, nodes are chosen by the "
         "number of GPUs alone.",
     )
+    fabric: LabelKey = Field(
+        default="topology.kubernetes.io/zone",
+        description="Label of nodes whose value is the same for all that one fast network connects: the nodes of one "
+        "replica have the same.",
+    )
     taint: LabelKey | None = Field(
         default="nvidia.com/gpu", description="Taint of nodes with GPUs, which engines tolerate; null, none."
     )
@@ -138,6 +143,11 @@ class KubernetesSettings(PlatformSettings):
         default=False,
         description="Whether KEDA 2.20.2 or newer is there: it scales by requests, and to zero. Without it, by "
         "processor load.",
+    )
+    leader_worker_set: bool = Field(
+        default=False,
+        description="Whether LeaderWorkerSet 0.8.0 or newer is there: it runs a replica that is spread over nodes "
+        "(`accelerator.nodes`).",
     )
     metrics_adapter: bool = Field(
         default=False,

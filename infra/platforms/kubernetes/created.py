@@ -90,6 +90,11 @@ def _claims(plan: KubernetesSitePlan) -> bool:
     return any(choice.claim for choice in plan.nodes.values())
 
 
+def _looks_for_engines(plan: KubernetesSitePlan) -> bool:
+    """A gateway with its engine in its own pod asks nobody where engines are."""
+    return any(not engine.beside_gateway for engine in plan.serving.engines.values())
+
+
 def _monitored(plan: KubernetesSitePlan) -> bool:
     return plan.serving.monitoring is not None
 
@@ -112,6 +117,15 @@ KINDS: tuple[tuple[Kind, Condition], ...] = (
     (Kind(api_version="v1", kind="PersistentVolumeClaim", resource="persistentvolumeclaims"), _volumes),
     (Kind(api_version="apps/v1", kind="Deployment", resource="deployments"), _always),
     (
+        Kind(
+            api_version="leaderworkerset.x-k8s.io/v1",
+            kind="LeaderWorkerSet",
+            resource="leaderworkersets",
+            controller="LeaderWorkerSet",
+        ),
+        lambda plan: any(engine.groups for engine in plan.serving.engines.values()),
+    ),
+    (
         Kind(api_version="apps/v1", kind="StatefulSet", resource="statefulsets"),
         lambda plan: plan.serving.shared_limits is not None,
     ),
@@ -121,8 +135,8 @@ KINDS: tuple[tuple[Kind, Condition], ...] = (
         Kind(api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", resource="horizontalpodautoscalers"),
         scaled_by_load,
     ),
-    (Kind(api_version=_RBAC, kind="Role", resource="roles"), _always),
-    (Kind(api_version=_RBAC, kind="RoleBinding", resource="rolebindings"), _always),
+    (Kind(api_version=_RBAC, kind="Role", resource="roles"), _looks_for_engines),
+    (Kind(api_version=_RBAC, kind="RoleBinding", resource="rolebindings"), _looks_for_engines),
     (Kind(api_version="networking.k8s.io/v1", kind="NetworkPolicy", resource="networkpolicies"), _always),
     (Kind(api_version="networking.k8s.io/v1", kind="Ingress", resource="ingresses"), _front_door("Ingress")),
     (Kind(api_version="resource.k8s.io/v1", kind="ResourceClaimTemplate", resource="resourceclaimtemplates"), _claims),

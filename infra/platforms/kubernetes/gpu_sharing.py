@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -113,7 +114,7 @@ class ClaimSettings(Settings):
         """No resource is counted, and no label chooses: the claim does."""
         del vendor
         claim = GpuClaim(device_class=self.device_class, count=count, selector=self.selector)
-        return NodeChoice(labels={}, resources={}, tolerates=whole.tolerates, claim=claim)
+        return replace(whole, labels={}, resources={}, claim=claim)
 
     def problems(self, where: str, models: Mapping[str, ModelPlan]) -> Iterator[Problem]:
         """What a class has is known to its cluster alone."""

@@ -14,6 +14,7 @@ from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
 from infra.plan.engine_pod import rollout_problems
 from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
+from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.pod_files import file_problems
 from infra.plan.scaling import scaling_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan, serving_summary
@@ -66,6 +67,8 @@ class Kubernetes:
             scales_to_zero=settings.keda,
             counts_together=True,
             single_points=tuple(_single_points(settings)),
+            several_nodes=settings.leader_worker_set,
+            why_one_node="without LeaderWorkerSet: install 0.8.0 or newer there and set `leader_worker_set: true`",
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -109,6 +112,7 @@ class Kubernetes:
                 )
         yield from drain_problems(_drain(request))
         yield from file_problems(request)
+        yield from one_pod_problems(request)
         yield from _engine_problems(request, where, settings)
         wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
         if settings.gpu.products:
@@ -123,6 +127,7 @@ class Kubernetes:
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: KubernetesSettings = request.settings
         yield from site_drain_warnings(request, _drain(request))
+        yield from one_pod_warnings(request)
         for accelerator, sharing in settings.gpu.sharing.items():
             yield from sharing.warnings(_on(request, accelerator))
         scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
@@ -230,6 +235,7 @@ def _nodes(gpu: GpuNodes, accelerator: str, count: int) -> NodeChoice:
         labels={gpu.label: product} if product else {},
         resources={gpu.resource: count},
         tolerates=gpu.taint,
+        fabric=gpu.fabric,
     )
     sharing = gpu.sharing.get(accelerator)
     return sharing.node(whole, gpu.resource.partition("/")[0], count) if sharing else whole

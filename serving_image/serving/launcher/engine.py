@@ -18,6 +18,7 @@ import psutil
 
 from serving.launcher.back_off import BackOff
 from serving.launcher.child import KILL_SECONDS, Child
+from serving.launcher.node import Node
 from serving.launcher.process_log import Logs
 from serving.launcher.refusal import Refusal
 from serving.launcher.specification import EngineSpecification
@@ -25,6 +26,8 @@ from serving.launcher.specification import EngineSpecification
 LOG = logging.getLogger("slipway.launcher")
 POLL_SECONDS = 0.1
 ANSWER_SECONDS = 5.0
+# An engine may compute something to answer this.
+LEADER_POLL_SECONDS = 1.0
 # What stands in for an engine's binary where it is not on PATH: a module here, and the wheel that it needs.
 STAND_INS = {"llama-server": ("serving.launcher.llama_server", "xllamacpp")}
 
@@ -36,6 +39,7 @@ class Engine:
         self.name, self._spec, self._weights = name, spec, weights
         self.key_file = Path(spec.key_file) if spec.key_file else folder / f"engine-{name}.key"
         self._log = logs(f"engine-{name}")
+        self._node = Node.here() if spec.node else None
         self.restarts = 0
         self._key = ""
         self._port = 0
@@ -52,6 +56,16 @@ class Engine:
         return self.url + self._spec.readiness_path
 
     @property
+    def is_node(self) -> bool:
+        """Whether it is one of several nodes of a replica."""
+        return self._node is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has an API."""
+        return self._spec.node != "worker"
+
+    @property
     def pid(self) -> int | None:
         return self._child.pid if self._child and self._child.running else None
 
@@ -59,16 +73,25 @@ class Engine:
         """Starts it and returns when it is ready. Raises Refusal when it ends or is not ready in time."""
         self._key = self._own_key() if self._spec.key_file is None else read_key(self.key_file)
         self._port = self._spec.port or free_port()
+        if self._node:
+            await self._node.wait_for_leader(self._spec.start_seconds)
         await self._launch()
-        await self._wait_until_ready()
+        if self.answers:
+            await self._wait_until_ready()
 
     async def watch(self) -> None:
-        """Starts it again whenever it ends, with growing waits, until `stop` is called."""
+        """Starts it again whenever it ends, with growing waits, until `stop` is called. One of several nodes is only
+        started again with all the others: then it returns."""
         back_off = BackOff()
         while self._child is not None:
             started = time.monotonic()
             code = await self._child.wait()
             if self._stopping:
+                return
+            if self._node:
+                LOG.error(
+                    "engine %s ended with code %s, and with it the replica: all its nodes start again", self.name, code
+                )
                 return
             wait = back_off.after(time.monotonic() - started)
             LOG.error("engine %s ended with code %s; starting it again in %.2f s", self.name, code, wait)
@@ -86,14 +109,18 @@ class Engine:
         self._stopping = True
         if self._child is None:
             return
-        if not self._spec.drains_on_sigterm:
+        if not self.answers:
+            await self._wait_until_leader_ended(drain_seconds)
+            drain_seconds = 0.0
+        elif not self._spec.drains_on_sigterm:
             await self._wait_until_idle(drain_seconds)
         await self._child.stop(KILL_SECONDS if not self._spec.drains_on_sigterm else drain_seconds + KILL_SECONDS)
 
     async def _launch(self) -> None:
         values = {"{weights}": str(self._weights), "{port}": str(self._port), "{key_file}": str(self.key_file)}
         values["{threads}"] = str(threads_to_use())
-        command = [*executable(self._spec.command), *(values.get(a, a) for a in self._spec.arguments)]
+        arguments = (values.get(a, a) for a in self._spec.arguments)
+        command = [*executable(self._spec.command), *(map(self._node.filled, arguments) if self._node else arguments)]
         environment = dict(self._spec.environment)
         if self._spec.key_environment:
             # In its environment alone: neither in a file of the deployment nor in the list of processes.
@@ -141,13 +168,23 @@ class Engine:
                 return
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _get(self, path: str, seconds: float) -> tuple[int, str] | None:
+    async def _wait_until_leader_ended(self, seconds: float) -> None:
+        """Its answers are computed here too: until then this node is a part of every one."""
+        assert self._node is not None
+        leader = f"http://{self._node.leader_address}:{self._port}"
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0 and self._child is not None and self._child.running:
+            if await self._get(self._spec.readiness_path, min(left, ANSWER_SECONDS), leader) is None:
+                return
+            await asyncio.sleep(LEADER_POLL_SECONDS)
+
+    async def _get(self, path: str, seconds: float, origin: str | None = None) -> tuple[int, str] | None:
         """Status and text; status 0 when it does not answer in time or breaks off; None when nothing listens."""
         headers = {"Authorization": f"Bearer {self._key}"}
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=seconds)) as session,
-                session.get(self.url + path, headers=headers) as answer,
+                session.get((origin or self.url) + path, headers=headers) as answer,
             ):
                 return answer.status, await answer.text()
         except aiohttp.ClientConnectorError:

@@ -54,6 +54,7 @@ class Generation:
         self._folder, self._logs, self._watch_seconds = folder, logs, watch_seconds
         self._status = Status(self._folder)
         self._ending = asyncio.Event()
+        self._lost = False
         self._engines: dict[str, Engine] = {}
         self._gateway: GatewayProcess | None = None
         self._listeners: dict[Address, socket.socket] = {}
@@ -95,7 +96,12 @@ class Generation:
         for listener in self._listeners.values():  # the gateway and a successor have their own handles
             listener.close()
         await self._end(spec)
-        return 0
+        return 1 if self._lost else 0
+
+    def _lose(self, _: asyncio.Task[None]) -> None:
+        if not self._ending.is_set():
+            self._lost = True
+            self._ending.set()
 
     async def _start(self) -> Specification:
         spec, self._digest = read_specification(self._path)
@@ -122,6 +128,10 @@ class Generation:
         self._spec = spec
         watched = [*self._engines.values(), *([self._gateway] if self._gateway else [])]
         self._tasks += [asyncio.create_task(process.watch()) for process in watched]
+        for process, task in zip(watched, self._tasks, strict=True):
+            # One of several nodes is not started again here: the whole replica is, so that this is the end.
+            if isinstance(process, Engine) and process.is_node:
+                task.add_done_callback(self._lose)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: self._tasks.append(loop.create_task(self._reload())))
         if self._watch_seconds is not None:
@@ -151,7 +161,7 @@ class Generation:
 
     def _answers(self) -> list[str]:
         """Where everything that runs here says whether it is ready."""
-        addresses = [engine.readiness_url for engine in self._engines.values()]
+        addresses = [engine.readiness_url for engine in self._engines.values() if engine.answers]
         if self._spec is not None and (gateway := self._spec.gateway) is not None:
             host = LOOPBACK.get(gateway.operations_address, gateway.operations_address)
             addresses.append(f"http://{f'[{host}]' if ':' in host else host}:{gateway.operations_port}/ready")

@@ -30,7 +30,8 @@ class Weights(Strict, frozen=True):
 
 
 class EngineSpecification(Strict, frozen=True):
-    """One engine process. `{weights}`, `{port}`, `{key_file}` and `{threads}` in `arguments` are filled at start."""
+    """One engine process. `{weights}`, `{port}`, `{key_file}` and `{threads}` in `arguments` are filled at start; on
+    one of several nodes also `{leader_address}` and `{node_rank}`, anywhere in a word."""
 
     command: list[str]
     arguments: list[str]
@@ -48,6 +49,8 @@ class EngineSpecification(Strict, frozen=True):
     key_file: str | None = None
     # A variable that the engine reads its key from; None: it reads a file, or knows none.
     key_environment: str | None = None
+    # One of several nodes that run one replica. A worker has no API: its leader's tells whether it is still needed.
+    node: Literal["leader", "worker"] | None = None
 
 
 class GatewaySpecification(Strict, frozen=True):
