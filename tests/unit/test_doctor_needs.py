@@ -15,7 +15,7 @@ from infra.platforms.kubernetes.created import created
 from infra.platforms.kubernetes.needs import ClusterNeeds, cluster_needs
 from infra.platforms.kubernetes.plan import KubernetesSitePlan
 from infra.platforms.kubernetes.quantity import quantity
-from tests.golden.test_golden_manifests import FILES
+from tests.golden.test_golden_manifests import STACKS as FILES
 from tests.manifests import ROOT, objects, recorded
 from tests.on_a_cluster import VARIANTS, platform
 
@@ -44,7 +44,7 @@ def needs(change: Any = None) -> ClusterNeeds:
     return cluster_needs(details(ONPREM, change))
 
 
-@pytest.mark.parametrize("name", [*CHANGES, "microservice"])
+@pytest.mark.parametrize("name", [*CHANGES, "microservice", "monolith", "nodes"])
 def test_it_looks_for_every_kind_that_is_made_and_for_no_other(name: str) -> None:
     path, change = (FILES[name], None) if name in FILES else (ONPREM, CHANGES[name])
     made = {(one["apiVersion"], one["kind"]) for one in objects(recorded(path, change))}
