@@ -3,12 +3,13 @@
 STACK ?= dev
 FORMAT ?= text
 AGAINST ?=
+OUT ?=
 SECONDS ?= 4
 ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults test-cluster check plan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
+.PHONY: help up down test test-compiled test-faults test-cluster check plan render schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -22,6 +23,10 @@ down: ## take the stack down (STACK=dev)
 plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FORMAT=text|json|markdown|html)
 	@tools/python/install local
 	@$(PYTHON) -m infra plan --stack "$(STACK)" --format "$(FORMAT)" $(if $(AGAINST),--against "$(AGAINST)")
+
+render: ## write the stack's Kubernetes objects and cloud resources as files, without credentials (STACK=dev OUT=.slipway/rendered/STACK)
+	@tools/python/install local kubernetes
+	@$(PYTHON) -m infra render --stack "$(STACK)" --out "$(or $(OUT),.slipway/rendered/$(STACK))"
 
 test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)
