@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,9 @@ from infra.render.kubernetes import PREFIX, is_object, manifests
 from infra.render.readable import Readable
 from infra.render.registrations import Registration
 from infra.render.stack import registrations
+from infra.render.terraform.plan import of_a_cloud, terraform_plan, unmapped
 
+PLAN = "tfplan.json"
 HEADER = "# Rendered by `make render`; a change here changes nothing.\n"
 
 
@@ -25,7 +28,7 @@ def run(path: Path, stack: str, out: Path) -> int:
     # What the program logs is for who deploys it; the plan says the same.
     logging.getLogger().addHandler(logging.NullHandler())
     seen = registrations(path, stack)
-    if problems := unrenderable(seen):
+    if problems := [*unrenderable(seen), *unmapped(seen)]:
         raise Refused(f"the stack `{stack}`", problems)
     files = rendered(seen)
     write(out, files)
@@ -35,7 +38,10 @@ def run(path: Path, stack: str, out: Path) -> int:
 
 def rendered(seen: Iterable[Registration]) -> dict[str, str]:
     """Every file's text by its path."""
-    return {path: HEADER + text(found) for path, found in manifests(seen).items()}
+    seen = list(seen)
+    files = {path: HEADER + text(found) for path, found in manifests(seen).items()}
+    plan = terraform_plan(seen)
+    return files if plan is None else files | {PLAN: json.dumps(plan, indent=2, sort_keys=True) + "\n"}
 
 
 def text(found: Mapping[str, Any]) -> str:
@@ -59,8 +65,11 @@ def unrenderable(seen: Iterable[Registration]) -> list[Problem]:
 
 def summary(stack: str, seen: Iterable[Registration], files: Mapping[str, str], out: Path) -> str:
     """How much of what is where."""
+    seen = list(seen)
     kinds = Counter(one.inputs["kind"] for one in seen if is_object(one))
     if not files:
         return f"{stack}: no object of Kubernetes and no resource of a cloud; nothing to render"
+    clouds = sum(map(of_a_cloud, seen))
+    resources = f"\n  {clouds} resources of clouds in {out / PLAN}" if clouds else ""
     counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}\n  {counted}"
+    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}\n  {counted}{resources}"

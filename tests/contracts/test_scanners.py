@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -166,3 +167,17 @@ def test_the_schemas_bite(worst: Scan) -> None:
         wrong = [line for line in worst.wrong if f"version {version}" in line]
         assert [line for line in wrong if "service-field.yaml" in line and "selektor" in line]
         assert [line for line in wrong if "service-type.yaml" in line and "eighty" in line]
+
+
+@scanned
+def test_checkov_reads_clouds_and_their_references(tmp_path: Path) -> None:
+    aws = pytest.importorskip("pulumi_aws", reason="no pulumi-aws: `tools/python/install aws` installs it")
+
+    def program() -> None:
+        good, _bad = (aws.s3.Bucket(name, bucket=name) for name in ("good", "bad"))
+        aws.s3.BucketVersioning("v", bucket=good.id, versioning_configuration={"status": "Enabled"})
+
+    python = installed()
+    assert python
+    result = scan(python, deploy(program).seen, tmp_path)
+    assert {one.resource for one in result.clouds.failed if one.check == "CKV_AWS_21"} == {"aws_s3_bucket.bad"}

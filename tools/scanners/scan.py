@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.problems import Refused
-from infra.render.command import rendered, text
+from infra.render.command import PLAN, rendered, text
 from infra.render.hidden_pods import hidden_pods
 from infra.render.kubernetes import manifests
 from infra.render.registrations import Registration
@@ -19,7 +19,6 @@ from tools.scanners import checkov, schemas
 from tools.scanners.install import install
 
 ACCEPTED = Path(__file__).parent / "accepted.csv"
-PLAN = "tfplan.json"
 
 
 @dataclass(frozen=True)
