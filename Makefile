@@ -3,12 +3,13 @@
 STACK ?= dev
 FORMAT ?= text
 AGAINST ?=
+OUT ?=
 SECONDS ?= 4
 ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults test-cluster check plan doctor schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
+.PHONY: help up down test test-compiled test-faults test-cluster check plan doctor render scan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -26,6 +27,14 @@ plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FOR
 doctor: ## tell what is missing where the stack would be deployed; nothing is changed (STACK=dev FORMAT=text|json)
 	@tools/python/install local kubernetes
 	@$(PYTHON) -m infra doctor --stack "$(STACK)" --format "$(FORMAT)"
+
+render: ## write the stack's Kubernetes objects and cloud resources as files, without credentials (STACK=dev OUT=.slipway/rendered/STACK)
+	@tools/python/install local kubernetes
+	@$(PYTHON) -m infra render --stack "$(STACK)" --out "$(or $(OUT),.slipway/rendered/$(STACK))"
+
+scan: ## look over what the stack would make with checkov and Kubernetes' schemas (STACK=dev; installs them on first use, 600 MB)
+	@tools/python/install local kubernetes
+	@$(PYTHON) -m tools.scanners.scan --stack "$(STACK)"
 
 test: python cli ## run all tests (ARGS="-k name" goes to pytest)
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest $(ARGS)

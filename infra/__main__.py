@@ -1,4 +1,4 @@
-"""`python -m infra`: plan, sizing, schema, reference, without a cloud, a network or Pulumi's CLI; doctor asks both."""
+"""`python -m infra`: plan, manifests, sizing, schema, without a cloud, a network or Pulumi's CLI; doctor asks both."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="REVISION_OR_PLAN.json",
         help="also show what changes since that revision or plan, and what that does",
     )
+    render = commands.add_parser("render", help="write what a stack would make, as manifests and a Terraform plan")
+    render.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    render.add_argument("--out", type=Path, required=True, help="a folder that is empty or was rendered before")
     schema = commands.add_parser("schema", help="the JSON schema that editors use for stack files")
     schema.add_argument("--write", action="store_true", help="write infra/config.schema.json")
     schema.add_argument("--check", action="store_true", help="fail when infra/config.schema.json is stale")
@@ -45,6 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
             from infra.doctor.command import run as run_doctor
 
             return run_doctor(options.stack, options.format, ROOT)
+        if options.command == "render":
+            from infra.render.command import run as run_render
+
+            return run_render(ROOT / f"Pulumi.{options.stack}.yaml", options.stack, options.out)
         return _plan(options) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)

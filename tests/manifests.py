@@ -9,11 +9,13 @@ from typing import Any
 import yaml
 
 from infra.program import deploy as program
-from tests.harness import SECRET, SECRET_MARK, Recorder, Registration, deploy
+from infra.render.kubernetes import file_name, manifest, manifests, pod_templates
+from infra.render.registrations import PLACEHOLDER, plain
+from tests.harness import Recorder, deploy
+
+__all__ = ["PLACEHOLDER", "ROOT", "file_name", "manifest", "objects", "plain", "pod_templates", "recorded"]
 
 ROOT = Path(__file__).resolve().parents[1]
-PLACEHOLDER = "a secret, not shown"
-PREFIX = "kubernetes:"
 
 
 def recorded(path: Path, change: Any = None) -> Recorder:
@@ -31,55 +33,7 @@ def recorded(path: Path, change: Any = None) -> Recorder:
 
 def objects(recorder: Recorder) -> list[dict[str, Any]]:
     """Every object, by kind and name."""
-    found = [manifest(registration) for registration in recorder.seen if registration.type.startswith(PREFIX)]
-    return sorted(found, key=file_name)
-
-
-def manifest(registration: Registration) -> dict[str, Any]:
-    """One object as it would be applied."""
-    return plain(registration.inputs)
-
-
-def file_name(found: dict[str, Any]) -> str:
-    return f"{found['kind'].lower()}-{found['metadata']['name']}.yaml"
-
-
-def plain(value: Any) -> Any:
-    """Whole numbers as such (a recording has floats only), and no secret."""
-    if isinstance(value, dict):
-        if value.get(SECRET_MARK) == SECRET:
-            return hidden(value["value"])
-        return {key: plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def hidden(value: Any) -> Any:
-    """The same shape without what is in it."""
-    if isinstance(value, dict):
-        return {key: hidden(inner) for key, inner in value.items()}
-    return PLACEHOLDER
-
-
-def pod_templates(found: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Every pod's template with the name of its workload and the workload: also those inside custom resources."""
-    for one in found:
-        for template in _templates(one.get("spec")):
-            yield f"{one['kind']} {one['metadata']['name']}", template, one
-
-
-def _templates(value: Any) -> Iterator[dict[str, Any]]:
-    """Whatever has containers in the specification of what it makes."""
-    if isinstance(value, dict):
-        if "containers" in value.get("spec", {}) if isinstance(value.get("spec"), dict) else False:
-            yield value
-        else:
-            for inner in value.values():
-                yield from _templates(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _templates(inner)
+    return sorted(manifests(recorder.seen).values(), key=file_name)
 
 
 def _secret_names(value: Any) -> Iterator[str]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from infra.policy.rule import Resource
 from tests.harness import Recorder
-from tests.manifests import ROOT, objects, recorded
+from tests.manifests import ROOT, file_name, objects, recorded
 
 FILE = ROOT / "Pulumi.onprem.yaml"
 Deployment = dict[str, Any]
@@ -87,7 +88,8 @@ def several_nodes(deployment: Deployment) -> None:
 def one_pod(deployment: Deployment) -> None:
     """Gateway and engine in one pod."""
     deployment["topology"] = {"kind": "monolithic"}
-    del deployment["models"]["chat"]["scaling"]
+    for field in ("scaling", "objective"):  # of one replica
+        deployment["models"]["chat"].pop(field, None)
 
 
 EVERY = (as_it_ships, ingress_and_zones, inside_only, several_models, several_nodes, one_pod)
@@ -106,3 +108,11 @@ def manifests(variant: str) -> list[dict[str, Any]]:
 
 def of_kind(found: list[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
     return {one["metadata"]["name"]: one for one in found if one["kind"] == kind}
+
+
+def resources(found: list[dict[str, Any]]) -> list[Resource]:
+    """Objects as rules see them."""
+    return [
+        Resource(type=f"kubernetes:{one['kind']}", name=one["metadata"]["name"], urn=file_name(one), props=one)
+        for one in found
+    ]

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from infra.plan.in_cluster import ENGINE, GATEWAY
+from infra.policy.rule import broken
+from infra.policy.rules import RULES
 from tests.manifests import pod_templates
-from tests.on_a_cluster import VARIANTS, manifests, of_kind
+from tests.on_a_cluster import VARIANTS, manifests, of_kind, resources
 
 NAMESPACE = "slipway"
 SET = "leaderworkerset.sigs.k8s.io/name"
-SYSTEM = ("default", "kube-system", "kube-public", "kube-node-lease")
 CLUSTER_WIDE = ("Namespace", "PriorityClass")
 
 
@@ -61,35 +62,29 @@ def long_running(found: Found) -> Iterator[tuple[str, dict[str, Any], dict[str, 
             yield f"{name}/{container['name']}", container, spec
 
 
+def holds(control: str, found: Found) -> None:
+    """The rules of `infra/policy` for that control: the policy pack holds every stack to the same."""
+    rules = [rule for rule in RULES if rule.control == control]
+    assert rules
+    assert [line for rule in rules for line in broken(rule, resources(found))] == []
+
+
 def test_k01_nobody_is_root(found: Found) -> None:
-    for name, container, spec in containers(found):
-        for context in (container["securityContext"], spec["securityContext"]):
-            assert context["runAsNonRoot"] is True, name
-            assert context["runAsUser"] >= 10_000, name
-            assert context["runAsGroup"] >= 10_000, name
+    holds("K01", found)
 
 
 def test_k02_nobody_gains_rights(found: Found) -> None:
-    for name, container, _ in containers(found):
-        context = container["securityContext"]
-        assert context["allowPrivilegeEscalation"] is False, name
-        assert context["capabilities"] == {"drop": ["ALL"]}, name
+    holds("K02", found)
 
 
 def test_k03_system_calls_are_those_of_the_runtime(found: Found) -> None:
-    for name, container, spec in containers(found):
-        assert container["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+    holds("K03", found)
 
 
 def test_k04_nothing_is_written_but_to_sized_volumes(found: Found) -> None:
+    holds("K04", found)
     for name, container, spec in containers(found):
-        assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
         assert {mount["name"] for mount in container["volumeMounts"]} <= _volumes(found, spec), name
-    for name, spec, _ in pods(found):
-        for volume in spec["volumes"]:
-            if "emptyDir" in volume:
-                assert volume["emptyDir"].get("sizeLimit"), f"{name}: {volume['name']}"
 
 
 def _volumes(found: Found, spec: dict[str, Any]) -> set[str]:
@@ -103,71 +98,36 @@ def _volumes(found: Found, spec: dict[str, Any]) -> set[str]:
 
 
 def test_k05_nothing_of_the_host(found: Found) -> None:
-    for name, spec, _ in pods(found):
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & {*spec}, name
-        assert not [volume for volume in spec["volumes"] if "hostPath" in volume], name
-    for name, container, _ in containers(found):
-        assert not container["securityContext"].get("privileged"), name
-        assert not [port for port in container.get("ports", ()) if "hostPort" in port], name
+    holds("K05", found)
 
 
 def test_k06_the_namespace_enforces_restricted(found: Found) -> None:
-    namespaces = of_kind(found, "Namespace")
-    assert {one["metadata"].get("namespace") for one in found if one["kind"] not in CLUSTER_WIDE} == {*namespaces}
-    for name, namespace in namespaces.items():
-        assert name not in SYSTEM
-        labels = namespace["metadata"]["labels"]
-        assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-        assert re.fullmatch(r"v1\.\d+", labels["pod-security.kubernetes.io/enforce-version"])
+    holds("K06", found)
+    assert {one["metadata"].get("namespace") for one in found if one["kind"] not in CLUSTER_WIDE} == {NAMESPACE}
 
 
 def test_k07_no_token_but_where_the_api_is_used(found: Found) -> None:
     uses = {subject["name"] for binding in of_kind(found, "RoleBinding").values() for subject in binding["subjects"]}
     # It asks where engines are; of one in its own pod it knows.
     assert uses == (set() if in_one_pod(found) else {GATEWAY})
-    for account in of_kind(found, "ServiceAccount").values():
-        assert account["automountServiceAccountToken"] is False
+    holds("K07", found)
     for name, spec, _ in pods(found):
-        assert spec["automountServiceAccountToken"] is False, name
         tokens = [source for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())]
         has = [source for source in tokens if "serviceAccountToken" in source]
         assert bool(has) == (spec["serviceAccountName"] in uses), name
-        assert all(source["serviceAccountToken"]["expirationSeconds"] <= 3600 for source in has)
 
 
 def test_k08_every_workload_is_somebody_of_its_own(found: Found) -> None:
-    accounts = of_kind(found, "ServiceAccount")
-    # The pods of a group are one workload.
-    of_workload = {name: spec["serviceAccountName"] for name, spec, _ in serving(found)}
-    assert all(spec["serviceAccountName"] == of_workload[name] for name, spec, _ in serving(found))
-    stay = [*of_workload.values()]
-    assert len(stay) == len({*stay})
-    fetch = {spec["serviceAccountName"] for _, spec, whole in pods(found) if whole["kind"] == "Job"}
-    assert not fetch & {*stay}
-    assert {*stay} | fetch == {*accounts}, "nobody without a workload, and no workload as `default`"
+    holds("K08", found)
 
 
 def test_k09_everything_is_denied_first(found: Found) -> None:
-    policies = of_kind(found, "NetworkPolicy")
-    denies = [
-        policy["spec"]
-        for policy in policies.values()
-        if not policy["spec"]["podSelector"].get("matchLabels") and {*policy["spec"]["policyTypes"]} == BOTH
-    ]
-    assert [spec for spec in denies if not spec.get("ingress") and not spec.get("egress")]
-    for policy in policies.values():
-        assert {*policy["spec"]["policyTypes"]} == BOTH
-        for rule in policy["spec"].get("ingress", ()):
-            assert rule.get("from"), "a rule without it allows everybody"
-        for rule in policy["spec"].get("egress", ()):
-            assert rule.get("to"), "a rule without it allows everybody"
-
-
-BOTH = {"Ingress", "Egress"}
+    holds("K09", found)
 
 
 def test_k10_only_the_gateway_reaches_engines(found: Found) -> None:
     """Besides, where it is there, Prometheus reads their metrics, which they show at no other port."""
+    holds("K10", found)
     for policy in of_kind(found, "NetworkPolicy").values():
         selected = policy["spec"]["podSelector"].get("matchLabels", {})
         if SET in selected:
@@ -180,41 +140,30 @@ def test_k10_only_the_gateway_reaches_engines(found: Found) -> None:
             prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
             assert gateway in sources
             assert all(source in (gateway, prometheus) for source in sources)
-            assert not policy["spec"].get("egress"), "an engine asks nobody"
-    for service in of_kind(found, "Service").values():
-        assert service["spec"].get("type", "ClusterIP") == "ClusterIP"
 
 
 def test_k11_the_machines_credentials_are_out_of_reach(found: Found) -> None:
-    wide = [
-        peer["ipBlock"]
+    holds("K11", found)
+    peers = [
+        peer
         for policy in of_kind(found, "NetworkPolicy").values()
         for rule in policy["spec"].get("egress", ())
         for peer in rule["to"]
-        if peer.get("ipBlock", {}).get("cidr") in ("0.0.0.0/0", "::/0")
     ]
-    assert wide
-    for block in wide:
-        metadata = "fd00:ec2::254/128" if block["cidr"] == "::/0" else "169.254.169.254/32"
-        assert metadata in block["except"]
+    assert [peer for peer in peers if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"], "models come from outside"
 
 
 def test_k12_roles_say_which_verbs_on_what(found: Found) -> None:
+    holds("K12", found)
     kinds = {one["kind"] for one in found}
     assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
     for role in of_kind(found, "Role").values():
         for rule in role["rules"]:
-            words = {*rule["verbs"], *rule["resources"], *rule["apiGroups"]}
-            assert not words & {"*", "secrets", "bind", "escalate", "impersonate"}
             assert {*rule["verbs"]} <= {"get", "list", "watch"}
 
 
 def test_k13_secrets_are_files(found: Found) -> None:
-    for name, container, _ in containers(found):
-        assert "envFrom" not in container, name
-        for variable in container.get("env", ()):
-            assert "secretKeyRef" not in variable.get("valueFrom", {}), name
-            assert not re.search(r"key|token|password|secret", variable["name"], re.IGNORECASE), name
+    holds("K13", found)
     for name, config in of_kind(found, "ConfigMap").items():
         text = str(config["data"])
         assert "a-made-key" not in text, name
@@ -222,35 +171,29 @@ def test_k13_secrets_are_files(found: Found) -> None:
 
 
 def test_k14_images_are_by_digest(found: Found) -> None:
+    holds("K14", found)
     for name, container, _ in containers(found):
-        assert re.fullmatch(r"registry\.example\.com/[^@]+@sha256:[0-9a-f]{64}", container["image"]), name
-    for _, spec, _ in pods(found):
-        for volume in spec["volumes"]:
-            assert "@sha256:" in volume.get("image", {}).get("reference", "@sha256:")
+        assert container["image"].startswith("registry.example.com/"), name
 
 
 def test_k15_memory_is_what_was_asked_for(found: Found) -> None:
-    for name, container, _ in containers(found):
-        resources = container["resources"]
-        assert resources["requests"]["cpu"], name
-        assert resources["requests"]["memory"] == resources["limits"]["memory"], name
+    holds("K15", found)
 
 
 def test_k16_all_three_probes_and_liveness_alone(found: Found) -> None:
+    holds("K16", found)
     for name, container, _ in long_running(found):
-        probes = [container[f"{kind}Probe"] for kind in ("startup", "readiness", "liveness")]
         ports = {port["name"] for port in container.get("ports", ())}
-        for probe in probes:
+        for kind in ("startup", "readiness", "liveness"):
+            probe = container[f"{kind}Probe"]
             if (asked := probe.get("httpGet") or probe.get("tcpSocket")) is not None:
                 assert asked["port"] in ports, name
             else:
                 assert probe["exec"]["command"][1:] == ["-m", "serving.launcher.health", "/run/slipway"], name
-        # `/ready` asks engines; a gateway without them is no better for being started again.
-        assert container["livenessProbe"].get("httpGet", {}).get("path") != "/ready", name
-        assert probes[2]["failureThreshold"] * probes[2]["periodSeconds"] >= 30, name
 
 
 def test_k17_two_gateways_and_budgets(found: Found) -> None:
+    holds("K17", found)
     scaled = of_kind(found, "HorizontalPodAutoscaler") | of_kind(found, "ScaledObject")
     budgets = [budget["spec"] for budget in of_kind(found, "PodDisruptionBudget").values()]
     gateways = of_kind(found, "Deployment")[GATEWAY]["spec"]
@@ -278,6 +221,7 @@ def _least(whole: dict[str, Any], scaled: dict[str, dict[str, Any]]) -> int:
 
 
 def test_k18_spread_over_zones_and_hosts(found: Found) -> None:
+    holds("K18", found)
     for name, spec, whole in serving(found):
         if whole["kind"] == "LeaderWorkerSet":
             (near,) = spec["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
@@ -308,6 +252,7 @@ def test_k18_zones_that_are_known_are_a_must() -> None:
 
 
 def test_k19_it_may_end_before_it_must(found: Found) -> None:
+    holds("K19", found)
     for name, container, spec in long_running(found):
         # A sidecar is told when the containers have ended, which have a preStop.
         beside = container in sidecars(spec)
@@ -345,6 +290,7 @@ def test_k19_gateways_end_after_engines(found: Found) -> None:
 
 
 def test_k20_a_namespace_has_an_end(found: Found) -> None:
+    holds("K20", found)
     (hard,) = [quota["spec"]["hard"] for quota in of_kind(found, "ResourceQuota").values()]
     (limits,) = [one["spec"]["limits"] for one in of_kind(found, "LimitRange").values()]
     # Six replicas with one GPU each, and one that takes over; beside them four groups of two nodes with eight; or one.
@@ -354,10 +300,15 @@ def test_k20_a_namespace_has_an_end(found: Found) -> None:
     assert limits[0]["default"]["memory"]
 
 
+def test_k21_no_code_of_others_runs(found: Found) -> None:
+    holds("K21", found)
+
+
 def test_k23_nobody_runs_code_by_way_of_ray(found: Found) -> None:
-    """Engines of several nodes start their processes themselves."""
+    """Engines of several nodes start their processes themselves, and their meeting point is in no Service."""
+    holds("K23", found)
     ports = {port["port"] for service in of_kind(found, "Service").values() for port in service["spec"]["ports"]}
-    assert not ports & {8265, 10001, 29500}
+    assert 29500 not in ports
     for config in of_kind(found, "ConfigMap").values():
         assert not re.search(r'"ray"|"--[a-z-]*ray', str(config["data"]))
     for name, container, _ in containers(found):
@@ -365,26 +316,15 @@ def test_k23_nobody_runs_code_by_way_of_ray(found: Found) -> None:
 
 
 def test_k24_nothing_is_served_in_plain(found: Found) -> None:
+    holds("K24", found)
     ends = 0
     for gateway in of_kind(found, "Gateway").values():
         for listener in gateway["spec"]["listeners"]:
             tls = listener["protocol"] == "HTTPS"
             assert tls == (listener.get("tls", {}).get("mode") == "Terminate")
             ends += tls
-            if not tls:
-                routes = [_rules(route, listener["name"]) for route in of_kind(found, "HTTPRoute").values()]
-                (rules,) = filter(None, routes)
-                assert all("backendRefs" not in rule for rule in rules)
-                assert all(f["requestRedirect"]["scheme"] == "https" for rule in rules for f in rule["filters"])
     for ingress in of_kind(found, "Ingress").values():
-        hosts = {host for tls in ingress["spec"]["tls"] for host in tls["hosts"]}
-        assert {rule["host"] for rule in ingress["spec"]["rules"]} == hosts
         assert ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/force-ssl-redirect"] == "true"
         ends += 1
     inside_only = not of_kind(found, "Gateway") and not of_kind(found, "Ingress")
     assert ends == (0 if inside_only else 1)
-
-
-def _rules(route: dict[str, Any], listener: str) -> list[dict[str, Any]]:
-    here = any(parent["sectionName"] == listener for parent in route["spec"]["parentRefs"])
-    return route["spec"]["rules"] if here else []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from infra.engines import ENGINES
-from tests.golden.readable import Readable
+from infra.render.readable import Readable
 from tests.unit.engine_requests import rendered
 
 HERE = Path(__file__).parent / "engines"

@@ -12,7 +12,7 @@ import yaml
 from infra.load import load_file
 from infra.plan.build import build_plan
 from infra.platforms import PLATFORMS
-from tests.golden.readable import Readable
+from infra.render.readable import Readable
 from tests.manifests import ROOT, file_name, objects, recorded
 
 HERE = Path(__file__).parent / "manifests"

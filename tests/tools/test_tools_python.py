@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Checkout  # pyright: ignore[reportMissingImports]
 
-EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "aiconfigurator", "dev")
+EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "policy", "aiconfigurator", "dev")
+# In environments of their own.
+ALONE = ("scanners",)
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)(?: ; ([^\\]+))? \\$", re.MULTILINE)
 
 
@@ -19,7 +21,7 @@ def pins(extra: str) -> dict[str, str]:
     return {name: version for name, version, _ in PIN.findall(text)}
 
 
-@pytest.mark.parametrize("extra", EXTRAS)
+@pytest.mark.parametrize("extra", [*EXTRAS, *ALONE])
 def test_a_lock_holds_versions_and_hashes_only(extra: str) -> None:
     lines = (ROOT / "requirements" / f"{extra}.txt").read_text().splitlines()
     assert lines[0].startswith(f"# What the extra `{extra}` installs. Made by `make lock`")
@@ -39,7 +41,7 @@ def test_locks_agree_on_every_version() -> None:
 
 
 def test_clouds_are_in_their_own_locks_only() -> None:
-    for extra in ("local", "dev"):
+    for extra in ("local", "dev", "scanners"):
         assert [name for name in pins(extra) if name.startswith("pulumi-")] == []
     assert "pulumi-aws" in pins("aws")
     assert "pulumi-aws" not in pins("gcp")

@@ -26,6 +26,7 @@ MEBIBYTES = {
     "aws": 600,
     "gcp": 600,
     "images": 50,
+    "policy": 10,
     "aiconfigurator": 700,
     "dev": 700,
 }

@@ -1,7 +1,7 @@
 """Makes requirements/*.txt: one hashed lock per extra, for Linux (x86-64, arm64) and macOS, Python 3.11 and newer.
 
-Every lock is compiled against one common set of versions, so any of them can be installed together. No package is
-younger than a week: what is wrong with a release is mostly found in its first days.
+Every lock but the scanners' is compiled against one common set of versions, so any of them can be installed together.
+No package is younger than a week: what is wrong with a release is mostly found in its first days.
 """
 
 import argparse
@@ -21,7 +21,11 @@ from tools.problem import Problem, run
 UV = "uv==0.13.9"
 LOCKS = ROOT / "requirements"
 PROJECTS = (ROOT / "pyproject.toml", ROOT / "serving_image" / "pyproject.toml")
-EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "aiconfigurator", "dev")
+EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "policy", "aiconfigurator", "dev")
+# Extras of an environment of their own: no version of theirs has to fit the others'.
+ALONE = ("scanners",)
+# Extras that hold tools only; the others hold all that the program imports.
+TOOLS_ONLY = ("dev", *ALONE)
 # No extra, but a lock as well: what the gateway needs and nothing else, for its image.
 GATEWAY = "gateway"
 WEEK = datetime.timedelta(days=7)
@@ -60,22 +64,22 @@ def _write(scratch: Path, newest: datetime.date) -> None:
     common = scratch / "common.txt"
     with progress.step("choosing versions", "5 s"):
         _compile(uv, [*map(str, PROJECTS), *(f"--extra={extra}" for extra in EXTRAS)], common, newest)
-    for extra in (*EXTRAS, GATEWAY):
+    for extra in (*EXTRAS, GATEWAY, *ALONE):
         with progress.step(f"writing requirements/{extra}.txt", "2 s"):
             lock = scratch / f"{extra}.txt"
-            options = [*_sources(extra, scratch), f"--constraints={common}", "--generate-hashes"]
-            _compile(uv, options, lock, newest)
+            options = [*_sources(extra, scratch), "--generate-hashes"]
+            _compile(uv, options if extra in ALONE else [*options, f"--constraints={common}"], lock, newest)
             text = lock.read_text(encoding="utf-8")
             _refuse_hosts(extra, text)
             (LOCKS / lock.name).write_text(_header(extra, newest) + text, encoding="utf-8")
 
 
 def _sources(extra: str, scratch: Path) -> list[str]:
-    """What goes into the lock of one extra: dev holds tools only, the others hold all that the program imports."""
-    if extra == "dev":
+    """What goes into the lock of one extra."""
+    if extra in TOOLS_ONLY:
         project = tomllib.loads(PROJECTS[0].read_text(encoding="utf-8"))["project"]
-        tools_only = scratch / "dev.in"
-        tools_only.write_text("\n".join(project["optional-dependencies"]["dev"]), encoding="utf-8")
+        tools_only = scratch / f"{extra}.in"
+        tools_only.write_text("\n".join(project["optional-dependencies"][extra]), encoding="utf-8")
         return [str(tools_only)]
     if extra == GATEWAY:
         return [str(PROJECTS[1])]

@@ -1,0 +1,56 @@
+"""What a stack would register, from its file alone: the program runs, and a recorder answers in the cloud's place."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from infra.chosen_site import SITE_KEY, site_in_file
+from infra.config import GATEWAY_SECRETS_KEY
+from infra.gateway.secret import secret_names
+from infra.load import load_file
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.build import build_plan
+from infra.plan.deployable import refuse_undeployable
+from infra.problems import Problem, Refused, listing
+from infra.render.registrations import PLACEHOLDER, Registration
+from infra.stack_file import read_stack_file
+
+
+def registrations(path: Path, stack: str) -> list[Registration]:
+    """Everything that the stack in this file registers. No secret is read: placeholders stand in their place. Raises
+    Refused where the stack could not be deployed either."""
+    config = load_file(path)
+    site = site_in_file(path)
+    plan = build_plan(config, stack, site=site)
+    refuse_undeployable(plan)
+    values: dict[str, Any] = {DEPLOYMENT_KEY: read_stack_file(path).values["config"][DEPLOYMENT_KEY]}
+    if site is not None:
+        values[SITE_KEY] = site
+    if names := sorted(secret_names(config)):
+        values[GATEWAY_SECRETS_KEY] = dict.fromkeys(names, PLACEHOLDER)
+    return _recorded(stack, values)
+
+
+def _recorded(stack: str, values: dict[str, Any]) -> list[Registration]:
+    """Loads Pulumi late: everything that a user can mend was said before."""
+    try:
+        from infra.program import deploy
+        from infra.render.recorder import record
+
+        return record(deploy, stack=stack, config=values).seen
+    except ModuleNotFoundError as missing:
+        package = (missing.name or "").partition(".")[0]
+        if not package.startswith("pulumi") or importlib.util.find_spec(package) is not None:
+            raise
+        raise Refused(f"the stack `{stack}`", [_not_installed(package)]) from None
+
+
+def _not_installed(package: str) -> Problem:
+    return Problem(
+        where=".venv",
+        found=f"no package `{package}`, with which this stack is deployed",
+        allowed=f"the extras of its platforms, from {listing(['kubernetes', 'aws', 'gcp', 'images'])}",
+        remedy="run `tools/python/install EXTRA`, then the same command again",
+    )

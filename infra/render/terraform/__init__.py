@@ -1,0 +1,1 @@
+"""Resources of clouds as Terraform would plan them: what scanners and reviewers of clouds read."""

@@ -1,0 +1,274 @@
+"""A bad registration for each rule: it bites there, and not on what is as it should be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from infra.policy.cloud_rules import BUCKET, BUCKET_NEEDS, STATEFUL, is_protected
+from infra.policy.rule import Resource, broken, resource
+from infra.policy.rules import RULES
+from tests.contracts.source import ROOT
+from tests.on_a_cluster import manifests, registrations, resources
+
+Objects = dict[str, dict[str, Any]]
+BY_NAME = {rule.name: rule for rule in RULES}
+DEPLOYMENT = "Deployment/engine-chat"
+
+
+def objects() -> Objects:
+    """Those of a variant with a Gateway, a job, a role, everything; each time anew."""
+    return {f"{one['kind']}/{one['metadata']['name']}": one for one in manifests("as_it_ships")}
+
+
+def pod(found: Objects) -> dict[str, Any]:
+    return found[DEPLOYMENT]["spec"]["template"]["spec"]
+
+
+def container(found: Objects) -> dict[str, Any]:
+    return pod(found)["containers"][0]
+
+
+def context(**changed: Any) -> Callable[[Objects], None]:
+    """Another security context of a container, and none of its pod that could stand in."""
+
+    def change(found: Objects) -> None:
+        pod(found)["securityContext"] = {}
+        container(found)["securityContext"] |= changed
+
+    return change
+
+
+def of(path: str, value: Any) -> Callable[[Objects], None]:
+    """Sets what is at `kind/name:a.b.0.c`; `...` takes it away."""
+
+    def change(found: Objects) -> None:
+        key, _, inner = path.partition(":")
+        *way, last = [int(part) if part.isdigit() else part for part in inner.split(".")]
+        there: Any = found[key]
+        for part in way:
+            there = there[part]
+        if value is ...:
+            del there[last]
+        else:
+            there[last] = value
+
+    return change
+
+
+def gone(key: str) -> Callable[[Objects], None]:
+    return lambda found: found.pop(key) and None
+
+
+def in_container(**changed: Any) -> Callable[[Objects], None]:
+    return lambda found: container(found).update(changed)
+
+
+def in_pod(**changed: Any) -> Callable[[Objects], None]:
+    return lambda found: pod(found).update(changed)
+
+
+def added(path: str, value: Any) -> Callable[[Objects], None]:
+    """One more item of a list."""
+
+    def change(found: Objects) -> None:
+        key, _, inner = path.partition(":")
+        there: Any = found[key]
+        for part in inner.split("."):
+            there = there[int(part) if part.isdigit() else part]
+        there.append(value)
+
+    return change
+
+
+PEER = {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}
+ENGINE_POLICY = "NetworkPolicy/allow-engine"
+TEMPLATE = f"{DEPLOYMENT}:spec.template.spec"
+OF_OBJECTS: list[tuple[str, Callable[[Objects], None]]] = [
+    ("nobody-is-root", context(runAsNonRoot=False)),
+    ("nobody-is-root", context(runAsUser=999)),
+    ("nobody-gains-rights", context(allowPrivilegeEscalation=True)),
+    ("nobody-gains-rights", context(capabilities={"drop": ["ALL"], "add": ["NET_ADMIN"]})),
+    ("system-calls", context(seccompProfile={"type": "Unconfined"})),
+    ("read-only", context(readOnlyRootFilesystem=False)),
+    ("sized-volumes", added(f"{TEMPLATE}.volumes", {"name": "x", "emptyDir": {}})),
+    ("nothing-of-the-host", in_pod(hostNetwork=True)),
+    ("nothing-of-the-host", added(f"{TEMPLATE}.volumes", {"name": "x", "hostPath": {"path": "/"}})),
+    ("nothing-of-the-host", context(privileged=True)),
+    ("nothing-of-the-host", in_container(ports=[{"containerPort": 1, "hostPort": 1}])),
+    ("no-token", in_pod(automountServiceAccountToken=True)),
+    (
+        "no-token",
+        added(
+            f"{TEMPLATE}.volumes",
+            {"name": "x", "projected": {"sources": [{"serviceAccountToken": {"expirationSeconds": 7200}}]}},
+        ),
+    ),
+    ("secrets-are-files", in_container(envFrom=[{"secretRef": {"name": "x"}}])),
+    ("secrets-are-files", in_container(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"name": "x", "key": "y"}}}])),
+    ("secrets-are-files", in_container(env=[{"name": "API_TOKEN", "value": "x"}])),
+    ("images-by-digest", in_container(image="registry.example.com/image:1.2.3")),
+    ("volumes-by-digest", added(f"{TEMPLATE}.volumes", {"name": "x", "image": {"reference": "weights:latest"}})),
+    ("memory", in_container(resources={"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}})),
+    ("memory", in_container(resources={"requests": {"memory": "1Gi"}, "limits": {"memory": "1Gi"}})),
+    ("probes", lambda found: container(found).pop("startupProbe") and None),
+    ("probes", lambda found: container(found)["livenessProbe"].update(httpGet={"path": "/ready", "port": 1})),
+    ("probes", lambda found: container(found)["livenessProbe"].update(failureThreshold=1, periodSeconds=5)),
+    ("spread", in_pod(topologySpreadConstraints=[])),
+    ("spread", lambda found: pod(found)["topologySpreadConstraints"][0].update(labelSelector={})),
+    ("ends-in-time", in_container(lifecycle={})),
+    ("ends-in-time", in_pod(terminationGracePeriodSeconds=1)),
+    ("no-foreign-code", in_container(args=["--trust-remote-code"])),
+    ("no-foreign-code", in_container(env=[{"name": "VLLM_SERVER_DEV_MODE", "value": "1"}])),
+    ("restricted", of("Namespace/slipway:metadata.labels", {})),
+    ("restricted", of("Namespace/slipway:metadata.labels", {"pod-security.kubernetes.io/enforce": "restricted"})),
+    ("own-namespace", of(f"{DEPLOYMENT}:metadata.namespace", "kube-system")),
+    ("accounts-without-token", of("ServiceAccount/engine-chat:automountServiceAccountToken", ...)),
+    ("policies-say-who", of(f"{ENGINE_POLICY}:spec.policyTypes", ["Ingress"])),
+    ("policies-say-who", of(f"{ENGINE_POLICY}:spec.ingress.0.from", [])),
+    ("policies-say-who", of(f"{ENGINE_POLICY}:spec.egress", [{"ports": [{"port": 443}]}])),
+    ("engines-ask-nobody", of(f"{ENGINE_POLICY}:spec.egress", [PEER])),
+    ("inside-only", of("Service/gateway:spec.type", "LoadBalancer")),
+    ("no-metadata", added("NetworkPolicy/allow-gateway:spec.egress", PEER)),
+    ("roles-say-what", of("Role/gateway:rules.0.verbs", ["*"])),
+    ("roles-say-what", of("Role/gateway:rules.0.resources", ["secrets"])),
+    ("no-ray", added("Service/gateway:spec.ports", {"port": 80, "targetPort": 8265})),
+    ("tls", of("Gateway/front-door:spec.listeners.0.protocol", "TCP")),
+    ("tls", of("Gateway/front-door:spec.listeners.0.tls", {"mode": "Passthrough"})),
+    ("known-namespaces", of(f"{DEPLOYMENT}:metadata.namespace", "another")),
+    ("tokens-are-used", gone("RoleBinding/gateway")),
+    ("own-accounts", in_pod(serviceAccountName="gateway")),
+    ("own-accounts", gone("ServiceAccount/engine-chat")),
+    ("denied-first", gone("NetworkPolicy/default-deny")),
+    ("engines-by-gateways", added(f"{ENGINE_POLICY}:spec.ingress.0.from", {"podSelector": {"matchLabels": {}}})),
+    ("budgets", gone("PodDisruptionBudget/engine-chat")),
+    ("budgets", of("Deployment/gateway:spec.replicas", 1)),
+    ("bounded", gone("ResourceQuota/site")),
+    ("bounded", gone("LimitRange/site")),
+    (
+        "plain-redirects",
+        lambda found: found["HTTPRoute/front-door-http"]["spec"].update(rules=[{"backendRefs": [{"name": "gateway"}]}]),
+    ),
+]
+
+
+def ingress(**spec: Any) -> list[Resource]:
+    return [made("kubernetes:networking.k8s.io/v1:Ingress", kind="Ingress", metadata={"name": "i"}, spec=spec)]
+
+
+def made(token: str, name: str = "it", *, protect: bool = False, uses: tuple[str, ...] = (), **props: Any) -> Resource:
+    return Resource(type=token, name=name, urn=name, props=props, protect=protect, uses=frozenset(uses))
+
+
+def allows(token: str = "aws:iam/rolePolicy:RolePolicy", **statement: Any) -> Resource:
+    found = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::b/*"], **statement}
+    return made(token, policy=json.dumps({"Version": "2012-10-17", "Statement": [found]}))
+
+
+BUCKET_PARTS = [made(BUCKET, "b"), *(made(kind, f"{index}", uses=("b",)) for index, kind in enumerate(BUCKET_NEEDS))]
+PROTECTED = made("aws:kms/key:Key", "protected", protect=True, enableKeyRotation=True)
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+CLUSTER = "aws:eks/cluster:Cluster"
+OPEN = ["0.0.0.0/0"]
+# Rule, what is right, what is not.
+OF_CLOUDS: list[tuple[str, list[Resource], list[Resource]]] = [
+    (
+        "encrypted",
+        [made("aws:efs/fileSystem:FileSystem", encrypted=True, kmsKeyId="k")],
+        [made("aws:efs/fileSystem:FileSystem", encrypted=False, kmsKeyId="k")],
+    ),
+    (
+        "encrypted",
+        [made("aws:cloudwatch/logGroup:LogGroup", kmsKeyId="k")],
+        [made("aws:cloudwatch/logGroup:LogGroup")],
+    ),
+    ("encrypted", [made(CLUSTER, encryptionConfig={"resources": ["secrets"]})], [made(CLUSTER)]),
+    *(("buckets", BUCKET_PARTS, BUCKET_PARTS[:without] + BUCKET_PARTS[without + 1 :]) for without in (1, 2, 3)),
+    ("private", [made(CLUSTER, vpcConfig={"endpointPublicAccess": False})], [made(CLUSTER, vpcConfig={})]),
+    (
+        "private",
+        [made(CLUSTER, vpcConfig={"endpointPublicAccess": True, "publicAccessCidrs": ["192.0.2.0/24"]})],
+        [made(CLUSTER, vpcConfig={"endpointPublicAccess": True, "publicAccessCidrs": OPEN})],
+    ),
+    ("private", [made("aws:ec2/subnet:Subnet")], [made("aws:ec2/subnet:Subnet", mapPublicIpOnLaunch=True)]),
+    (
+        "private",
+        [made(INGRESS, cidrIpv4="0.0.0.0/0", fromPort=443, toPort=443)],
+        [made(INGRESS, cidrIpv4="0.0.0.0/0", fromPort=22, toPort=22)],
+    ),
+    ("private", [], [made([*BUCKET_NEEDS][1], blockPublicAcls=True)]),
+    (
+        "tagged",
+        [made("pulumi:providers:aws", defaultTags=json.dumps({"tags": {"slipway:stack": "prod"}}))],
+        [made("pulumi:providers:aws", defaultTags=json.dumps({"tags": {"owner": "me"}}))],
+    ),
+    (
+        "tls",
+        ingress(rules=[{"host": "a.example"}], tls=[{"hosts": ["a.example"]}]),
+        ingress(rules=[{"host": "a.example"}, {"host": "b.example"}], tls=[{"hosts": ["a.example"]}]),
+    ),
+    ("tagged", [made("pulumi:providers:gcp", defaultLabels={"slipway-stack": "x"})], [made("pulumi:providers:gcp")]),
+    *(("protected", [PROTECTED, made(kind, protect=True)], [PROTECTED, made(kind)]) for kind in STATEFUL),
+    (
+        "pinned-bases",
+        [PROTECTED, made("docker-build:index:Image", buildArgs={"BASE": f"debian@sha256:{'0' * 64}"})],
+        [PROTECTED, made("docker-build:index:Image", buildArgs={"BASE": "debian:trixie"})],
+    ),
+    ("no-wildcard", [allows()], [allows(Action="*")]),
+    ("no-wildcard", [allows(Action="s3:ListBucket")], [allows(Action=["s3:*"])]),
+    ("no-wildcard", [allows(Action="ecr:GetAuthorizationToken", Resource="*")], [allows(Resource="*")]),
+    ("no-wildcard", [allows(Effect="Deny", Action="s3:*", Principal="*")], [allows(Principal={"AWS": "*"})]),
+    (
+        "no-wildcard",
+        [allows("aws:kms/key:Key", Action="kms:*", Resource="*", Principal={"AWS": "arn:aws:iam::1:root"})],
+        [allows("aws:kms/key:Key", Action="*", Resource="*")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), OF_OBJECTS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(OF_OBJECTS)])
+def test_a_bad_object_breaks_the_rule(name: str, change: Callable[[Objects], None]) -> None:
+    found = objects()
+    assert broken(BY_NAME[name], resources([*found.values()])) == []
+    change(found)
+    assert broken(BY_NAME[name], resources([*found.values()]))
+
+
+@pytest.mark.parametrize(("name", "good", "bad"), OF_CLOUDS, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(OF_CLOUDS)])
+def test_a_bad_resource_breaks_the_rule(name: str, good: list[Resource], bad: list[Resource]) -> None:
+    assert broken(BY_NAME[name], good) == []
+    assert broken(BY_NAME[name], bad)
+
+
+def test_every_rule_has_shown_that_it_bites() -> None:
+    assert {name for name, _ in OF_OBJECTS} | {name for name, *_ in OF_CLOUDS} == {*BY_NAME}
+
+
+def test_what_ships_breaks_none() -> None:
+    """As the pack sees it: registrations of every type, not only objects."""
+    every = [resource(one) for one in registrations("as_it_ships").seen]
+    assert [line for rule in RULES for line in broken(rule, every)] == []
+
+
+def test_unprotected_stacks_may_be_taken_down() -> None:
+    assert not is_protected([made(kind) for kind in STATEFUL])
+    assert broken(BY_NAME["protected"], [made(kind) for kind in STATEFUL]) == []
+    assert is_protected([made(CLUSTER, deletionProtection=True)])
+
+
+def test_a_pod_alone_and_one_inside_a_custom_resource_are_seen() -> None:
+    spec = {"containers": [{"name": "c", "image": "x"}]}
+    for props in (
+        {"kind": "Pod", "metadata": {"name": "p"}, "spec": spec},
+        {"kind": "LeaderWorkerSet", "metadata": {"name": "p"}, "spec": {"workerTemplate": {"spec": spec}}},
+    ):
+        assert broken(BY_NAME["images-by-digest"], [made("kubernetes:x", **props)])
+
+
+def test_whoever_reads_the_rules_needs_no_pulumi() -> None:
+    """Contract tests and scans hold them too."""
+    for path in (ROOT / "infra" / "policy").glob("*rule*.py"):
+        assert "import pulumi" not in path.read_text(), path
