@@ -21,6 +21,7 @@ from tests.cluster.nodes import POOL, ZONE, Pool
 from tests.cluster.nodes_in_trouble import bring_back, cordon, drain, give_up, lose
 from tests.cluster.onprem import GPU, PRODUCT, ZONES, Deployed, in_zones, rendered
 
+pytestmark = pytest.mark.timeout(300)
 NOTICED_SECONDS = 90.0
 NOTICE_SECONDS = 120.0
 

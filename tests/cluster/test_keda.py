@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -108,6 +109,7 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
         assert {path for _, path, _ in network.asked} == {f"/scaling/{MODEL}"}
         # As many as one replica more shall have: a tenth too many is tolerated, so that one too many changes nothing.
         requests = (least + 1) * int(trigger["metadata"]["targetValue"])
+        begin = time.monotonic()
         load = [gateway.connect() for _ in range(requests)]
         for connection in load:
             connection.sendall(raw_request(chat(MODEL)))
@@ -121,6 +123,12 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
             lambda live: live["status"].get("availableReplicas") == least + 1,
             "the new one runs",
         )
+        up = time.monotonic() - begin
         for connection in load:
             connection.close()
+        begin = time.monotonic()
         eventually(lambda: replicas() == least, f"{least} replicas again", SCALED_SECONDS)
+    print(
+        f"\nKEDA {programs.KEDA.version}: {len(pods)} gateways asked, {requests} requests, {least} to {least + 1} replicas "
+        f"after {up:.0f} s, and back {time.monotonic() - begin:.0f} s after the load was gone"
+    )

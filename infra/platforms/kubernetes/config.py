@@ -28,6 +28,11 @@ class GpuNodes(Settings):
         description="That label's value, by accelerator, such as `L4: NVIDIA-L4`; unset, nodes are chosen by the "
         "number of GPUs alone.",
     )
+    instead: dict[Name, list[Name]] = Field(
+        default_factory=dict,
+        description="Accelerators that take another's place while none of it is free, in the order in which they are "
+        "tried, such as `L40S: [A100-80GB, H100]`; each is among `products`, and has as much memory or more.",
+    )
     taint: LabelKey | None = Field(
         default="nvidia.com/gpu", description="Taint of nodes with GPUs, which engines tolerate; null, none."
     )
