@@ -44,6 +44,9 @@ def bring_back(client: Client, names: Sequence[str]) -> None:
         _taint(client, name, kept)
         lease = client.get(*LEASE, name, LEASES)
         if lease is not None and lease["spec"].get("holderIdentity") == ANOTHER_HOLDER["holderIdentity"]:
+            for pod in client.pods():
+                if pod["spec"].get("nodeName") == name:
+                    client.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"])
             client.patch(*LEASE, name, {"spec": {"holderIdentity": None}}, LEASES)
         cordon(client, [name], closed=False)
 

@@ -129,6 +129,6 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
         begin = time.monotonic()
         eventually(lambda: replicas() == least, f"{least} replicas again", SCALED_SECONDS)
     print(
-        f"\nKEDA {programs.KEDA.version}: {len(pods)} gateways asked, {requests} requests, {least} to {least + 1} replicas "
-        f"after {up:.0f} s, and back {time.monotonic() - begin:.0f} s after the load was gone"
+        f"\nKEDA {programs.KEDA.version}: {len(pods)} gateways asked, {requests} requests, {least} to {least + 1} "
+        f"replicas after {up:.0f} s, and back {time.monotonic() - begin:.0f} s after the load was gone"
     )
