@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.labels import labels, selector
-from infra.components.placement import spread, tolerations
+from infra.components.placement import affinity, spread, tolerations
 from infra.components.pod_security import container_security, pod_security
 from infra.components.weights_mount import WEIGHTS, fetch_container, weights_mount, weights_volumes
 from infra.plan.engine_pod import EnginePod
@@ -60,9 +60,9 @@ def pod_template(
             priority_class_name=priority_class(cluster.namespace, ENGINE),
             termination_grace_period_seconds=pod.grace_seconds,
             node_selector=dict(nodes.labels) or None,
+            affinity=_together(engine.groups, nodes) if engine.groups else affinity(nodes),
             tolerations=tolerations(nodes) or None,
             topology_spread_constraints=_spread(engine, cluster) if worker is None else None,
-            affinity=_together(engine.groups, nodes) if engine.groups else None,
             image_pull_secrets=[core.LocalObjectReferenceArgs(name=name) for name in cluster.image_pull_secrets]
             or None,
             resource_claims=claims(objects),

@@ -36,3 +36,37 @@ def spread(
 def tolerations(nodes: NodeChoice) -> list[kubernetes.core.v1.TolerationArgs]:
     """What keeps others off these nodes does not keep these pods off."""
     return [core.TolerationArgs(key=nodes.tolerates, operator="Exists")] if nodes.tolerates else []
+
+
+# What a wish may weigh at most.
+MOST_WEIGHT = 100
+
+
+def affinity(nodes: NodeChoice) -> kubernetes.core.v1.AffinityArgs | None:
+    """Nodes whose labels have one of several values, those before rather than those after. Where pods are is not looked
+    at again: what becomes free later is taken by the next pod that starts."""
+    if not nodes.in_order:
+        return None
+    terms = [
+        core.NodeSelectorRequirementArgs(key=label, operator="In", values=list(values))
+        for label, values in nodes.in_order.items()
+    ]
+    wishes = [
+        core.PreferredSchedulingTermArgs(
+            # As far apart as can be: spreading and free room are weighed against them. The last is not wished for.
+            weight=MOST_WEIGHT * (len(values) - 1 - place) // (len(values) - 1),
+            preference=core.NodeSelectorTermArgs(
+                match_expressions=[core.NodeSelectorRequirementArgs(key=label, operator="In", values=[value])]
+            ),
+        )
+        for label, values in nodes.in_order.items()
+        for place, value in enumerate(values[:-1])
+    ]
+    return core.AffinityArgs(
+        node_affinity=core.NodeAffinityArgs(
+            required_during_scheduling_ignored_during_execution=core.NodeSelectorArgs(
+                node_selector_terms=[core.NodeSelectorTermArgs(match_expressions=terms)]
+            ),
+            preferred_during_scheduling_ignored_during_execution=wishes,
+        )
+    )

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -165,6 +165,15 @@ class Client:
             lambda: self.get(api_version, name_of_kind, name, namespace) is None,
             f"{name_of_kind} {namespace}/{name} gone",
         )
+
+    def watch(self, path: str, version: str, seconds: int) -> Iterator[Object]:
+        """Every change of a list since its `version`, as it happens, for so many seconds."""
+        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
+        address = f"{self.server}{path}?{urllib.parse.urlencode(query)}"
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {self._token}"})
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS + seconds, context=self._tls) as answer:
+            for line in answer:
+                yield json.loads(line)
 
     # -- requests --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import custom_resources, manifests, nodes
+from tests.cluster import custom_resources, manifests, nodes, onprem
 from tests.cluster.client import Client, eventually
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.nodes import Pool
@@ -54,6 +54,38 @@ def cluster(control_plane: ControlPlane) -> Iterator[Client]:
     nodes.create(client, GENERAL, GPU)
     yield client
     nodes.remove(client, GENERAL, GPU)
+
+
+@pytest.fixture(scope="package")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane of its own for what breaks: it notices a lost node soon, and a pod takes a moment to start."""
+    folder = programs.installed()
+    if folder is None:
+        pytest.skip("the Kubernetes control plane is not built here: `make test-cluster` builds it (some 6 min, once)")
+    found = modules.folders()
+    plane = ControlPlane(
+        tmp_path_factory.mktemp("faulty"),
+        folder,
+        found[programs.KWOK.module],
+        lease_seconds=8,
+        grace_seconds=20,
+        start_seconds=2,
+    )
+    client = plane.start()
+    try:
+        custom_resources.load(client, custom_resources.read(found, programs.definitions()))
+        nodes.create(client, *onprem.in_zones(onprem.GENERAL, onprem.GPU))
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture(scope="package")
+def deployed(faulty: ControlPlane) -> onprem.Deployed:
+    """The stack `onprem` there."""
+    stack = onprem.Deployed(faulty.client(), onprem.rendered())
+    stack.deploy()
+    return stack
 
 
 @pytest.fixture

@@ -23,15 +23,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.cluster.client import Client
 from tests.engine.checkout import free_ports
+from tests.serving.certificates import Authority
 
 # A node with this annotation is kwok's: it is initialised, its lease renewed, its pods said to run. Without it a node
-# is somebody else's; one that loses it is lost.
+# is somebody else's.
 KWOK_ANNOTATION = {"kwok.x-k8s.io/node": "fake"}
 SERVICE_ADDRESSES = "10.96.0.0/16"
 
+# When a pod is ready.
+STARTS = "pod/fast/pod-ready.yaml"
 STAGES = (
     "node/fast/node-initialize.yaml",
-    "pod/fast/pod-ready.yaml",
+    STARTS,
     "pod/fast/pod-complete.yaml",
     "pod/fast/pod-delete.yaml",
     "volume/fast/pvc-provision.yaml",
@@ -41,15 +44,28 @@ STAGES = (
 )
 # The default class; kwok's stages bind claims of this one.
 STORAGE_CLASS = "volume/fast/storage-class.yaml"
-LEASE_SECONDS = 40
+# As in a real cluster: a node renews its lease four times in the first, and is lost after the second without one.
+LEASE_SECONDS, GRACE_SECONDS = 40, 50
 START_SECONDS = 60.0
 
 
 class ControlPlane:
-    """The processes and how to reach them. `start` waits until a namespace has its service account."""
+    """The processes and how to reach them. `start` waits until a namespace has its service account.
 
-    def __init__(self, folder: Path, programs: Path, kwok_module: Path) -> None:
+    A pod is ready `start_seconds` after it was placed; a node is lost `grace_seconds` after its last lease."""
+
+    def __init__(
+        self,
+        folder: Path,
+        programs: Path,
+        kwok_module: Path,
+        *,
+        lease_seconds: int = LEASE_SECONDS,
+        grace_seconds: int = GRACE_SECONDS,
+        start_seconds: int = 0,
+    ) -> None:
         self.folder, self._programs, self._kwok_module = folder, programs, kwok_module
+        self._lease_seconds, self._grace_seconds, self._start_seconds = lease_seconds, grace_seconds, start_seconds
         self.token = secrets.token_urlsafe(32)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         etcd, peers, api_server, self._controller_manager, self._scheduler = free_ports(5)
@@ -130,8 +146,23 @@ class ControlPlane:
             "--authorization-mode=RBAC",
             f"--token-auth-file={self.folder / 'tokens.csv'}",
             f"--service-cluster-ip-range={SERVICE_ADDRESSES}",
+            *self._aggregation(),
             "--allow-privileged=true",  # Pod Security is to refuse what is privileged, not this switch
         )
+
+    def _aggregation(self) -> list[str]:
+        """As in every cluster: APIs that others serve (an APIService) are asked in the name of whoever asks."""
+        authority = Authority(self.folder, "front proxy authority")
+        certificate, key = authority.issue("front-proxy", common="front-proxy")
+        return [
+            f"--requestheader-client-ca-file={authority.file}",
+            "--requestheader-allowed-names=front-proxy",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={certificate}",
+            f"--proxy-client-key-file={key}",
+        ]
 
     def _start_controllers(self) -> None:
         kubeconfig = f"--kubeconfig={self.kubeconfig}"
@@ -143,6 +174,7 @@ class ControlPlane:
             f"--service-account-private-key-file={self.folder / 'service-account.key'}",
             f"--root-ca-file={self.folder / 'certificates' / 'apiserver.crt'}",
             "--use-service-account-credentials=true",  # controllers with no more rights than in a real cluster
+            f"--node-monitor-grace-period={self._grace_seconds}s",
             "--leader-elect=false",
         )
         self._start(
@@ -160,11 +192,16 @@ class ControlPlane:
             f"--config={self.folder / 'stages.yaml'}",
             "--manage-all-nodes=false",
             f"--manage-nodes-with-annotation-selector={selector}",
-            f"--node-lease-duration-seconds={LEASE_SECONDS}",  # without one, kwok's nodes are not ready after 50 s
+            f"--node-lease-duration-seconds={self._lease_seconds}",  # without one, they are lost
         )
 
     def _stage(self, path: str) -> str:
-        return (self._kwok_module / "kustomize" / "stage" / path).read_text()
+        text = (self._kwok_module / "kustomize" / "stage" / path).read_text()
+        if path != STARTS or not self._start_seconds:
+            return text
+        stage = yaml.safe_load(text)
+        stage["spec"]["delay"] = {"durationMilliseconds": self._start_seconds * 1000}
+        return yaml.safe_dump(stage)
 
     def _start(self, name: str, *options: str) -> None:
         with open(self.folder / f"{name}.log", "wb") as log:

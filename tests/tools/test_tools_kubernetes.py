@@ -6,6 +6,7 @@ import pytest
 from conftest import Checkout  # pyright: ignore[reportMissingImports]
 
 PROGRAMS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
+KEDA = {"keda-operator", "keda-adapter"}
 
 # Stands in for Go: tells its version, "builds" by writing the file that is named after -o, knows where a module is.
 GO = """
@@ -38,12 +39,24 @@ def test_it_builds_once_and_says_where(bare: Checkout, built: Path) -> None:
     assert [path.name for path in (folder.parent / "definitions").iterdir()] == [
         "monitoring.coreos.com_podmonitors.yaml"
     ]
+    assert "building github.com/kedacore/keda/v2 2.20.2 from its Go modules (usually 4 to 6 min on 2 cores" in printed
+    keda = bare.root / ".tools" / "kubernetes" / "keda-2.20.2"
+    assert {path.name for path in keda.iterdir()} == KEDA
     lines = built.read_text().splitlines()
-    assert len(lines) == len(PROGRAMS)
+    assert len(lines) == len(PROGRAMS | KEDA)
     assert all("-mod=readonly" in line for line in lines)
     assert sum("version.gitVersion=v1.35.1" in line for line in lines) == 3
     assert bare.run("tools/kubernetes/install") == f"{folder}\n"
-    assert len(built.read_text().splitlines()) == len(PROGRAMS)
+    assert len(built.read_text().splitlines()) == len(PROGRAMS | KEDA)
+
+
+def test_another_keda_builds_nothing_else_again(bare: Checkout, built: Path) -> None:
+    bare.run("tools/kubernetes/install")
+    modules = bare.root / "tools" / "kubernetes" / "keda" / "go.mod"
+    modules.write_text(modules.read_text().replace("keda/v2 v2.20.2", "keda/v2 v2.20.3"))
+    printed = bare.run("tools/kubernetes/install")
+    assert "building github.com/kedacore/keda/v2 2.20.3" in printed
+    assert len(built.read_text().splitlines()) == len(PROGRAMS) + 2 * len(KEDA)
 
 
 def test_another_version_is_built_again(bare: Checkout, built: Path) -> None:

@@ -1,4 +1,4 @@
-"""Installs the control plane that tests run against: builds it from its Go modules into .tools/kubernetes."""
+"""Installs the control plane and KEDA that tests run: builds them from their Go modules into .tools/kubernetes."""
 
 import os
 import shutil
@@ -7,7 +7,19 @@ from pathlib import Path
 from tools import go, progress
 from tools.checkout import ROOT, one_at_a_time, replace_folder, require_room
 from tools.kubernetes import modules
-from tools.kubernetes.programs import INSTALLED, KUBERNETES, MONITORING, SOURCES, Source, home, installed, versions
+from tools.kubernetes.programs import (
+    INSTALLED,
+    KEDA,
+    KUBERNETES,
+    MONITORING,
+    SOURCES,
+    Source,
+    home,
+    installed,
+    keda,
+    keda_home,
+    versions,
+)
 from tools.problem import Problem, run
 
 MONITORING_KINDS = ("podmonitors", "servicemonitors", "prometheusrules")
@@ -24,6 +36,8 @@ def main(arguments: list[str]) -> int:
 def install() -> Path:
     """The folder with etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kwok."""
     folder = installed() or _install()
+    if keda() is None:
+        _install_keda()
     modules.folders()  # the custom resources that tests load; in Go's module cache, so at once when they are there
     return folder
 
@@ -49,8 +63,23 @@ def _install() -> Path:
     return complete
 
 
+def _install_keda() -> None:
+    require_room(INSTALLED, 400, "KEDA for the tests")
+    with one_at_a_time("kubernetes"):
+        if keda():  # by the process that we have waited for
+            return
+        unfinished = INSTALLED / f".keda-{KEDA.version}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)  # of an installation that was killed
+        unfinished.mkdir(parents=True)
+        try:
+            _build(KEDA, unfinished)
+            replace_folder(keda_home(), unfinished)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
 def _build(source: Source, folder: Path) -> None:
-    usually = "4 to 6 min on 2 cores, once" if source is KUBERNETES else "10 to 60 s, once"
+    usually = "4 to 6 min on 2 cores, once" if source in (KUBERNETES, KEDA) else "10 to 60 s, once"
     with progress.step(f"building {source.module} {source.version} from its Go modules", usually):
         for name, package in source.programs:
             options = ["-mod=readonly", f"-ldflags={source.link_options}", "-o", str(folder / name)]

@@ -56,6 +56,12 @@ KWOK = Source(FOLDER / "kwok", "sigs.k8s.io/kwok", (("kwok", "sigs.k8s.io/kwok/c
 # Of Prometheus' operator only the module with its Go types can be had: its definitions are generated from them.
 MONITORING = Source(FOLDER / "monitoring", "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring", ())
 SOURCES = (ETCD, KWOK, KUBERNETES)  # the long one last
+# Kept apart: another version of it builds nothing else again.
+KEDA = Source(
+    FOLDER / "keda",
+    "github.com/kedacore/keda/v2",
+    tuple((f"keda-{name}", f"github.com/kedacore/keda/v2/cmd/{name}") for name in ("operator", "adapter")),
+)
 
 
 def home() -> Path:
@@ -73,6 +79,17 @@ def installed() -> Path | None:
     names = [name for source in SOURCES for name, _ in source.programs]
     whole = all(os.access(folder / "bin" / name, os.X_OK) for name in names) and definitions().is_dir()
     return folder / "bin" if built == versions() and whole else None
+
+
+def keda_home() -> Path:
+    """Where KEDA's programs are, or are to be."""
+    return INSTALLED / f"keda-{KEDA.version}"
+
+
+def keda() -> Path | None:
+    """The folder of KEDA's operator and adapter, where both are there."""
+    folder = keda_home()
+    return folder if all(os.access(folder / name, os.X_OK) for name, _ in KEDA.programs) else None
 
 
 def definitions() -> Path:

@@ -33,6 +33,11 @@ class GpuNodes(Settings):
         description="Label of nodes whose value is the same for all that one fast network connects: the nodes of one "
         "replica have the same.",
     )
+    instead: dict[Name, list[Name]] = Field(
+        default_factory=dict,
+        description="Accelerators that take another's place while none of it is free, in the order in which they are "
+        "tried, such as `L40S: [A100-80GB, H100]`; each is among `products`, and has as much memory or more.",
+    )
     taint: LabelKey | None = Field(
         default="nvidia.com/gpu", description="Taint of nodes with GPUs, which engines tolerate; null, none."
     )

@@ -25,6 +25,7 @@ from infra.plan.weights_volume import weights_volume_problems
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
+from infra.platforms.kubernetes.gpu_ladder import ladder_problems, ladder_text, ladder_warnings, whole_gpus
 from infra.price.bill import Use
 from infra.problems import Problem, did_you_mean, listing
 
@@ -110,11 +111,12 @@ class Kubernetes:
                     allowed=listing(ACCELERATORS),
                     remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
                 )
+        yield from ladder_problems(f"{where}.gpu", settings.gpu, _wanted(request, nodes=2))
         yield from drain_problems(_drain(request))
         yield from file_problems(request)
         yield from one_pod_problems(request)
         yield from _engine_problems(request, where, settings)
-        wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
+        wanted = _wanted(request)
         if settings.gpu.products:
             for accelerator in sorted(wanted - {*settings.gpu.products}):
                 yield Problem(
@@ -130,6 +132,7 @@ class Kubernetes:
         yield from one_pod_warnings(request)
         for accelerator, sharing in settings.gpu.sharing.items():
             yield from sharing.warnings(_on(request, accelerator))
+        yield from ladder_warnings(settings.gpu, _wanted(request))
         scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
         if scaled and not settings.keda:
             yield (
@@ -182,7 +185,10 @@ class Kubernetes:
             summary={
                 "cluster": f"context {settings.context}, namespace {settings.namespace}",
                 "front door": f"{door.kind} of class {door.class_name}" if door else "none, inside the cluster only",
-                "nodes": ", ".join(details.nodes),
+                "nodes": ", ".join(
+                    pool + (ladder_text(settings.gpu, accelerator.type) if accelerator else "")
+                    for pool, accelerator in engines.items()
+                ),
                 "drain": drain_text(serving.drain),
                 "scaled by": details.autoscaler.replace("_", " "),
                 **serving_summary(serving),
@@ -230,13 +236,7 @@ def _front_door(door: FrontDoorSettings, request: SiteRequest, ladder: DrainLadd
 
 
 def _nodes(gpu: GpuNodes, accelerator: str, count: int) -> NodeChoice:
-    product = gpu.products.get(accelerator)
-    whole = NodeChoice(
-        labels={gpu.label: product} if product else {},
-        resources={gpu.resource: count},
-        tolerates=gpu.taint,
-        fabric=gpu.fabric,
-    )
+    whole = whole_gpus(gpu, accelerator, count)
     sharing = gpu.sharing.get(accelerator)
     return sharing.node(whole, gpu.resource.partition("/")[0], count) if sharing else whole
 
@@ -274,6 +274,14 @@ def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSetti
         yield from rollout_problems(place, model, replicas)
         held = "hold" in request.gateway["models"][name]
         yield from scaling_problems(place, model, replicas, facts, held=held)
+
+
+def _wanted(request: SiteRequest, nodes: int = 1) -> frozenset[str]:
+    """The accelerators of models whose replicas have that many nodes or more."""
+    models = request.models.values()
+    return frozenset(
+        model.accelerator.type for model in models if model.accelerator and model.accelerator.nodes >= nodes
+    )
 
 
 def _on(request: SiteRequest, accelerator: str) -> dict[str, ModelPlan]:
