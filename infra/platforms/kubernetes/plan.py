@@ -279,9 +279,7 @@ def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSetti
 def _wanted(request: SiteRequest, nodes: int = 1) -> frozenset[str]:
     """The accelerators of models whose replicas have that many nodes or more."""
     models = request.models.values()
-    return frozenset(
-        model.accelerator.type for model in models if model.accelerator and model.accelerator.nodes >= nodes
-    )
+    return frozenset(model.accelerator.type for model in models if model.accelerator and model.nodes >= nodes)
 
 
 def _on(request: SiteRequest, accelerator: str) -> dict[str, ModelPlan]:
