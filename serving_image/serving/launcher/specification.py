@@ -29,6 +29,18 @@ class Weights(Strict, frozen=True):
     sha256: str | None
 
 
+class DoorSpecification(Strict, frozen=True):
+    """How others reach an engine that listens to its own pod alone: over TLS at `port`, its state and its metrics at
+    `operations_port`."""
+
+    address: str
+    port: Port
+    certificate_file: str
+    key_file: str
+    operations_port: Port
+    liveness_path: str
+
+
 class EngineSpecification(Strict, frozen=True):
     """One engine process. `{weights}`, `{port}`, `{key_file}` and `{threads}` in `arguments` are filled at start."""
 
@@ -48,6 +60,8 @@ class EngineSpecification(Strict, frozen=True):
     key_file: str | None = None
     # A variable that the engine reads its key from; None: it reads a file, or knows none.
     key_environment: str | None = None
+    # None: whoever uses it is on this machine.
+    door: DoorSpecification | None = None
 
 
 class GatewaySpecification(Strict, frozen=True):
