@@ -49,6 +49,8 @@ class Registration:
 # What resources compute and programs go on with. Everything else is an echo of the inputs.
 COMPUTED: Mapping[str, Mapping[str, str]] = {
     "pulumi-python:dynamic/slipway:ClientKey": {"key": "a-made-key-that-is-long-enough"},
+    "pulumi-python:dynamic/slipway:Authority": {"certificate": "a certificate", "key": "a-made-key-of-it"},
+    "pulumi-python:dynamic/slipway:ServerCertificate": {"certificate": "another", "key": "a-made-key-of-it"},
     "pulumi-python:dynamic/slipway:ProcessGroup": {"generation": "a-generation"},
 }
 

@@ -16,7 +16,15 @@ from infra.components.pod_security import container_security, pod_security
 from infra.components.weights_mount import WEIGHTS, fetch_container, weights_mount, weights_volumes
 from infra.plan.engine_pod import EnginePod
 from infra.plan.engine_process import COMMAND, FOLDER, SPECIFICATION_FILE
-from infra.plan.in_cluster import ENGINE, ENGINE_KEY_FOLDER, FETCHES_WEIGHTS, priority_class
+from infra.plan.in_cluster import (
+    ENGINE,
+    ENGINE_CERTIFICATE_FOLDER,
+    ENGINE_KEY_FOLDER,
+    ENGINE_PORT,
+    FETCHES_WEIGHTS,
+    OPERATIONS_PORT,
+    priority_class,
+)
 from infra.plan.nodes import NodeChoice
 from infra.plan.serving import EnginePlan
 from infra.plan.types import Probe
@@ -25,6 +33,7 @@ from infra.plan.weights_volume import COMPILED_FOLDER
 core = kubernetes.core.v1
 SHARED_MEMORY = "shared-memory"
 KEY = "key"
+CERTIFICATE = "certificate"
 FILES = "files"
 GPU_CLAIM = "gpu"
 
@@ -34,6 +43,7 @@ class EngineObjects:
     """What a pod refers to, by name: None where there is none. `launcher_image` has what fetches weights."""
 
     key_secret: pulumi.Input[str] | None
+    certificate: pulumi.Input[str]
     files: pulumi.Input[str]
     claim_template: pulumi.Input[str] | None
     launcher_image: pulumi.Input[str]
@@ -81,12 +91,16 @@ def _container(engine: EnginePlan, nodes: NodeChoice, objects: EngineObjects) ->
         image_pull_policy="IfNotPresent",
         command=list(COMMAND),
         env=[core.EnvVarArgs(name=name, value=value) for name, value in sorted(container.environment.items())] or None,
-        ports=[core.ContainerPortArgs(name=name, container_port=int(port)) for name, port in container.ports.items()],
+        ports=[
+            core.ContainerPortArgs(name="https", container_port=ENGINE_PORT),
+            core.ContainerPortArgs(name="operations", container_port=OPERATIONS_PORT),
+        ],
         resources=_resources(pod, nodes, claims=objects.claim_template is not None),
         security_context=container_security(container.user),
-        startup_probe=_probe(container.readiness_path, container.probes.startup),
-        readiness_probe=_probe(container.readiness_path, container.probes.readiness),
-        liveness_probe=_probe(container.liveness_path, container.probes.liveness),
+        # Of the launcher, which asks the engine.
+        startup_probe=_probe("/ready", container.probes.startup),
+        readiness_probe=_probe("/ready", container.probes.readiness),
+        liveness_probe=_probe("/live", container.probes.liveness),
         lifecycle=core.LifecycleArgs(
             # The kubelet waits itself: no image needs a shell for it.
             pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=pod.pre_stop_seconds))
@@ -108,7 +122,7 @@ def _resources(pod: EnginePod, nodes: NodeChoice, *, claims: bool) -> kubernetes
 
 def _probe(path: str, probe: Probe) -> kubernetes.core.v1.ProbeArgs:
     return core.ProbeArgs(
-        http_get=core.HTTPGetActionArgs(path=path, port="http"),
+        http_get=core.HTTPGetActionArgs(path=path, port="operations"),
         period_seconds=probe.period_seconds,
         timeout_seconds=probe.timeout_seconds,
         failure_threshold=probe.failures,
@@ -126,6 +140,8 @@ def _volumes(pod: EnginePod, objects: EngineObjects, files: Mapping[str, str]) -
     if objects.key_secret is not None:
         secret = core.SecretVolumeSourceArgs(secret_name=objects.key_secret, default_mode=0o440)
         found.append(core.VolumeArgs(name=KEY, secret=secret))
+    certificate = core.SecretVolumeSourceArgs(secret_name=objects.certificate, default_mode=0o440)
+    found.append(core.VolumeArgs(name=CERTIFICATE, secret=certificate))
     items = [core.KeyToPathArgs(key=entry(path), path=path) for path in files]
     content = core.ConfigMapVolumeSourceArgs(name=objects.files, default_mode=0o444, items=items)
     return [*found, core.VolumeArgs(name=FILES, config_map=content)]
@@ -144,6 +160,8 @@ def _mounts(engine: EnginePlan, objects: EngineObjects) -> list[kubernetes.core.
         found.append(core.VolumeMountArgs(name=SHARED_MEMORY, mount_path="/dev/shm"))  # noqa: S108 - in the container
     if objects.key_secret is not None:
         found.append(core.VolumeMountArgs(name=KEY, mount_path=ENGINE_KEY_FOLDER, read_only=True))
+    # A folder: only then does a pod see that it was renewed.
+    found.append(core.VolumeMountArgs(name=CERTIFICATE, mount_path=ENGINE_CERTIFICATE_FOLDER, read_only=True))
     return [*found, core.VolumeMountArgs(name=FILES, mount_path=FOLDER, read_only=True)]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from infra.placeholders import LEAVES
-from infra.plan.in_cluster import ENGINE, GATEWAY, MODEL_FETCH, OPERATIONS_PORT, PUBLIC_PORT, SHARED_LIMITS
+from infra.plan.in_cluster import ENGINE, ENGINE_PORT, GATEWAY, MODEL_FETCH, OPERATIONS_PORT, PUBLIC_PORT, SHARED_LIMITS
 from infra.plan.in_cluster import SHARED_LIMITS_PORT as LIMITS_PORT
 
 # Those outside the namespace. Which addresses or pods they are, only the cluster knows.
@@ -35,15 +35,14 @@ class Flow:
     port: int | None
 
 
-def flows(gateway: Mapping[str, Any], engine_ports: Iterable[int], own_limits: bool) -> tuple[Flow, ...]:
+def flows(gateway: Mapping[str, Any], own_limits: bool) -> tuple[Flow, ...]:
     """All flows of a site whose gateways have that file. An engine starts none: it has its weights, and asks nobody."""
     found = [Flow(source=FRONT_DOOR, target=GATEWAY, port=PUBLIC_PORT)]
     found += [Flow(source=source, target=GATEWAY, port=OPERATIONS_PORT) for source in (PROMETHEUS, AUTOSCALER)]
-    # An engine shows its metrics at the port of its API, which asks for the key that only the gateway has.
+    # Who reads an engine's metrics has no way to its API.
     found += [
-        Flow(source=source, target=ENGINE, port=port)
-        for port in sorted({*engine_ports})
-        for source in (GATEWAY, PROMETHEUS)
+        Flow(source=GATEWAY, target=ENGINE, port=ENGINE_PORT),
+        Flow(source=PROMETHEUS, target=ENGINE, port=OPERATIONS_PORT),
     ]
     found += [Flow(source=GATEWAY, target=DNS, port=DNS_PORT), Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
     if own_limits:

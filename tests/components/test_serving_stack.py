@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.components.engine_certificates import AuthorityProvider
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
@@ -121,6 +122,9 @@ def test_the_gateway_accepts_what_is_mounted_into_it(variant: str, tmp_path: Pat
     for name in ("run/secrets/engine/key", "run/secrets/shared-limits/url", "run/secrets/gateway/limits"):
         if (file := tmp_path / name).parent.is_dir():
             file.write_text("redis://127.0.0.1:6379/0" if "limits" in name else "a-key-of-more-than-sixteen-characters")
+    authority = AuthorityProvider().create({"site": "here"}).outs or {}
+    assert of_kind(found, "Secret")["engine-key"]["stringData"].keys() == {"key", "ca.crt"}
+    (tmp_path / "run/secrets/engine/ca.crt").write_text(authority["certificate"])
     config = tmp_path / CONFIG_FOLDER.lstrip("/") / "gateway.json"
     config.write_text(content)
     keys = tmp_path / CLIENT_KEYS_FOLDER.lstrip("/")
@@ -129,6 +133,9 @@ def test_the_gateway_accepts_what_is_mounted_into_it(variant: str, tmp_path: Pat
     assert [key.sha256 for key in loaded.clients["web"].keys] == ["a" * 64]
     (upstream,) = loaded.models["chat"].upstreams
     assert upstream.discover is not None
+    assert upstream.url == "https://engine-chat"
+    assert upstream.tls is not None
+    assert upstream.tls.server_name == "engine-chat"
     assert "key_sha256" not in content
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.plan.in_cluster import ENGINE, GATEWAY
+from infra.plan.in_cluster import ENGINE, ENGINE_PORT, GATEWAY, OPERATIONS_PORT
 from tests.manifests import pod_templates
 from tests.on_a_cluster import VARIANTS, manifests, of_kind
 
@@ -152,15 +152,18 @@ BOTH = {"Ingress", "Egress"}
 
 
 def test_k10_only_the_gateway_reaches_engines(found: Found) -> None:
-    """Besides, where it is there, Prometheus reads their metrics, which they show at no other port."""
+    """Prometheus, where it is there, reads their metrics at a port that has nothing else."""
+    reached: dict[int, list[Any]] = {}
     for policy in of_kind(found, "NetworkPolicy").values():
         if policy["spec"]["podSelector"].get("matchLabels") == {"app.kubernetes.io/component": ENGINE}:
-            sources = [peer for rule in policy["spec"]["ingress"] for peer in rule["from"]]
-            gateway = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": GATEWAY}}}
-            prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-            assert gateway in sources
-            assert all(source in (gateway, prometheus) for source in sources)
+            for rule in policy["spec"]["ingress"]:
+                for port in rule["ports"]:
+                    reached.setdefault(port["port"], []).extend(rule["from"])
             assert not policy["spec"].get("egress"), "an engine asks nobody"
+    gateway = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": GATEWAY}}}
+    prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    assert reached.pop(ENGINE_PORT) == [gateway]
+    assert reached in ({}, {OPERATIONS_PORT: [prometheus]})
     for service in of_kind(found, "Service").values():
         assert service["spec"].get("type", "ClusterIP") == "ClusterIP"
 
