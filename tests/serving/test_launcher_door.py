@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import signal
@@ -9,11 +10,14 @@ import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography import x509
 
+from serving.launcher.engine_door import EngineDoor
+from serving.launcher.specification import DoorSpecification
 from tests.serving.certificates import Authority, trusting
 from tests.serving.running import Launcher, chat, free_port, launchers, request, toy, until
 
@@ -198,3 +202,42 @@ def test_without_a_certificate_it_does_not_start(start: Start, tmp_path: Path) -
     problem = start(specification).refused()
     assert str(tmp_path / "nowhere") in problem["where"]
     assert "mount the secret" in problem["remedy"]
+
+
+def test_what_an_engine_said_last_is_passed_on(tmp_path: Path) -> None:
+    """It may end as soon as it has written the rest of an answer, which its client has yet to read."""
+    authority, content = Authority(tmp_path), b"x" * 30_000_000
+    certificate, key = authority.server()
+    spec = DoorSpecification(
+        address="127.0.0.1",
+        port=free_port(),
+        certificate_file=str(certificate),
+        key_file=str(key),
+        operations_port=free_port(),
+        liveness_path="/health",
+    )
+
+    async def say(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        await writer.drain()
+        writer.close()
+
+    async def work() -> int:
+        server = await asyncio.start_server(say, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        away: Any = SimpleNamespace(name="chat", port=port, readiness_path="/", metrics_path="/")
+        door = EngineDoor(spec, away)
+        await door.open()
+        reader, writer = await asyncio.open_connection("127.0.0.1", spec.port, ssl=trusting(authority.file), limit=1024)
+        await asyncio.sleep(0.2)
+        closing = asyncio.create_task(door.close())
+        await asyncio.sleep(0.1)
+        seen = 0
+        while piece := await reader.read(65536):
+            seen += len(piece)
+        writer.close()
+        await closing
+        server.close()
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(work(), 60)) == len(content)

@@ -26,6 +26,8 @@ WATCH_SECONDS = 5.0
 HANDSHAKE_SECONDS = 10.0
 # As many at once as engines' own servers let wait.
 BACKLOG = 2048
+# For what is on its way to a client when its engine has ended.
+LAST_WORDS_SECONDS = 5.0
 PIECE = 64 * 1024
 # Beyond what any probe waits for.
 ANSWER_SECONDS = 60.0
@@ -45,7 +47,8 @@ class EngineDoor:
         self._expires = 0.0
         self._api: asyncio.Server | None = None
         self._operations: web.AppRunner | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+        self._connections: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listens on both. Raises Refusal, or OSError where a port is taken."""
@@ -69,28 +72,35 @@ class EngineDoor:
         self._operations = web.AppRunner(application, access_log=None)
         await self._operations.setup()
         await web.TCPSite(self._operations, self._spec.address, self._spec.operations_port).start()
-        self._tasks.add(asyncio.create_task(self._watch()))
+        self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
-        """Closes the listeners and every connection: what an engine had to finish, it has finished before."""
+        """Closes the listeners. The engine is gone: what it last said is passed on, then every connection ends."""
         if self._api:
             self._api.close()
-        for task in (*self._tasks,):
+        if self._watching:
+            self._watching.cancel()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=LAST_WORDS_SECONDS)
+        for task in (*self._connections,):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._connections, return_exceptions=True)
         if self._operations:
             await self._operations.cleanup()
 
     async def _connected(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._connections.add(task)
         try:
-            with suppress(OSError, ssl.SSLError):
+            # Cancelled at the very end only, where asyncio would log it as a defect.
+            with suppress(OSError, asyncio.CancelledError):
                 await self._relay(client, to_client)
+                to_client.close()
+                await to_client.wait_closed()
         finally:
-            self._tasks.discard(task)
             to_client.close()
+            self._connections.discard(task)
 
     async def _relay(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         """Bytes both ways until either side ends."""
