@@ -19,6 +19,8 @@ from pulumi.runtime.mocks import MockCallArgs, MockMonitor, MockResourceArgs
 from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
+from infra.components.engine_certificates import AuthorityProvider, ServerCertificateProvider
+
 SECRET_MARK = "4dabf18193072939515e22adb298388d"
 SECRET = "1b47061264138c4ac30d75fd1eb44270"
 
@@ -49,18 +51,31 @@ class Registration:
 # What resources compute and programs go on with. Everything else is an echo of the inputs.
 COMPUTED: Mapping[str, Mapping[str, str]] = {
     "pulumi-python:dynamic/slipway:ClientKey": {"key": "a-made-key-that-is-long-enough"},
-    "pulumi-python:dynamic/slipway:Authority": {"certificate": "a certificate", "key": "a-made-key-of-it"},
-    "pulumi-python:dynamic/slipway:ServerCertificate": {"certificate": "another", "key": "a-made-key-of-it"},
     "pulumi-python:dynamic/slipway:ProcessGroup": {"generation": "a-generation"},
+}
+
+
+MADE = {
+    "pulumi-python:dynamic/slipway:Authority": AuthorityProvider(),
+    "pulumi-python:dynamic/slipway:ServerCertificate": ServerCertificateProvider(),
 }
 
 
 class _Echo(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        return f"{args.name}-id", {**args.inputs, **COMPUTED.get(args.typ, {})}
+        # Certificates are real: what is recorded is served from, too.
+        made = MADE[args.typ].create(_unwrapped(args.inputs)).outs if args.typ in MADE else None
+        return f"{args.name}-id", made or {**args.inputs, **COMPUTED.get(args.typ, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         return dict(args.args), []
+
+
+def _unwrapped(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value["value"] if isinstance(value, dict) and SECRET_MARK in value else value
+        for name, value in inputs.items()
+    }
 
 
 class Recorder(MockMonitor):

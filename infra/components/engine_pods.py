@@ -20,9 +20,9 @@ from infra.plan.in_cluster import (
     ENGINE,
     ENGINE_CERTIFICATE_FOLDER,
     ENGINE_KEY_FOLDER,
+    ENGINE_OPERATIONS_PORT,
     ENGINE_PORT,
     FETCHES_WEIGHTS,
-    OPERATIONS_PORT,
     priority_class,
 )
 from infra.plan.nodes import NodeChoice
@@ -93,7 +93,7 @@ def _container(engine: EnginePlan, nodes: NodeChoice, objects: EngineObjects) ->
         env=[core.EnvVarArgs(name=name, value=value) for name, value in sorted(container.environment.items())] or None,
         ports=[
             core.ContainerPortArgs(name="https", container_port=ENGINE_PORT),
-            core.ContainerPortArgs(name="operations", container_port=OPERATIONS_PORT),
+            core.ContainerPortArgs(name="operations", container_port=ENGINE_OPERATIONS_PORT),
         ],
         resources=_resources(pod, nodes, claims=objects.claim_template is not None),
         security_context=container_security(container.user),

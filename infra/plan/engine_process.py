@@ -9,8 +9,8 @@ from infra.plan.in_cluster import (
     ENGINE_CERTIFICATE_FOLDER,
     ENGINE_KEY_ENTRY,
     ENGINE_KEY_FOLDER,
+    ENGINE_OPERATIONS_PORT,
     ENGINE_PORT,
-    OPERATIONS_PORT,
 )
 from infra.plan.types import ContainerSpec, DrainPlan
 from infra.plan.weights_volume import WeightsVolume
@@ -76,12 +76,13 @@ def engine_specification(
                 "drain_seconds": drain.engine_shutdown_seconds,
                 "key_file": engine_key_file(container),
                 "key_environment": container.key_environment,
+                "port": int(container.ports["http"]),
                 "door": {
                     "address": EVERY_ADDRESS,
                     "port": ENGINE_PORT,
                     "certificate_file": f"{ENGINE_CERTIFICATE_FOLDER}/tls.crt",
                     "key_file": f"{ENGINE_CERTIFICATE_FOLDER}/tls.key",
-                    "operations_port": OPERATIONS_PORT,
+                    "operations_port": ENGINE_OPERATIONS_PORT,
                     "liveness_path": container.liveness_path,
                 },
             }

@@ -8,7 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from infra.placeholders import LEAVES
-from infra.plan.in_cluster import ENGINE, ENGINE_PORT, GATEWAY, MODEL_FETCH, OPERATIONS_PORT, PUBLIC_PORT, SHARED_LIMITS
+from infra.plan.in_cluster import (
+    ENGINE,
+    ENGINE_OPERATIONS_PORT,
+    ENGINE_PORT,
+    GATEWAY,
+    MODEL_FETCH,
+    OPERATIONS_PORT,
+    PUBLIC_PORT,
+    SHARED_LIMITS,
+)
 from infra.plan.in_cluster import SHARED_LIMITS_PORT as LIMITS_PORT
 
 # Those outside the namespace. Which addresses or pods they are, only the cluster knows.
@@ -42,7 +51,7 @@ def flows(gateway: Mapping[str, Any], own_limits: bool) -> tuple[Flow, ...]:
     # Who reads an engine's metrics has no way to its API.
     found += [
         Flow(source=GATEWAY, target=ENGINE, port=ENGINE_PORT),
-        Flow(source=PROMETHEUS, target=ENGINE, port=OPERATIONS_PORT),
+        Flow(source=PROMETHEUS, target=ENGINE, port=ENGINE_OPERATIONS_PORT),
     ]
     found += [Flow(source=GATEWAY, target=DNS, port=DNS_PORT), Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
     if own_limits:

@@ -18,8 +18,10 @@ PUBLIC_PORT = 8080
 OPERATIONS_PORT = 9090
 ADMIN_PORT = 9091
 SHARED_LIMITS_PORT = 6379
-# An engine's: its API over TLS, which gateways alone reach; state and metrics are at OPERATIONS_PORT, as a gateway's.
+# An engine's: its API over TLS, which gateways alone reach, and what is watched of it. Other numbers than a gateway's:
+# both may be in one pod.
 ENGINE_PORT = 8443
+ENGINE_OPERATIONS_PORT = 9092
 
 # The key that only the gateway shows to engines: one Secret, one entry, mounted as a file on both sides.
 ENGINE_KEY_SECRET = "engine-key"  # noqa: S105 - the object's name

@@ -42,7 +42,7 @@ IN_A_SERVICE = EngineAddress(
     further_weights_path="/weights",
 )
 # The launcher beside it is its door: nothing outside of the pod has a way to the engine itself.
-IN_A_POD = replace(IN_A_SERVICE, host="127.0.0.1", port="{port}")
+IN_A_CONTAINER = replace(IN_A_SERVICE, host="127.0.0.1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,6 +173,6 @@ def test_what_the_plan_writes_is_what_the_launcher_reads() -> None:
         own = read.engines["chat"]
         assert own.weights.kind == ("mounted" if case is MOUNTED else "fetched")
         assert own.weights.location == "/weights/chat"
-        assert own.port is None, "a free one"
+        assert own.port == 8000
         assert own.door
         assert own.door.port == 8443

@@ -264,7 +264,7 @@ def test_k23_no_port_but_the_engines(made: tuple[DeploymentPlan, Recorder]) -> N
     assert service["clusterIP"] == "None"
     assert engine_container(found)["ports"] == [
         {"name": "https", "containerPort": 8443},
-        {"name": "operations", "containerPort": 9090},
+        {"name": "operations", "containerPort": 9092},
     ]
 
 
@@ -272,8 +272,7 @@ def test_the_engine_itself_listens_to_its_pod_alone(made: tuple[DeploymentPlan, 
     told = specification(objects(made[1]))
     words: list[str] = told["arguments"]
     assert words[words.index("--host") + 1] == "127.0.0.1"
-    assert "{port}" in words, "a free one, which the launcher chooses"
-    assert "port" not in told
+    assert words[words.index("--port") + 1] == str(told["port"]) != str(told["door"]["port"])
     assert not [word for word in words if "0.0.0.0" in word]
 
 
@@ -313,7 +312,8 @@ def test_the_launcher_is_the_first_process_and_reads_its_file(made: tuple[Deploy
     assert mounts["/etc/slipway"]["readOnly"] is True
     told, spec = specification(found), plan.models["chat"].container
     assert told["command"] == list(spec.command)
-    assert [word for word in told["arguments"] if "{" in word] == ["{port}"]
+    assert "{" not in "".join(told["arguments"])
+    assert told["port"] == 8000
     assert told["key_environment"] == spec.key_environment
 
 

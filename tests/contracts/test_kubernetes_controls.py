@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.plan.in_cluster import ENGINE, ENGINE_PORT, GATEWAY, OPERATIONS_PORT
+from infra.plan.in_cluster import ENGINE, ENGINE_OPERATIONS_PORT, ENGINE_PORT, GATEWAY
 from tests.manifests import pod_templates
 from tests.on_a_cluster import VARIANTS, manifests, of_kind
 
@@ -163,7 +163,7 @@ def test_k10_only_the_gateway_reaches_engines(found: Found) -> None:
     gateway = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": GATEWAY}}}
     prometheus = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     assert reached.pop(ENGINE_PORT) == [gateway]
-    assert reached in ({}, {OPERATIONS_PORT: [prometheus]})
+    assert reached in ({}, {ENGINE_OPERATIONS_PORT: [prometheus]})
     for service in of_kind(found, "Service").values():
         assert service["spec"].get("type", "ClusterIP") == "ClusterIP"
 

@@ -14,7 +14,9 @@ from tests.on_a_cluster import manifests, of_kind
 
 NAMESPACE = "slipway"
 # Every port that anybody listens on, one that nobody does, and what answers names.
-PORTS = [("TCP", port) for port in (22, 53, 80, 443, 4318, 5432, 6379, 6443, 8080, 8443, 9090, 9091)] + [("UDP", 53)]
+PORTS = [("TCP", port) for port in (22, 53, 80, 443, 4318, 5432, 6379, 6443, 8080, 8443, 9090, 9091, 9092)] + [
+    ("UDP", 53)
+]
 Connection = tuple[str, str, str, int]
 
 
@@ -133,7 +135,7 @@ INTENDED: dict[str, list[Iterator[Connection]]] = {
         flows("envoy", "gateway", 8080),
         flows(("prometheus", "keda"), "gateway", 9090),
         flows("gateway", "engine-chat", 8443),
-        flows("prometheus", "engine-chat", 9090),
+        flows("prometheus", "engine-chat", 9092),
         flows("gateway", "shared-limits", 6379),
         flows(("gateway", "engine-chat-fetch"), "dns", *NAMES),
         # Where the API server is, nobody said: it is somewhere.
@@ -152,7 +154,7 @@ INTENDED: dict[str, list[Iterator[Connection]]] = {
         flows(ANYBODY, "gateway", 8080),
         flows(("prometheus", "keda"), "gateway", 9090),
         flows("gateway", "engine-chat", 8443),
-        flows("prometheus", "engine-chat", 9090),
+        flows("prometheus", "engine-chat", 9092),
         flows("engine-chat-fetch", "dns", *NAMES),
         # Only a secret says at which port the store of limits is.
         flows("gateway", BEYOND, *[port for protocol, port in PORTS if protocol == "TCP"]),
@@ -163,7 +165,7 @@ INTENDED: dict[str, list[Iterator[Connection]]] = {
         flows("envoy", "gateway", 8080),
         flows(("prometheus", "keda"), "gateway", 9090),
         flows("gateway", ("engine-chat", "engine-small"), 8443),
-        flows("prometheus", ("engine-chat", "engine-small"), 9090),
+        flows("prometheus", ("engine-chat", "engine-small"), 9092),
         flows("gateway", "shared-limits", 6379),
         flows(("gateway", "engine-chat-fetch", "engine-small-fetch"), "dns", *NAMES),
         flows("gateway", BEYOND, 443, 4318, 6443),

@@ -11,7 +11,7 @@ from infra.plan.cluster_uses import NODE_DISK_GB, site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
-from infra.plan.serving import IN_A_POD, ServingSite, in_transit, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -90,7 +90,7 @@ class Aws:
     settings = AwsSettings
     is_this_machine = False
     component = None
-    engine_address = IN_A_POD
+    engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:
         return Abilities(

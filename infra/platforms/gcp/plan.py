@@ -11,7 +11,7 @@ from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
-from infra.plan.serving import IN_A_POD, ServingSite, in_transit, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -82,7 +82,7 @@ class Gcp:
     settings = GcpSettings
     is_this_machine = False
     component = None
-    engine_address = IN_A_POD
+    engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: GcpSettings) -> Abilities:
         return Abilities(

@@ -16,7 +16,7 @@ from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
 from infra.plan.pod_files import file_problems
 from infra.plan.scaling import scaling_problems
-from infra.plan.serving import IN_A_POD, ServingSite, in_transit, serving_plan, serving_summary
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan, serving_summary
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ModelPlan, SitePlan
@@ -56,7 +56,7 @@ class Kubernetes:
     settings = KubernetesSettings
     is_this_machine = False
     component = "infra.platforms.kubernetes.component:KubernetesSite"
-    engine_address = IN_A_POD
+    engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
         return Abilities(zones=max(1, len(set(settings.zones))), scales_to_zero=settings.keda, counts_together=True)
