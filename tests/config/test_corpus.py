@@ -66,6 +66,8 @@ BEYOND_A_SCHEMA = {
     "platform-cloud-run",
     "platform-gcp",
     "platform-kubernetes",
+    "platform-aws-inside",
+    "platform-gcp-inside",
     "platform-kubernetes-engines",
     "model-zero",
     "topology-edge",

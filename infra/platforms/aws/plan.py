@@ -19,7 +19,15 @@ from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
-from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, purchases, zone_problems
+from infra.platforms.clusters import (
+    api_access,
+    deletion,
+    endpoint_problems,
+    firewall,
+    inside_problems,
+    purchases,
+    zone_problems,
+)
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
@@ -133,6 +141,7 @@ class Aws:
         yield from shape_problems(request, SHAPES, "AWS")
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
+        yield from inside_problems(request)
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: AwsSettings = request.settings

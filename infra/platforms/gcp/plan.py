@@ -16,7 +16,15 @@ from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
-from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, purchases, zone_problems
+from infra.platforms.clusters import (
+    api_access,
+    deletion,
+    endpoint_problems,
+    firewall,
+    inside_problems,
+    purchases,
+    zone_problems,
+)
 from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.network import NetworkPlan, network_plan, network_ranges, network_text
 from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
@@ -126,6 +134,7 @@ class Gcp:
         yield from shape_problems(request, SHAPES, "Google Cloud")
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
+        yield from inside_problems(request)
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: GcpSettings = request.settings

@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.explain import dotted
-from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ACCELERATORS
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
-from infra.plan.engine_pod import rollout_problems
 from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
-from infra.plan.pod_files import file_problems
-from infra.plan.scaling import scaling_problems
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan, serving_summary
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ModelPlan, SitePlan
 from infra.plan.weights_volume import weights_volume_problems
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
+from infra.platforms.clusters import inside_problems
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.price.bill import Use
 from infra.problems import Problem, did_you_mean, listing
@@ -101,7 +97,7 @@ class Kubernetes:
                     remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
                 )
         yield from drain_problems(_drain(request))
-        yield from file_problems(request)
+        yield from inside_problems(request, _facts(settings))
         yield from _engine_problems(request, where, settings)
         wanted = {model.accelerator.type for model in request.models.values() if model.accelerator}
         if settings.gpu.products:
@@ -242,16 +238,10 @@ def _facts(settings: KubernetesSettings) -> ClusterFacts:
 
 
 def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSettings) -> Iterator[Problem]:
-    """What this cluster cannot do of how a model's engine is to be run."""
-    facts = _facts(settings)
-    yield from weights_volume_problems(where, dict(request.models), facts)
+    """What this cluster has not for a model's engine."""
+    yield from weights_volume_problems(where, dict(request.models), _facts(settings))
     for accelerator, sharing in settings.gpu.sharing.items():
         yield from sharing.problems(f"{where}.gpu.sharing.{accelerator}", _on(request, accelerator))
-    for name, model in request.models.items():
-        place, replicas = dotted(DEPLOYMENT_KEY, ("models", name)), request.replicas[name]
-        yield from rollout_problems(place, model, replicas)
-        held = "hold" in request.gateway["models"][name]
-        yield from scaling_problems(place, model, replicas, facts, held=held)
 
 
 def _on(request: SiteRequest, accelerator: str) -> dict[str, ModelPlan]:
