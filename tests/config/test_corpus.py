@@ -58,6 +58,8 @@ def test_editors_accept_a_happy_file(path: Path) -> None:
 
 # What a schema cannot know: relations between fields, names that collide, what a platform or engine is able to do.
 BEYOND_A_SCHEMA = {
+    "cluster-aws-inside",
+    "cluster-gcp-inside",
     "name-reserved",
     "network-overlap",
     "network-size",
@@ -66,8 +68,6 @@ BEYOND_A_SCHEMA = {
     "platform-cloud-run",
     "platform-gcp",
     "platform-kubernetes",
-    "platform-aws-inside",
-    "platform-gcp-inside",
     "platform-kubernetes-engines",
     "model-zero",
     "topology-edge",
