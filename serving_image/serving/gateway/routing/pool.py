@@ -37,7 +37,7 @@ class Source:
     __slots__ = ("addresses", "authorization", "boundary", "config", "trust")
 
     def __init__(
-        self, config: UpstreamConfig, boundary: str, authorization: str | None, trust: EngineTrust | None
+        self, config: UpstreamConfig, boundary: str, authorization: str | None, trust: EngineTrust | None = None
     ) -> None:
         self.config = config
         self.boundary = boundary
