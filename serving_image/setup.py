@@ -17,7 +17,7 @@ from setuptools import setup  # pyright: ignore[reportMissingModuleSource]
 _COMPILED = {
     "": """answers application asgi bounds connection context engine_errors events exchange facts journal lifeline
         metrics pipeline policy refusal relay state upstream upstream_by_scheme upstream_connection upstream_http
-        wire workers write_batch""",
+        upstream_secure_connection wire workers write_batch""",
     "audit/": "chain clock log rows store tap writer",
     "identity/": "api_keys certificates",
     "limits/": """estimate headers ledger meter quota redis_store refusals settlement store usage_filter usage_stream

@@ -16,7 +16,15 @@ from infra.components.pod_security import container_security, pod_security
 from infra.components.weights_mount import WEIGHTS, fetch_container, weights_mount, weights_volumes
 from infra.plan.engine_pod import EnginePod
 from infra.plan.engine_process import FOLDER, HEALTH_COMMAND, SPECIFICATION_FILE, WORKER_FILE
-from infra.plan.in_cluster import ENGINE, ENGINE_KEY_FOLDER, FETCHES_WEIGHTS, priority_class
+from infra.plan.in_cluster import (
+    ENGINE,
+    ENGINE_CERTIFICATE_FOLDER,
+    ENGINE_KEY_FOLDER,
+    ENGINE_OPERATIONS_PORT,
+    ENGINE_PORT,
+    FETCHES_WEIGHTS,
+    priority_class,
+)
 from infra.plan.node_groups import GROUP_LABEL, SET_LABEL, NodeGroups
 from infra.plan.nodes import NodeChoice
 from infra.plan.serving import EnginePlan
@@ -26,6 +34,7 @@ from infra.plan.weights_volume import COMPILED_FOLDER
 core = kubernetes.core.v1
 SHARED_MEMORY = "shared-memory"
 KEY = "key"
+CERTIFICATE = "certificate"
 FILES = "files"
 GPU_CLAIM = "gpu"
 # By which LeaderWorkerSet tells one version of its pods from another.
@@ -37,6 +46,7 @@ class EngineObjects:
     """What a pod refers to, by name: None where there is none. `launcher_image` has what fetches weights."""
 
     key_secret: pulumi.Input[str] | None
+    certificate: pulumi.Input[str]
     files: pulumi.Input[str]
     claim_template: pulumi.Input[str] | None
     launcher_image: pulumi.Input[str]
@@ -109,8 +119,11 @@ def claims(objects: EngineObjects) -> list[kubernetes.core.v1.PodResourceClaimAr
     return [core.PodResourceClaimArgs(name=GPU_CLAIM, resource_claim_template_name=template)] if template else None
 
 
-def _port(pod: EnginePod, name: str) -> str:
-    return pod.port_name if name == "http" else name
+def _ports(pod: EnginePod) -> dict[str, int]:
+    if not pod.answers:
+        return {}
+    api = {pod.port_name: ENGINE_PORT} if pod.port_name else {}
+    return {**api, pod.watched_port_name: ENGINE_OPERATIONS_PORT}
 
 
 def _spread(engine: EnginePlan, cluster: ClusterHandle) -> list[kubernetes.core.v1.TopologySpreadConstraintArgs]:
@@ -144,17 +157,13 @@ def _container(
         image_pull_policy="IfNotPresent",
         command=list(pod.command),
         env=[core.EnvVarArgs(name=name, value=value) for name, value in sorted(container.environment.items())] or None,
-        ports=[
-            core.ContainerPortArgs(name=_port(pod, name), container_port=int(port))
-            for name, port in container.ports.items()
-        ]
-        if pod.answers
-        else None,
+        ports=[core.ContainerPortArgs(name=name, container_port=port) for name, port in _ports(pod).items()] or None,
         resources=_resources(pod, nodes, claims=objects.claim_template is not None),
         security_context=container_security(container.user),
-        startup_probe=_probe(pod, container.readiness_path, probes.startup),
-        readiness_probe=_probe(pod, container.readiness_path, probes.readiness),
-        liveness_probe=_probe(pod, container.liveness_path, probes.liveness),
+        # Of the launcher, which asks the engine.
+        startup_probe=_probe(pod, "/ready", probes.startup),
+        readiness_probe=_probe(pod, "/ready", probes.readiness),
+        liveness_probe=_probe(pod, "/live", probes.liveness),
         lifecycle=core.LifecycleArgs(
             # The kubelet waits itself: no image needs a shell for it.
             pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=pod.pre_stop_seconds))
@@ -178,7 +187,7 @@ def _resources(pod: EnginePod, nodes: NodeChoice, *, claims: bool) -> kubernetes
 
 def _probe(pod: EnginePod, path: str, probe: Probe) -> kubernetes.core.v1.ProbeArgs:
     return core.ProbeArgs(
-        http_get=core.HTTPGetActionArgs(path=path, port=pod.port_name) if pod.answers else None,
+        http_get=core.HTTPGetActionArgs(path=path, port=pod.watched_port_name) if pod.answers else None,
         exec_=None if pod.answers else core.ExecActionArgs(command=list(HEALTH_COMMAND)),
         period_seconds=probe.period_seconds,
         timeout_seconds=probe.timeout_seconds,
@@ -197,6 +206,9 @@ def _volumes(pod: EnginePod, objects: EngineObjects, files: Mapping[str, str]) -
     if objects.key_secret is not None and pod.key_files:
         secret = core.SecretVolumeSourceArgs(secret_name=objects.key_secret, default_mode=0o440)
         found.append(core.VolumeArgs(name=KEY, secret=secret))
+    if pod.answers:
+        certificate = core.SecretVolumeSourceArgs(secret_name=objects.certificate, default_mode=0o440)
+        found.append(core.VolumeArgs(name=CERTIFICATE, secret=certificate))
     items = [core.KeyToPathArgs(key=entry(path), path=path) for path in files]
     content = core.ConfigMapVolumeSourceArgs(name=objects.files, default_mode=0o444, items=items)
     return [*found, core.VolumeArgs(name=FILES, config_map=content)]
@@ -215,6 +227,9 @@ def _mounts(engine: EnginePlan, pod: EnginePod, *, keyed: bool) -> list[kubernet
         found.append(core.VolumeMountArgs(name=SHARED_MEMORY, mount_path="/dev/shm"))  # noqa: S108 - in the container
     if keyed:
         found.append(core.VolumeMountArgs(name=KEY, mount_path=ENGINE_KEY_FOLDER, read_only=True))
+    if pod.answers:
+        # A folder: only then does a pod see that it was renewed.
+        found.append(core.VolumeMountArgs(name=CERTIFICATE, mount_path=ENGINE_CERTIFICATE_FOLDER, read_only=True))
     return [*found, core.VolumeMountArgs(name=FILES, mount_path=FOLDER, read_only=True)]
 
 

@@ -10,10 +10,11 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle
+from infra.components.engine_certificates import Authority, ServerCertificate
 from infra.components.engine_pods import EngineObjects, engine_files, entry, pod_template
 from infra.components.labels import labels, selector
 from infra.components.leader_worker_set import leader_worker_set, replicas_labels
-from infra.plan.in_cluster import ENGINE
+from infra.plan.in_cluster import ENGINE, ENGINE_PORT
 from infra.plan.nodes import GpuClaim
 from infra.plan.serving import EnginePlan
 
@@ -22,10 +23,12 @@ meta = kubernetes.meta.v1
 
 
 class ModelServer(pulumi.ComponentResource):
-    """Owns the replicas of one model and what they need of their own: key, files, Service, disruption budget. It does
-    not own their service account and network policies, the volume of their weights, or what scales them.
+    """Owns the replicas of one model and what they need of their own: key, certificate, files, Service, disruption
+    budget. It does not own their service account and network policies, the volume of their weights, or what scales
+    them.
 
-    `key` is what the gateway shows to them; `image` is ours, whose launcher fetches weights."""
+    `key` is what the gateway shows to them, `authority` vouches for them to it; `image` is ours, whose launcher fetches
+    weights."""
 
     def __init__(
         self,
@@ -34,6 +37,7 @@ class ModelServer(pulumi.ComponentResource):
         cluster: ClusterHandle,
         *,
         key: pulumi.Input[str],
+        authority: Authority,
         image: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -43,6 +47,7 @@ class ModelServer(pulumi.ComponentResource):
         pod = engine.pod
         self.objects = EngineObjects(
             key_secret=self._key(name, key) if pod.key_files else None,
+            certificate=self._certificate(name, authority),
             files=self._files(name),
             claim_template=self._claim(name, claim) if (claim := cluster.nodes[engine.pool].claim) else None,
             launcher_image=image,
@@ -65,10 +70,7 @@ class ModelServer(pulumi.ComponentResource):
             spec=core.ServiceSpecArgs(
                 cluster_ip="None",
                 selector=selector(ENGINE, engine.name),
-                ports=[
-                    core.ServicePortArgs(name=port, port=int(number), target_port=port)
-                    for port, number in engine.container.ports.items()
-                ],
+                ports=[core.ServicePortArgs(name="https", port=ENGINE_PORT, target_port="https")],
             ),
             opts=self._child,
         )
@@ -94,6 +96,24 @@ class ModelServer(pulumi.ComponentResource):
             metadata=self._metadata(f"{self._engine.name}-key"),
             type="Opaque",
             string_data=files,
+            opts=self._child,
+        )
+        return secret.metadata.apply(lambda metadata: metadata.name or "")
+
+    def _certificate(self, name: str, authority: Authority) -> pulumi.Output[str]:
+        """What it shows to gateways. Renewed in its place: pods take it over as it is mounted."""
+        known, namespace = self._engine.name, self._cluster.namespace
+        issued = ServerCertificate(
+            f"{name}-certificate",
+            names=[known, f"{known}.{namespace}.svc"],
+            authority=authority,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        secret = core.Secret(
+            f"{name}-certificate",
+            metadata=self._metadata(f"{known}-certificate"),
+            type="kubernetes.io/tls",
+            string_data={"tls.crt": issued.certificate, "tls.key": issued.key},
             opts=self._child,
         )
         return secret.metadata.apply(lambda metadata: metadata.name or "")

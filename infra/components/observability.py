@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.labels import labels, selector
 from infra.plan.dashboards import dashboards
-from infra.plan.in_cluster import ENGINE_KEY_ENTRY, ENGINE_KEY_SECRET, PART_OF
+from infra.plan.in_cluster import PART_OF
 from infra.plan.monitoring import RUNBOOKS, Alert, MonitoringPlan, Scrape
 
 custom = kubernetes.apiextensions.CustomResource
@@ -66,11 +66,7 @@ class Observability(pulumi.ComponentResource):
 
 
 def _endpoint(scrape: Scrape) -> dict[str, Any]:
-    endpoint: dict[str, Any] = {"port": scrape.port, "path": scrape.path, "interval": f"{SCRAPE_SECONDS}s"}
-    if scrape.with_key:
-        credentials = {"name": ENGINE_KEY_SECRET, "key": ENGINE_KEY_ENTRY}
-        endpoint["authorization"] = {"type": "Bearer", "credentials": credentials}
-    return endpoint
+    return {"port": scrape.port, "path": scrape.path, "interval": f"{SCRAPE_SECONDS}s"}
 
 
 def _groups(alerts: tuple[Alert, ...]) -> list[dict[str, Any]]:

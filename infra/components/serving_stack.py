@@ -8,6 +8,7 @@ import pulumi_kubernetes as kubernetes
 from infra.components.autoscaling import Autoscaling
 from infra.components.client_keys import ClientKey
 from infra.components.cluster_handle import ClusterHandle
+from infra.components.engine_certificates import Authority
 from infra.components.engine_pods import beside
 from infra.components.gateway import Gateway
 from infra.components.gateway_files import GATEWAY_SECRETS
@@ -17,6 +18,7 @@ from infra.components.model_server import ModelServer
 from infra.components.observability import Observability
 from infra.components.shared_limits import SharedLimits
 from infra.plan.in_cluster import (
+    ENGINE_AUTHORITY_ENTRY,
     ENGINE_KEY_ENTRY,
     ENGINE_KEY_SECRET,
     GATEWAY,
@@ -49,7 +51,12 @@ class ServingStack(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[isolation]))
 
         engine_key = self._made(f"{name}-engine-key", "gateway of engines")
-        _secret(f"{name}-engine-key", ENGINE_KEY_SECRET, {ENGINE_KEY_ENTRY: engine_key}, cluster, inside)
+        authority = Authority(f"{name}-engines", site=name, opts=pulumi.ResourceOptions(parent=self))
+        known: dict[str, pulumi.Input[str]] = {
+            ENGINE_KEY_ENTRY: engine_key,
+            ENGINE_AUTHORITY_ENTRY: authority.certificate,
+        }
+        _secret(f"{name}-engine-key", ENGINE_KEY_SECRET, known, cluster, inside)
         token = pulumi.Output.secret(secrets.huggingface_token)
         _secret(f"{name}-model-source", MODEL_SOURCE_SECRET, {MODEL_SOURCE_ENTRY: token}, cluster, inside)
 
@@ -58,7 +65,7 @@ class ServingStack(pulumi.ComponentResource):
             SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
 
         servers = [
-            self._engine(f"{name}-{engine.name}", engine, engine_key, plan, cluster, inside)
+            self._engine(f"{name}-{engine.name}", engine, engine_key, authority, plan, cluster, inside)
             for engine in plan.engines.values()
         ]
         within = [server for server in servers if server.engine.beside_gateway]
@@ -75,6 +82,7 @@ class ServingStack(pulumi.ComponentResource):
         name: str,
         engine: EnginePlan,
         key: pulumi.Output[str],
+        authority: Authority,
         plan: ServingPlan,
         cluster: ClusterHandle,
         inside: pulumi.ResourceOptions,
@@ -86,7 +94,7 @@ class ServingStack(pulumi.ComponentResource):
         if engine.weights_volume.claim:
             after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=inside))
         filled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=after))
-        server = ModelServer(name, engine, cluster, key=key, image=image, opts=filled)
+        server = ModelServer(name, engine, cluster, key=key, authority=authority, image=image, opts=filled)
         if engine.scaling:
             scaled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[server]))
             Autoscaling(

@@ -42,7 +42,8 @@ class EnginePod:
     change may run `surge` more and take `unavailable` away at once; `disruptions` is how many a node's drain may take,
     None without a budget. Every pod is ready within `ready_seconds`, and weights are there within `fetch_seconds`, or
     the deployment fails. `key_files` are in the folder of its key, with `{key}` for it. Where it does not answer, its
-    launcher alone is asked whether it is well. `port_name` is what its API's port is called in its pod."""
+    launcher alone is asked whether it is well. `port_name` is what its API's port is called in its pod, None where only
+    that pod uses it, and `watched_port_name` that of its state and its metrics."""
 
     specification: Mapping[str, Any]
     processors: int
@@ -62,7 +63,8 @@ class EnginePod:
     key_files: Mapping[str, str]
     component: str = ENGINE
     command: tuple[str, ...] = COMMAND
-    port_name: str = "http"
+    port_name: str | None = "https"
+    watched_port_name: str = "operations"
     answers: bool = True
 
 

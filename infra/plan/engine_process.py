@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infra.plan.in_cluster import ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER
+from infra.plan.in_cluster import (
+    ENGINE_CERTIFICATE_FOLDER,
+    ENGINE_KEY_ENTRY,
+    ENGINE_KEY_FOLDER,
+    ENGINE_OPERATIONS_PORT,
+    ENGINE_PORT,
+)
 from infra.plan.types import ContainerSpec, DrainPlan
 from infra.plan.weights_volume import WeightsVolume
 
 # As every image of `serving_image` has them.
 PYTHON = "/opt/slipway/bin/python"
 LAUNCHER = (PYTHON, "-m", "serving.launcher")
+# Of the pod; who reaches them is the network policies'.
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104
 STATUS_FOLDER = "/run/slipway"
 FOLDER = "/etc/slipway"
 SPECIFICATION_FILE = f"{FOLDER}/launcher.json"
@@ -70,9 +78,17 @@ def engine_specification(
                 "drains_on_sigterm": container.drains_on_sigterm,
                 "start_seconds": start_seconds,
                 "drain_seconds": drain.engine_shutdown_seconds,
-                "port": int(container.ports["http"]),
                 "key_file": engine_key_file(container),
                 "key_environment": container.key_environment,
+                "port": int(container.ports["http"]),
+                "door": {
+                    "address": EVERY_ADDRESS,
+                    "port": ENGINE_PORT,
+                    "certificate_file": f"{ENGINE_CERTIFICATE_FOLDER}/tls.crt",
+                    "key_file": f"{ENGINE_CERTIFICATE_FOLDER}/tls.key",
+                    "operations_port": ENGINE_OPERATIONS_PORT,
+                    "liveness_path": container.liveness_path,
+                },
                 **({"node": "leader"} if container.worker_arguments else {}),
             }
         },
@@ -91,5 +107,9 @@ def worker_specification(
         "drain_seconds": leader_ends_seconds,
         "key_file": None,
         "key_environment": None,
+        # Where its leader says whether it is there.
+        "door": None,
+        "port": ENGINE_OPERATIONS_PORT,
+        "readiness_path": "/ready",
     }
     return {**leader, "engines": {model: {**engine, **own}}}

@@ -8,7 +8,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from infra.placeholders import LEAVES
-from infra.plan.in_cluster import ENGINE, GATEWAY, MODEL_FETCH, OPERATIONS_PORT, PUBLIC_PORT, SHARED_LIMITS
+from infra.plan.in_cluster import (
+    ENGINE,
+    ENGINE_OPERATIONS_PORT,
+    ENGINE_PORT,
+    GATEWAY,
+    MODEL_FETCH,
+    OPERATIONS_PORT,
+    PUBLIC_PORT,
+    SHARED_LIMITS,
+)
 from infra.plan.in_cluster import SHARED_LIMITS_PORT as LIMITS_PORT
 
 # Those outside the namespace. Which addresses or pods they are, only the cluster knows.
@@ -35,17 +44,14 @@ class Flow:
     port: int | None
 
 
-def flows(
-    gateway: Mapping[str, Any], engine_ports: Iterable[int], own_limits: bool, *, together: bool = False
-) -> tuple[Flow, ...]:
+def flows(gateway: Mapping[str, Any], own_limits: bool, *, together: bool = False) -> tuple[Flow, ...]:
     """All flows of a site whose gateways have that file. An engine starts none: it has its weights, and asks nobody.
     `together`: it is in the gateway's pod, which reaches it without the network and asks no API where it is."""
     found = [Flow(source=FRONT_DOOR, target=GATEWAY, port=PUBLIC_PORT)]
     found += [Flow(source=source, target=GATEWAY, port=OPERATIONS_PORT) for source in (PROMETHEUS, AUTOSCALER)]
-    # An engine shows its metrics at the port of its API, which asks for the key that only the gateway has.
-    for port in sorted({*engine_ports}):
-        found += [] if together else [Flow(source=GATEWAY, target=ENGINE, port=port)]
-        found += [Flow(source=PROMETHEUS, target=GATEWAY if together else ENGINE, port=port)]
+    # Who reads an engine's metrics has no way to its API.
+    found += [] if together else [Flow(source=GATEWAY, target=ENGINE, port=ENGINE_PORT)]
+    found += [Flow(source=PROMETHEUS, target=GATEWAY if together else ENGINE, port=ENGINE_OPERATIONS_PORT)]
     found += [Flow(source=GATEWAY, target=DNS, port=DNS_PORT)]
     found += [] if together else [Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
     if own_limits:

@@ -10,7 +10,7 @@ from typing import Any
 from infra.placeholders import LEAVES, in_place
 from infra.plan.client_keys import ClientKeySource
 from infra.plan.drain_ladder import GATEWAY_MARGIN_SECONDS, PRE_STOP_SECONDS, DrainLadder
-from infra.plan.in_cluster import ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER, SHARED_LIMITS
+from infra.plan.in_cluster import ENGINE_AUTHORITY_ENTRY, ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER, SHARED_LIMITS
 from infra.plan.types import ModelPlan, Replicas
 from infra.platforms.base import SiteRequest
 
@@ -117,9 +117,11 @@ def gateway_file(
     key = {"key_file": f"{ENGINE_KEY_FOLDER}/{ENGINE_KEY_ENTRY}"}
     own = {
         name: {
-            "url": f"http://{service}",
+            "url": f"https://{service}",
             **key,
-            "discover": {"kind": "kubernetes", "service": service, "port": "http"},
+            "discover": {"kind": "kubernetes", "service": service, "port": "https"},
+            # Its replicas have addresses; a certificate is for the name.
+            "tls": {"ca_file": f"{ENGINE_KEY_FOLDER}/{ENGINE_AUTHORITY_ENTRY}", "server_name": service},
         }
         for name, service in engines.items()
     } | {name: {"url": origin, **key} for name, origin in origins.items()}

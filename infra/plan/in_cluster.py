@@ -20,11 +20,18 @@ PUBLIC_PORT = 8080
 OPERATIONS_PORT = 9090
 ADMIN_PORT = 9091
 SHARED_LIMITS_PORT = 6379
+# An engine's: its API over TLS, which gateways alone reach, and what is watched of it. Other numbers than a gateway's:
+# both may be in one pod.
+ENGINE_PORT = 8443
+ENGINE_OPERATIONS_PORT = 9092
 
 # The key that only the gateway shows to engines: one Secret, one entry, mounted as a file on both sides.
 ENGINE_KEY_SECRET = "engine-key"  # noqa: S105 - the object's name
 ENGINE_KEY_ENTRY = "key"
 ENGINE_KEY_FOLDER = "/run/secrets/engine"
+# Beside it: the certificate of who vouches for engines. What an engine shows is in a Secret and a folder of its own.
+ENGINE_AUTHORITY_ENTRY = "ca.crt"
+ENGINE_CERTIFICATE_FOLDER = "/run/secrets/certificate"
 # The token that a model source may ask for; empty where none is set.
 MODEL_SOURCE_SECRET = "model-source"  # noqa: S105 - the object's name
 MODEL_SOURCE_ENTRY = "huggingface-token"

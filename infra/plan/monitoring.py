@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from infra.plan.types import ContainerSpec, ModelPlan, Replicas
+from infra.plan.types import ModelPlan, Replicas
 
 RUNBOOKS = "docs/runbooks.md"
 # Bounds that the gateway counts by (`gen_ai_server_…`): a promise is looked at up to the next of them.
@@ -21,6 +21,8 @@ ERROR_SHARE, MANY_ERRORS_SHARE = 0.05, 0.20
 BURNS = (("1h", "5m", 6.0, "page"), ("6h", "30m", 3.0, "ticket"))
 KV_SHARE = 0.95
 CERTIFICATE_DAYS = 14
+# A deployment renews it 60 days before its end: half of them are left for one.
+ENGINE_CERTIFICATE_DAYS = 30
 DAYS_OF_A_MONTH = 30.4
 
 
@@ -39,7 +41,8 @@ class Alert:
 
 @dataclass(frozen=True, kw_only=True)
 class Scraped:
-    """Pods of one workload, and their port with metrics. `monitor` is the name of the object that says so."""
+    """Pods of one workload, and their port with metrics, which has nothing else. `monitor` is the name of the object
+    that says so."""
 
     monitor: str
     component: str
@@ -49,10 +52,9 @@ class Scraped:
 
 @dataclass(frozen=True, kw_only=True)
 class Scrape(Scraped):
-    """Pods that are scraped. `with_key` says that they ask for the engine's key."""
+    """Pods that are scraped, at that path."""
 
     path: str
-    with_key: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,11 +74,8 @@ def monitoring_plan(
     gateway: Mapping[str, Any],
 ) -> MonitoringPlan:
     """`engines` are the pods in which each model's are; `gateway` is the content of the gateway's file."""
-    own = {"monitor": "gateway", "component": "gateway", "name": "gateway"}
-    scrapes = [Scrape(**own, port="operations", path="/metrics", with_key=False)]
-    for model, plan in models.items():
-        container = plan.container
-        scrapes.append(Scrape(**asdict(engines[model]), path=container.metrics_path, with_key=_knows_a_key(container)))
+    own = Scraped(monitor="gateway", component="gateway", name="gateway", port="operations")
+    scrapes = [Scrape(**asdict(pods), path="/metrics") for pods in (own, *(engines[model] for model in models))]
     alerts = [*_of_gateways(namespace), *_of_clients(namespace, gateway["clients"])]
     for model, plan in models.items():
         alerts += _of_model(namespace, model, engines[model].name, plan, replicas[model], gateway["models"][model])
@@ -87,11 +86,6 @@ def monitoring_plan(
             name: plan.container.kv_usage_metric for name, plan in models.items() if plan.container.kv_usage_metric
         },
     )
-
-
-def _knows_a_key(container: ContainerSpec) -> bool:
-    # llama.cpp asks for it at /metrics too; the others do not mind one.
-    return bool(container.key_file or container.key_environment)
 
 
 def _of_gateways(namespace: str) -> Iterator[Alert]:
@@ -112,6 +106,15 @@ def _of_gateways(namespace: str) -> Iterator[Alert]:
         for_minutes=60,
         severity="ticket",
         summary=f"The front door's certificate ends within {CERTIFICATE_DAYS} days and is not renewed",
+        runbook="certificate-ends",
+    )
+    yield Alert(
+        name="SlipwayEngineCertificateEnds",
+        expression=f"min(slipway_engine_certificate_expires_timestamp_seconds{{{here}}}) - time() "
+        f"< {ENGINE_CERTIFICATE_DAYS} * 86400",
+        for_minutes=60,
+        severity="ticket",
+        summary=f"An engine's certificate ends within {ENGINE_CERTIFICATE_DAYS} days: a deployment renews it",
         runbook="certificate-ends",
     )
     yield Alert(

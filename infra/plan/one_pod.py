@@ -11,14 +11,14 @@ from infra.plan.engine_pod import EnginePod
 from infra.platforms.base import SiteRequest
 from infra.problems import Problem, listing
 
-# The gateway's own is called `http`, and a Service must not meet two of that name.
-PORT_NAME = "engine"
+# The gateway's own is called `operations`, and a pod must not have two of that name.
+WATCHED_PORT_NAME = "engine"
 
 
 def beside_gateway(pod: EnginePod) -> EnginePod:
     """As one of the gateway's containers. It has no preStop: it is told to end when the gateway has ended, which is
     after the last answer."""
-    return replace(pod, port_name=PORT_NAME, pre_stop_seconds=0, disruptions=None)
+    return replace(pod, port_name=None, watched_port_name=WATCHED_PORT_NAME, pre_stop_seconds=0, disruptions=None)
 
 
 def one_pod_problems(request: SiteRequest) -> Iterator[Problem]:

@@ -90,7 +90,7 @@ def target_requests(plan: ModelPlan) -> int:
 
 
 def scaling_problems(
-    where: str, plan: ModelPlan, replicas: Replicas, cluster: ClusterFacts, *, held: bool
+    where: str, plan: ModelPlan, replicas: Replicas, cluster: ClusterFacts, *, started: bool
 ) -> Iterator[Problem]:
     """Hours that nobody keeps, hours with more than there may be, and zero replicas that nothing would ever end."""
     for name, hours in plan.operation.schedules.items():
@@ -98,8 +98,8 @@ def scaling_problems(
             yield Problem(
                 where=f"{where}.scaling.schedules.{name}",
                 found="hours, on a site without KEDA",
-                allowed="hours where KEDA is (`keda: true`): nothing else looks at the clock",
-                remedy="install KEDA 2.20.2 or newer and set `keda: true`, or remove `schedules`",
+                allowed="hours where KEDA is (platform `kubernetes`, `keda: true`): nothing else looks at the clock",
+                remedy="remove `schedules`, or serve from a cluster of yours with KEDA 2.20.2 or newer",
             )
         if hours.min_replicas > replicas.max:
             yield Problem(
@@ -108,7 +108,7 @@ def scaling_problems(
                 allowed=f"1 to {replicas.max}",
                 remedy="raise `scaling.max_replicas`, or lower it",
             )
-    if replicas.min == 0 and not held:
+    if replicas.min == 0 and not started:
         yield Problem(
             where=f"{where}.scaling.min_replicas",
             found="0, and requests are not held",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -35,8 +35,8 @@ from infra.problems import Problem
 
 LEADER_WORKER_SET = "leaderworkerset.x-k8s.io/v1"
 # Fixed in a container: it has its own network, and what it reads and writes is mounted there.
-IN_A_CONTAINER = EngineAddress(
-    host="0.0.0.0",  # noqa: S104 - only the gateway reaches a pod's port, by network policy
+IN_A_SERVICE = EngineAddress(
+    host="0.0.0.0",  # noqa: S104 - who reaches it is the platform's to say
     port="8000",
     weights_path="/weights/{model}",
     key_file="/run/secrets/engine/key",
@@ -45,6 +45,8 @@ IN_A_CONTAINER = EngineAddress(
     containers=True,
     further_weights_path="/weights",
 )
+# The launcher beside it is its door: nothing outside of the pod has a way to the engine itself.
+IN_A_CONTAINER = replace(IN_A_SERVICE, host="127.0.0.1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +180,6 @@ def serving_plan(
     counts_here = request.gateways > 1 and "limits_store" not in gateway
     if counts_here:
         gateway = {**gateway, "limits_store": own_limits_store(pods.replicas.max)}
-    ports = {int(port) for model in request.models.values() for port in model.container.ports.values()}
     engines = {name: _engine(request, name, gateway, ladder, cluster) for name in request.models}
     parties = {name: own for engine in engines.values() if engine.groups for name, own in engine.groups.groups.items()}
     return ServingPlan(
@@ -189,7 +190,7 @@ def serving_plan(
         gateway=gateway,
         gateway_pods=pods,
         shared_limits=SharedLimitsPlan(image=request.images.get("valkey")) if counts_here else None,
-        flows=(*flows(gateway, ports, counts_here, together=request.together), *group_flows(parties)),
+        flows=(*flows(gateway, counts_here, together=request.together), *group_flows(parties)),
         parties=parties,
         monitoring=monitoring_plan(
             namespace,
@@ -214,6 +215,14 @@ def serving_summary(plan: ServingPlan) -> dict[str, str]:
         where = f"volume of {audit.size}" if audit.volume else "object store, by way of the pod's disk"
         found["audit"] = f"{where}; a node that is lost takes {audit.lost} with it"
     return found
+
+
+def in_transit(plan: ServingPlan) -> str:
+    """What crosses the cluster's network, for a reader of the plan."""
+    beside = any(engine.beside_gateway for engine in plan.engines.values())
+    inside = "inside one pod" if beside else "TLS 1.3 by the site's own authority"
+    said = f"gateway to engine: {inside}; front door to gateway: plain HTTP"
+    return f"{said}; gateway to its store of limits: plain" if plan.shared_limits else said
 
 
 def _engine(
@@ -246,7 +255,7 @@ def _engine(
 def scraped(engine: EnginePlan) -> Scraped:
     """The pods in which an engine is."""
     component, name = (GATEWAY, GATEWAY) if engine.beside_gateway else (ENGINE, engine.name)
-    return Scraped(monitor=engine.name, component=component, name=name, port=engine.pod.port_name)
+    return Scraped(monitor=engine.name, component=component, name=name, port=engine.pod.watched_port_name)
 
 
 class _Same:

@@ -1,4 +1,4 @@
-"""What any cluster that slipway makes has in common: where its API is reached, and which zones it is in."""
+"""What clusters have in common in a plan: what cannot run in any of them, and what all that slipway makes have."""
 
 from __future__ import annotations
 
@@ -8,11 +8,31 @@ from typing import Literal
 from pydantic import Field
 
 from infra.addresses import Cidr
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
+from infra.plan.engine_pod import rollout_problems
+from infra.plan.pod_files import file_problems
+from infra.plan.scaling import scaling_problems
+from infra.platforms.base import SiteRequest
 from infra.problems import Problem
 from infra.settings import Settings
 
 # Services of a cluster beside one for each model: the gateway's, the cluster's own and those of its controllers.
 SERVICES_AROUND = 64
+
+
+def inside_problems(request: SiteRequest, cluster: ClusterFacts = NOTHING_MORE) -> Iterator[Problem]:
+    """What cannot run inside a cluster, whoever made it: files that no pod has, changes that would leave nobody to
+    answer, and numbers of replicas that nothing would bring about."""
+    yield from file_problems(request)
+    for name, model in request.models.items():
+        place, replicas = dotted(DEPLOYMENT_KEY, ("models", name)), request.replicas[name]
+        if replicas.min or not model.replicas.min:
+            yield from rollout_problems(place, model, replicas)
+        # A standby that has none yet is started by whoever fails over to it.
+        started = "hold" in request.gateway["models"][name] or model.replicas.min > 0
+        yield from scaling_problems(place, model, replicas, cluster, started=started)
 
 
 class ApiEndpointSettings(Settings):

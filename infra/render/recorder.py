@@ -21,13 +21,19 @@ from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
 from infra.chosen_site import SITE_KEY
+from infra.components.engine_certificates import AuthorityProvider, ServerCertificateProvider
 from infra.naming import DEPLOYMENT_KEY, PROJECT
-from infra.render.registrations import Registration
+from infra.render.registrations import SECRET_MARK, Registration
 
 # What our own resources compute and the program goes on with. Everything else is an echo of the inputs.
 COMPUTED: Mapping[str, Mapping[str, str]] = {
     "pulumi-python:dynamic/slipway:ClientKey": {"key": "a-made-key-that-is-long-enough"},
     "pulumi-python:dynamic/slipway:ProcessGroup": {"generation": "a-generation"},
+}
+# Certificates are real ones, of nobody: what is recorded can be served from, too.
+MADE = {
+    "pulumi-python:dynamic/slipway:Authority": AuthorityProvider(),
+    "pulumi-python:dynamic/slipway:ServerCertificate": ServerCertificateProvider(),
 }
 # Every other key is a secret.
 PUBLIC = (DEPLOYMENT_KEY, SITE_KEY)
@@ -35,10 +41,18 @@ PUBLIC = (DEPLOYMENT_KEY, SITE_KEY)
 
 class _Echo(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        return f"{args.name}-id", {**args.inputs, **COMPUTED.get(args.typ, {})}
+        made = MADE[args.typ].create(_unwrapped(args.inputs)).outs if args.typ in MADE else None
+        return f"{args.name}-id", made or {**args.inputs, **COMPUTED.get(args.typ, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
         return dict(args.args), []
+
+
+def _unwrapped(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value["value"] if isinstance(value, dict) and SECRET_MARK in value else value
+        for name, value in inputs.items()
+    }
 
 
 class Recorder(MockMonitor):

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle, Source
+from infra.components.engine_certificates import Authority
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.plan.serving import ServingPlan
@@ -94,6 +95,11 @@ def handle(plan: DeploymentPlan) -> ClusterHandle:
         prometheus=details.prometheus,
         image_pull_secrets=("registry",),
     )
+
+
+def authority() -> Authority:
+    """Who vouches for engines, where no serving stack makes it."""
+    return Authority("authority", site="here", opts=pulumi.ResourceOptions())
 
 
 def recorded(plan: DeploymentPlan, make: Callable[[ServingPlan, ClusterHandle], None]) -> Recorder:

@@ -11,7 +11,7 @@ from infra.components.cluster_handle import ClusterHandle
 from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
 from infra.plan.serving import ServingPlan
-from tests.components.engines import CHAT, GGUF, IMAGE, KEY, objects, ours, planned, recorded, serving
+from tests.components.engines import CHAT, GGUF, IMAGE, KEY, authority, objects, ours, planned, recorded, serving
 from tests.harness import Recorder
 
 SHARED: dict[str, Any] = {"platform": {"storage": {"weights": "fast"}}}
@@ -24,7 +24,7 @@ def make(plan: ServingPlan, cluster: ClusterHandle) -> None:
     engine = plan.engines["chat"]
     if engine.weights_volume.claim:
         ModelCache("cache", engine, cluster, image=IMAGE)
-    ModelServer("chat", engine, cluster, key=KEY, image=IMAGE)
+    ModelServer("chat", engine, cluster, key=KEY, authority=authority(), image=IMAGE)
 
 
 def found(**case: Any) -> dict[str, Any]:
@@ -174,3 +174,5 @@ def test_what_the_plan_writes_is_what_the_launcher_reads() -> None:
         assert own.weights.kind == ("mounted" if case is MOUNTED else "fetched")
         assert own.weights.location == "/weights/chat"
         assert own.port == 8000
+        assert own.door
+        assert own.door.port == 8443

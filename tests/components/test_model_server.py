@@ -11,7 +11,7 @@ from infra.components.cluster_handle import ClusterHandle
 from infra.components.model_server import ModelServer
 from infra.plan.serving import ServingPlan
 from infra.plan.types import DeploymentPlan
-from tests.components.engines import DIGEST, GGUF, IMAGE, KEY, objects, ours, planned, recorded
+from tests.components.engines import DIGEST, GGUF, IMAGE, KEY, authority, objects, ours, planned, recorded
 from tests.harness import SECRET, SECRET_MARK, Recorder
 
 ENGINES: dict[str, dict[str, Any]] = {
@@ -30,7 +30,7 @@ ENGINES: dict[str, dict[str, Any]] = {
 
 
 def make(serving: ServingPlan, cluster: ClusterHandle) -> None:
-    ModelServer("chat", serving.engines["chat"], cluster, key=KEY, image=IMAGE)
+    ModelServer("chat", serving.engines["chat"], cluster, key=KEY, authority=authority(), image=IMAGE)
 
 
 def registered(**case: Any) -> tuple[DeploymentPlan, Recorder]:
@@ -195,9 +195,12 @@ def test_k16_probes_with_the_start_that_the_plan_expects(made: tuple[DeploymentP
     container = engine_container(objects(recorder))
     spec = plan.models["chat"].container
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[name]["httpGet"]["port"] == "http"
-    assert container["livenessProbe"]["httpGet"]["path"] == spec.liveness_path
-    assert container["startupProbe"]["httpGet"]["path"] == spec.readiness_path
+        assert container[name]["httpGet"]["port"] == "operations"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/live"
+    assert container["startupProbe"]["httpGet"]["path"] == container["readinessProbe"]["httpGet"]["path"] == "/ready"
+    told = specification(objects(recorder))
+    assert told["door"]["liveness_path"] == spec.liveness_path
+    assert told["readiness_path"] == spec.readiness_path
     start = container["startupProbe"]
     cold = plan.models["chat"].cold_start
     assert cold
@@ -257,9 +260,39 @@ def test_k21_k22_offline_and_nothing_of_the_models_code(made: tuple[DeploymentPl
 def test_k23_no_port_but_the_engines(made: tuple[DeploymentPlan, Recorder]) -> None:
     found = objects(made[1])
     service = found["Service/engine-chat"]["spec"]
-    assert service["ports"] == [{"name": "http", "port": 8000, "targetPort": "http"}]
+    assert service["ports"] == [{"name": "https", "port": 8443, "targetPort": "https"}]
     assert service["clusterIP"] == "None"
-    assert engine_container(found)["ports"] == [{"name": "http", "containerPort": 8000}]
+    assert engine_container(found)["ports"] == [
+        {"name": "https", "containerPort": 8443},
+        {"name": "operations", "containerPort": 9092},
+    ]
+
+
+def test_the_engine_itself_listens_to_its_pod_alone(made: tuple[DeploymentPlan, Recorder]) -> None:
+    told = specification(objects(made[1]))
+    words: list[str] = told["arguments"]
+    assert words[words.index("--host") + 1] == "127.0.0.1"
+    assert words[words.index("--port") + 1] == str(told["port"]) != str(told["door"]["port"])
+    assert not [word for word in words if "0.0.0.0" in word]
+
+
+def test_it_shows_a_certificate_of_its_own_for_its_name(made: tuple[DeploymentPlan, Recorder]) -> None:
+    found, recorder = objects(made[1]), made[1]
+    (issued,) = recorder.of_type("pulumi-python:dynamic/slipway:ServerCertificate")
+    assert issued.inputs["names"] == ["engine-chat", "engine-chat.slipway.svc"]
+    assert issued.is_secret("authority_key")
+    secret = found["Secret/engine-chat-certificate"]
+    assert secret["type"] == "kubernetes.io/tls"
+    assert {*secret["stringData"]} == {"tls.crt", "tls.key"}
+    mounts = {mount["mountPath"]: mount for mount in engine_container(found)["volumeMounts"]}
+    folder = mounts["/run/secrets/certificate"]
+    # A file of its own would never change in a pod that runs.
+    assert folder["readOnly"] is True
+    assert "subPath" not in folder
+    door = specification(found)["door"]
+    assert {door["certificate_file"], door["key_file"]} == {
+        f"/run/secrets/certificate/{entry}" for entry in secret["stringData"]
+    }
 
 
 def specification(found: dict[str, Any]) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.components.engine_certificates import AuthorityProvider
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
@@ -100,11 +101,12 @@ def test_all_but_the_namespace_comes_after_it(seen: Recorder) -> None:
 
 def test_secrets_are_secret_and_nothing_else_has_them(seen: Recorder) -> None:
     """The harness' keys are canaries: they are in the inputs of Secrets, marked, and nowhere else."""
-    holders = [found for found in in_cluster(seen) if "a-made-key" in json.dumps(found.inputs)]
-    assert holders
-    for found in holders:
-        assert found.inputs["kind"] == "Secret", found.name
-        assert "a-made-key" not in json.dumps(plain(found.inputs)), f"{found.name}: not marked"
+    for canary in ("a-made-key", "PRIVATE KEY"):
+        holders = [found for found in in_cluster(seen) if canary in json.dumps(found.inputs)]
+        assert holders
+        for found in holders:
+            assert found.inputs["kind"] == "Secret", found.name
+            assert canary not in json.dumps(plain(found.inputs)), f"{found.name}: not marked"
     assert "canary" not in json.dumps(objects(seen))
 
 
@@ -121,6 +123,10 @@ def test_the_gateway_accepts_what_is_mounted_into_it(variant: str, tmp_path: Pat
     for name in ("run/secrets/engine/key", "run/secrets/shared-limits/url", "run/secrets/gateway/limits"):
         if (file := tmp_path / name).parent.is_dir():
             file.write_text("redis://127.0.0.1:6379/0" if "limits" in name else "a-key-of-more-than-sixteen-characters")
+    assert of_kind(found, "Secret")["engine-key"]["stringData"].keys() == {"key", "ca.crt"}
+    (authority,) = registrations(variant).of_type("pulumi-python:dynamic/slipway:Authority")
+    made = AuthorityProvider().create({"site": authority.inputs["site"]}).outs or {}
+    (tmp_path / "run/secrets/engine/ca.crt").write_text(made["certificate"])
     config = tmp_path / CONFIG_FOLDER.lstrip("/") / "gateway.json"
     config.write_text(content)
     keys = tmp_path / CLIENT_KEYS_FOLDER.lstrip("/")
@@ -128,8 +134,13 @@ def test_the_gateway_accepts_what_is_mounted_into_it(variant: str, tmp_path: Pat
     loaded = load_config(config, keys)
     assert [key.sha256 for key in loaded.clients["web"].keys] == ["a" * 64]
     (upstream,) = loaded.models["chat"].upstreams
-    beside = upstream.url == "http://127.0.0.1:8000"
-    assert (upstream.discover is None) == beside == (variant == "one_pod"), "found by name, or in its own pod"
+    if variant == "one_pod":
+        assert (upstream.url, upstream.discover, upstream.tls) == ("http://127.0.0.1:8000", None, None)
+    else:
+        assert upstream.discover is not None
+        assert upstream.url == "https://engine-chat"
+        assert upstream.tls is not None
+        assert upstream.tls.server_name == "engine-chat"
     assert "key_sha256" not in content
 
 

@@ -58,6 +58,9 @@ def test_editors_accept_a_happy_file(path: Path) -> None:
 
 # What a schema cannot know: relations between fields, names that collide, what a platform or engine is able to do.
 BEYOND_A_SCHEMA = {
+    "cluster-aws-inside",
+    "cluster-gcp-inside",
+    "gpu-ladder-nodes",
     "name-reserved",
     "network-overlap",
     "network-size",

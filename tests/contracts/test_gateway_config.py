@@ -141,7 +141,7 @@ NOT_FOR_USERS = {
     "EjectConfig": {"of_last": "the window that `failures` is counted in"},
     "RetryConfig": {"at_least": "lets a quiet model retry at all"},
     "ShadowConfig": {"concurrent": "concurrent_requests"},
-    "UpstreamConfig": {"key_file": "key", "discover": "platforms: DNS and Kubernetes"},
+    "UpstreamConfig": {"key_file": "key", "discover": "platforms: DNS and Kubernetes", "tls": "platforms"},
     "TelemetryConfig": {"traces": "gateway.traces"},
     "TracesConfig": {"ratio": "percent", "authorization_file": "authorization", "queue": "queue_requests"},
     "TlsConfig": {"self_signed_folder": "the plan: below the gateway's state"},

@@ -22,12 +22,15 @@ from serving.gateway.routing.counters import Counters
 from serving.gateway.routing.metrics import RoutingCollector
 from serving.gateway.telemetry import generation_metrics
 from serving.gateway.waiting.measures import QUEUE_SECONDS
+from serving.launcher.engine_door import EXPIRY
 from tests.components.engines import DIGEST, GGUF, document, serving
 
 ROOT = Path(__file__).resolve().parents[2]
-# Not ours: NVIDIA's DCGM exporter and cert-manager, which say what nobody else knows.
+# No gateway's: NVIDIA's DCGM exporter and cert-manager, which say what nobody else knows.
 OTHERS = {
     "DCGM_FI_DEV_XID_ERRORS": {"Hostname", "gpu", "namespace", "exported_namespace"},
+    # The launcher's, in front of an engine's own.
+    EXPIRY: {"namespace"},
     "certmanager_certificate_expiration_timestamp_seconds": {"namespace"},
 }
 # What the engines' documentation calls them (vLLM 0.33, SGLang 0.5.23, TensorRT-LLM 1.2; read 2026-11).
@@ -156,7 +159,8 @@ def by_name(plan: MonitoringPlan) -> dict[str, Alert]:
 
 def test_what_is_watched(plan: MonitoringPlan) -> None:
     assert {*by_name(plan)} == {
-        *("SlipwayCertificateEnds", "SlipwayFrontDoorCertificateEnds", "SlipwayGpuFault", "SlipwayLimitsStoreAway"),
+        *("SlipwayCertificateEnds", "SlipwayFrontDoorCertificateEnds", "SlipwayEngineCertificateEnds"),
+        *("SlipwayGpuFault", "SlipwayLimitsStoreAway"),
         *("SlipwayErrors", "SlipwayManyErrors", "SlipwayNoReplica", "SlipwayQueueIsOld", "SlipwayKvCacheFull"),
         *("SlipwayFirstTokenSlow", "SlipwayFirstTokenVerySlow", "SlipwayTokenSlow", "SlipwayTokenVerySlow"),
     }

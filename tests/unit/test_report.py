@@ -81,6 +81,7 @@ def test_text_says_what_will_be_there() -> None:
         "  what                        how it is                                           where",
         "  API                         reached from this machine only                      everywhere",
         "  operations and status page  reached from this machine only                      everywhere",
+        "  in transit                  gateway to engine inside this machine               everywhere",
         "  authentication              every request: keys, of which only hashes are kept  everywhere",
         "  TLS at the gateway          none: it ends in front of the gateway, if anywhere  everywhere",
         "  limits of clients           counted by each gateway                             everywhere",

@@ -12,7 +12,7 @@ from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -21,7 +21,15 @@ from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
-from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, purchases, zone_problems
+from infra.platforms.clusters import (
+    api_access,
+    deletion,
+    endpoint_problems,
+    firewall,
+    inside_problems,
+    purchases,
+    zone_problems,
+)
 from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
@@ -147,6 +155,7 @@ class Aws:
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
         yield from one_pod_problems(request)
+        yield from inside_problems(request)
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: AwsSettings = request.settings
@@ -211,6 +220,7 @@ class Aws:
                 "cluster's API": api_access(settings.api_endpoint),
                 "nodes": "in private subnets" if network.cidr else "in the subnets that were given",
                 "front door": f"{'inside the network' if details.front_door.internal else 'on the internet'}, over TLS",
+                "in transit": in_transit(serving),
                 "firewall for the web": firewall(details.front_door.requests_per_five_minutes, "five minutes"),
                 "deletion": deletion(protected=settings.deletion_protection),
             },

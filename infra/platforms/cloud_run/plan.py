@@ -10,7 +10,7 @@ from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY, normalised
 from infra.plan.drain_caps import CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder, drain_problems
-from infra.plan.serving import IN_A_CONTAINER
+from infra.plan.serving import IN_A_SERVICE
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ContainerSpec, ModelPlan, SitePlan, Weights
@@ -74,7 +74,7 @@ class CloudRun:
     is_this_machine = False
     component = None
     doctor = None
-    engine_address = IN_A_CONTAINER
+    engine_address = IN_A_SERVICE
 
     def abilities(self, settings: CloudRunSettings) -> Abilities:
         return Abilities(
@@ -193,6 +193,7 @@ class CloudRun:
             },
             security={
                 "engines' services": "only the gateway may call them",
+                "in transit": "gateway to engine over TLS, as Cloud Run ends it",
                 "front door": f"over TLS, {'load balancer or from inside' if settings.domain else 'own address'}",
             },
             details=details,

@@ -12,12 +12,20 @@ from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
-from infra.platforms.clusters import api_access, deletion, endpoint_problems, firewall, purchases, zone_problems
+from infra.platforms.clusters import (
+    api_access,
+    deletion,
+    endpoint_problems,
+    firewall,
+    inside_problems,
+    purchases,
+    zone_problems,
+)
 from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.network import NetworkPlan, network_plan, network_ranges, network_text
 from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
@@ -130,6 +138,7 @@ class Gcp:
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
         yield from one_pod_problems(request)
+        yield from inside_problems(request)
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: GcpSettings = request.settings
@@ -191,6 +200,7 @@ class Gcp:
             security={
                 "cluster's API": api_access(settings.api_endpoint),
                 "front door": "on the internet, over TLS",
+                "in transit": in_transit(serving),
                 "firewall for the web": firewall(details.front_door.requests_per_minute, "a minute"),
                 "images": "those of Binary Authorization" if settings.binary_authorization else "any image runs",
                 "deletion": deletion(protected=settings.deletion_protection),

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.explain import dotted
-from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ACCELERATORS
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
-from infra.plan.engine_pod import rollout_problems
 from infra.plan.front_door import FrontDoorPlan
 from infra.plan.nodes import ANY_NODE, NodeChoice
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
-from infra.plan.pod_files import file_problems
-from infra.plan.scaling import scaling_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan, serving_summary
+from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan, serving_summary
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ModelPlan, SitePlan
 from infra.plan.weights_volume import weights_volume_problems
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
+from infra.platforms.clusters import inside_problems
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.platforms.kubernetes.gpu_ladder import ladder_problems, ladder_text, ladder_warnings, whole_gpus
 from infra.price.bill import Use
@@ -113,8 +109,8 @@ class Kubernetes:
                 )
         yield from ladder_problems(f"{where}.gpu", settings.gpu, _wanted(request, nodes=2))
         yield from drain_problems(_drain(request))
-        yield from file_problems(request)
         yield from one_pod_problems(request)
+        yield from inside_problems(request, _facts(settings))
         yield from _engine_problems(request, where, settings)
         wanted = _wanted(request)
         if settings.gpu.products:
@@ -193,7 +189,10 @@ class Kubernetes:
                 "scaled by": details.autoscaler.replace("_", " "),
                 **serving_summary(serving),
             },
-            security={"front door": _certificate(door) if door else "none: reached from inside the cluster only"},
+            security={
+                "front door": _certificate(door) if door else "none: reached from inside the cluster only",
+                "in transit": in_transit(serving),
+            },
             details=details,
         )
 
@@ -264,16 +263,10 @@ def _single_points(settings: KubernetesSettings) -> Iterator[SinglePoint]:
 
 
 def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSettings) -> Iterator[Problem]:
-    """What this cluster cannot do of how a model's engine is to be run."""
-    facts = _facts(settings)
-    yield from weights_volume_problems(where, dict(request.models), facts)
+    """What this cluster has not for a model's engine."""
+    yield from weights_volume_problems(where, dict(request.models), _facts(settings))
     for accelerator, sharing in settings.gpu.sharing.items():
         yield from sharing.problems(f"{where}.gpu.sharing.{accelerator}", _on(request, accelerator))
-    for name, model in request.models.items():
-        place, replicas = dotted(DEPLOYMENT_KEY, ("models", name)), request.replicas[name]
-        yield from rollout_problems(place, model, replicas)
-        held = "hold" in request.gateway["models"][name]
-        yield from scaling_problems(place, model, replicas, facts, held=held)
 
 
 def _wanted(request: SiteRequest, nodes: int = 1) -> frozenset[str]:

@@ -135,6 +135,7 @@ class Local:
                 if ipaddress.ip_address(listen.address).is_loopback
                 else f"reached by whoever reaches {listen.address}, port {listen.port}",
                 "operations and status page": "reached from this machine only",
+                "in transit": "gateway to engine inside this machine",
             },
             certificate_file=_certificate_file(request.gateway.get("tls"), name),
             details=LocalSitePlan(

@@ -12,6 +12,7 @@ from msgspec import Meta
 from serving.gateway.audit.config import AuditConfig, problems_of
 from serving.gateway.cache.config import CacheConfig, CacheSetup, MemoryCacheConfig, load_cache
 from serving.gateway.config_checks import check_clients, check_model, read_key
+from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.guardrails.config import GuardrailsConfig, RuleName, SystemPolicy
 from serving.gateway.guardrails.load import load_guardrails
 from serving.gateway.guardrails.rules import ClientGuardrails
@@ -28,7 +29,7 @@ from serving.gateway.privacy.config import ClientPrivacyConfig, PrivacyConfig
 from serving.gateway.privacy.load import load_privacy
 from serving.gateway.privacy.rules import PrivacySetup
 from serving.gateway.routing.checks import check_routing
-from serving.gateway.routing.config import Name, RoutesConfig, RoutingConfig, ShadowConfig, UpstreamConfig
+from serving.gateway.routing.config import Name, RoutesConfig, RoutingConfig, ShadowConfig, UpstreamConfig, UpstreamTls
 from serving.gateway.strict import NAME as _NAME
 from serving.gateway.strict import Strict as _Strict
 from serving.gateway.strict import problem as _problem
@@ -133,13 +134,15 @@ class _Document(_Strict, frozen=True):
 
 
 class GatewayConfig(_Strict, frozen=True):
-    """A whole file, checked; `sha256` is of its bytes, `engine_keys` maps each key_file to the key in it."""
+    """A whole file, checked; `sha256` is of its bytes, `engine_keys` maps each key_file to the key in it,
+    `trusted` each `tls` of an upstream to what it is connected to with."""
 
     models: dict[str, ModelConfig]
     clients: dict[str, ClientConfig]
     limits: LimitsConfig
     sha256: str
     engine_keys: dict[str, str]
+    trusted: dict[UpstreamTls, EngineTrust] = msgspec.field(default_factory=dict[UpstreamTls, EngineTrust])
     identity: IdentityConfig = IdentityConfig()
     certificates: Certificates | None = None
     telemetry: TelemetryConfig = TelemetryConfig()
@@ -185,11 +188,12 @@ def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
     models = _decode_each(document.models, ModelConfig, f"{path}: models", problems)
     clients = _decode_each(document.clients, ClientConfig, f"{path}: clients", problems)
     engine_keys: dict[str, str] = {}
+    trusted: dict[UpstreamTls, EngineTrust] = {}
     if client_keys is not None:
         for name, keys in read_key_folder(client_keys, clients, problems).items():
             clients[name] = msgspec.structs.replace(clients[name], keys=(*clients[name].keys, *keys))
     for name, model in models.items():
-        check_model(f"{path}: models.{name}", model, engine_keys, problems)
+        check_model(f"{path}: models.{name}", model, engine_keys, trusted, problems)
     check_clients(f"{path}: clients", clients, set(document.models), problems)
     if document.audit is not None:
         problems += [_problem(f"{path}: audit.{field}", *rest) for field, *rest in problems_of(document.audit)]
@@ -219,6 +223,7 @@ def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
         sha256=hashlib.sha256(raw).hexdigest(),
         audit=document.audit,
         engine_keys=engine_keys,
+        trusted=trusted,
         identity=document.identity,
         certificates=certificates,
         telemetry=document.telemetry,

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from serving.gateway.engine_trust import EngineTrust, load_trust
 from serving.gateway.identity.config import ApiKeyConfig
-from serving.gateway.routing.config import UpstreamConfig
+from serving.gateway.routing.config import UpstreamConfig, UpstreamTls
 from serving.gateway.strict import path_shown, problem
 
 
@@ -36,8 +37,15 @@ class CheckedClient(Protocol):
     def certificates(self) -> Sequence[str]: ...
 
 
-def check_model(where: str, model: CheckedModel, engine_keys: dict[str, str], problems: list[str]) -> None:
-    """A model whose bounds and engines make sense; keys of engines are read into `engine_keys`."""
+def check_model(
+    where: str,
+    model: CheckedModel,
+    engine_keys: dict[str, str],
+    trusted: dict[UpstreamTls, EngineTrust],
+    problems: list[str],
+) -> None:
+    """A model whose bounds and engines make sense; keys of engines are read into `engine_keys`, who vouches for them
+    into `trusted`."""
     if model.max_output_tokens > model.context_tokens:
         problems.append(
             problem(
@@ -60,6 +68,13 @@ def check_model(where: str, model: CheckedModel, engine_keys: dict[str, str], pr
             )
         if upstream.key_file is not None and upstream.key_file not in engine_keys:
             read_key(f"{place}.key_file", upstream.key_file, engine_keys, problems)
+        if upstream.tls is not None and upstream.tls not in trusted:
+            try:
+                trusted[upstream.tls] = load_trust(upstream.tls)
+            except (OSError, ValueError) as error:
+                found = f"{type(error).__name__} reading {path_shown(upstream.tls.ca_file)}"
+                allowed = "a readable file with certificates of authorities in PEM"
+                problems.append(problem(f"{place}.tls.ca_file", found, allowed, "Write them there."))
 
 
 def _is_origin(url: str) -> bool:

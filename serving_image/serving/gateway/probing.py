@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
+from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.routing.pool import Pool
 from serving.gateway.routing.replica import Replica
 from serving.gateway.state import GatewayState
@@ -27,17 +28,20 @@ async def probe_forever(state: GatewayState, upstreams: UpstreamClient, first_ro
 
 async def probe_once(state: GatewayState, upstreams: UpstreamClient) -> None:
     """One round over the engines of the current policy, each address once however many models it has."""
-    places: dict[tuple[str, str | None], list[tuple[Pool, Replica]]] = {}
+    places: dict[tuple[str, str | None, EngineTrust | None], list[tuple[Pool, Replica]]] = {}
     for pool in state.policy.pools.values():
         for replica in pool.replicas:
             if replica.probed:
-                places.setdefault((replica.url, replica.authorization), []).append((pool, replica))
-    await asyncio.gather(*(_probe(url, key, users, upstreams) for (url, key), users in places.items()))
+                place = (replica.url, replica.authorization, replica.trust)
+                places.setdefault(place, []).append((pool, replica))
+    await asyncio.gather(*(_probe(*place, users, upstreams) for place, users in places.items()))
 
 
-async def _probe(url: str, key: str | None, users: list[tuple[Pool, Replica]], upstreams: UpstreamClient) -> None:
+async def _probe(
+    url: str, key: str | None, trust: EngineTrust | None, users: list[tuple[Pool, Replica]], upstreams: UpstreamClient
+) -> None:
     headers = {} if key is None else {"Authorization": key}
-    reachable = await upstreams.probe(f"{url}/health", headers, _LIMIT_SECONDS)
+    reachable = await upstreams.probe(f"{url}/health", headers, _LIMIT_SECONDS, trust)
     for pool, replica in users:
         if replica.reachable != reachable or not replica.asked:
             replica.asked = True

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from serving.gateway.engine_trust import EngineTrust
+
 
 class UpstreamUnreachable(Exception):
     """No connection could be made: refused, unresolvable or not within the connect limit. Nothing was sent."""
@@ -44,16 +46,24 @@ class UpstreamClient(Protocol):
     """Sends one request to one engine. Cancelling any of its awaits closes the connection at once."""
 
     def open(
-        self, url: str, headers: dict[str, str], body: bytes, connect_seconds: float
+        self,
+        url: str,
+        headers: dict[str, str],
+        body: bytes,
+        connect_seconds: float,
+        trust: EngineTrust | None = None,
     ) -> Coroutine[Any, Any, UpstreamAnswer]:
-        """POST `body` to `url` and wait for the answer's head, without a limit of its own.
+        """POST `body` to `url` and wait for the answer's head, without a limit of its own. `trust` is who vouches
+        for an engine whose certificate is of no authority that the system knows.
 
         Raises UpstreamUnreachable or UpstreamLost. A kept connection that turns out to be dead before any byte
         of the answer is replaced by a fresh one, once; nothing else is ever tried again.
         """
         ...
 
-    def probe(self, url: str, headers: dict[str, str], seconds: float) -> Coroutine[Any, Any, bool]:
+    def probe(
+        self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None
+    ) -> Coroutine[Any, Any, bool]:
         """Whether GET `url` answers 200 within `seconds`. Never raises but for cancellation."""
         ...
 

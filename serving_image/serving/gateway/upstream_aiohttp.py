@@ -9,6 +9,7 @@ import aiohttp
 from aiohttp import ClientTimeout
 from yarl import URL
 
+from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.upstream import UpstreamAnswer, UpstreamLost, UpstreamUnreachable
 
 if TYPE_CHECKING:
@@ -85,8 +86,16 @@ class AiohttpUpstream:
             trust_env=False,
         )
 
-    async def open(self, url: str, headers: dict[str, str], body: bytes, connect_seconds: float) -> UpstreamAnswer:
-        """See UpstreamClient.open."""
+    async def open(
+        self,
+        url: str,
+        headers: dict[str, str],
+        body: bytes,
+        connect_seconds: float,
+        trust: EngineTrust | None = None,
+    ) -> UpstreamAnswer:
+        """See UpstreamClient.open. Trusts the system's authorities."""
+        assert trust is None
         _reused.set(False)
         try:
             return await self._send(self._session, url, headers, body, connect_seconds)
@@ -118,8 +127,9 @@ class AiohttpUpstream:
             raise UpstreamLost(type(error).__name__) from None
         return _Answer(response)
 
-    async def probe(self, url: str, headers: dict[str, str], seconds: float) -> bool:
+    async def probe(self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None) -> bool:
         """See UpstreamClient.probe."""
+        assert trust is None
         try:
             async with self._session.get(
                 self._url(url), headers=headers, timeout=ClientTimeout(total=seconds), allow_redirects=False

@@ -1,4 +1,4 @@
-"""One plain HTTP/1.1 connection to an engine and the answer it carries, on asyncio and httptools.
+"""One HTTP/1.1 connection to an engine and the answer it carries, on asyncio and httptools.
 
 Engines are trusted not to attack, but not to be free of defects: sizes are bounded, and what breaks HTTP's framing ends
 the answer as lost.

@@ -1,7 +1,8 @@
-"""The fast upstream client: plain HTTP/1.1 to engines nearby, on asyncio and httptools (about 10 µs per request).
+"""The fast upstream client: HTTP/1.1 to engines nearby, on asyncio and httptools (about 10 µs per request).
 
-It does what engines inside a cluster need and nothing else: one request per connection at a time, no TLS, no
-redirects, no proxies, no decompression. Everything else is for upstream_aiohttp.
+It does what engines inside a cluster need and nothing else: one request per connection at a time, no redirects, no
+proxies, no decompression, and TLS only with a certificate of the one authority that vouches for an engine. Everything
+else is for upstream_aiohttp.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import asyncio
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.upstream import UpstreamAnswer, UpstreamLost, UpstreamUnreachable
 from serving.gateway.upstream_connection import HttpConnection
+from serving.gateway.upstream_secure_connection import SecureHttpConnection
 from serving.gateway.write_batch import WriteBatch
 
 # Engines on uvicorn close idle connections after 5 s. Letting go earlier makes the race over a dying one rare.
@@ -19,23 +22,30 @@ _IDLE_SECONDS = 4.0
 _SWEEP_SECONDS = 1.0
 _MOST_URLS = 4096
 
-_Origin = tuple[str, int]
+_Origin = tuple[str, int, EngineTrust | None]
 
 
 class HttpUpstream:
-    """Connections to http:// engines, kept per origin without a limit on their number."""
+    """Connections to engines, kept per origin without a limit on their number."""
 
     def __init__(self) -> None:
         # Idle connections as ordered sets: used last is last, and any can go at once.
         self._pools: dict[_Origin, dict[HttpConnection, None]] = {}
         # URL -> where to connect, and the request's head up to its own headers, for POST and for GET.
-        self._parsed: dict[str, tuple[_Origin, str]] = {}
+        self._parsed: dict[tuple[str, EngineTrust | None], tuple[_Origin, str]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._writes = WriteBatch()
 
-    async def open(self, url: str, headers: dict[str, str], body: bytes, connect_seconds: float) -> UpstreamAnswer:
+    async def open(
+        self,
+        url: str,
+        headers: dict[str, str],
+        body: bytes,
+        connect_seconds: float,
+        trust: EngineTrust | None = None,
+    ) -> UpstreamAnswer:
         """See UpstreamClient.open."""
-        origin, target = self._parse(url)
+        origin, target = self._parse(url, trust)
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if lines.count("\n") != len(headers):
             raise ValueError("a line break in a header")
@@ -57,11 +67,11 @@ class HttpUpstream:
             return answer
         raise UpstreamLost(answer.failure)
 
-    async def probe(self, url: str, headers: dict[str, str], seconds: float) -> bool:
+    async def probe(self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None) -> bool:
         """See UpstreamClient.probe. On a connection of its own: it also shows that connecting works."""
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         try:
-            origin, target = self._parse(url)
+            origin, target = self._parse(url, trust)
             async with asyncio.timeout(seconds):
                 connection = await self._connect(origin, seconds)
                 try:
@@ -98,10 +108,21 @@ class HttpUpstream:
         loop = asyncio.get_running_loop()
         if self._sweeper is None:
             self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
-        connection = HttpConnection(self._pools.setdefault(origin, {}), loop, self._writes)
+        host, port, trust = origin
+        kind = HttpConnection if trust is None else SecureHttpConnection
+        connection = kind(self._pools.setdefault(origin, {}), loop, self._writes)
         try:
             async with asyncio.timeout(seconds):
-                await loop.create_connection(lambda: cast("Any", connection), *origin)
+                if trust is None:
+                    await loop.create_connection(lambda: cast("Any", connection), host, port)
+                else:
+                    await loop.create_connection(
+                        lambda: cast("Any", connection),
+                        host,
+                        port,
+                        ssl=trust.context,
+                        server_hostname=trust.server_name,
+                    )
         except (OSError, TimeoutError, UnicodeError) as error:
             connection.abort()
             raise UpstreamUnreachable(type(error).__name__) from None
@@ -124,17 +145,18 @@ class HttpUpstream:
                 connection.abort()
         self._sweeper = loop.call_later(_SWEEP_SECONDS, self._sweep)
 
-    def _parse(self, url: str) -> tuple[_Origin, str]:
-        parsed = self._parsed.get(url)
+    def _parse(self, url: str, trust: EngineTrust | None) -> tuple[_Origin, str]:
+        parsed = self._parsed.get((url, trust))
         if parsed is None:
             parts = urlsplit(url)
-            if parts.scheme != "http" or not parts.hostname:
-                raise ValueError("not an http:// URL")
+            scheme, usual = ("http", 80) if trust is None else ("https", 443)
+            if parts.scheme != scheme or not parts.hostname:
+                raise ValueError(f"not an {scheme}:// URL")
             if len(self._parsed) > _MOST_URLS:  # many reloads with ever new engines
                 self._parsed.clear()
             host = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
-            port = parts.port or 80
-            authority = host if port == 80 else f"{host}:{port}"
+            port = parts.port or usual
+            authority = host if port == usual else f"{host}:{port}"
             target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''} HTTP/1.1\r\nHost: {authority}\r\n"
-            parsed = self._parsed[url] = ((parts.hostname, port), target)
+            parsed = self._parsed[url, trust] = ((parts.hostname, port, trust), target)
         return parsed

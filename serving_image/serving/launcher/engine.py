@@ -51,6 +51,19 @@ class Engine:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def port(self) -> int:
+        """At 127.0.0.1; 0 before it is started."""
+        return self._port
+
+    @property
+    def readiness_path(self) -> str:
+        return self._spec.readiness_path
+
+    @property
+    def metrics_path(self) -> str:
+        return self._spec.metrics_path
+
+    @property
     def readiness_url(self) -> str:
         """Answers 200 when it is ready."""
         return self.url + self._spec.readiness_path
@@ -144,7 +157,7 @@ class Engine:
                     allowed="an engine that starts",
                     remedy=f"read {self._log.place}; a model too large for this machine ends like this too",
                 )
-            answer = await self._get(self._spec.readiness_path, ANSWER_SECONDS)
+            answer = await self.get(self._spec.readiness_path, ANSWER_SECONDS)
             if answer is not None and answer[0] == 200:
                 return
             await asyncio.sleep(POLL_SECONDS)
@@ -158,7 +171,7 @@ class Engine:
     async def _wait_until_idle(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            answer = await self._get(self._spec.metrics_path, min(left, ANSWER_SECONDS))
+            answer = await self.get(self._spec.metrics_path, min(left, ANSWER_SECONDS))
             if answer is None:  # nothing listens any more: there is nothing to wait for
                 return
             status, metrics = answer
@@ -174,11 +187,11 @@ class Engine:
         leader = f"http://{self._node.leader_address}:{self._port}"
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0 and self._child is not None and self._child.running:
-            if await self._get(self._spec.readiness_path, min(left, ANSWER_SECONDS), leader) is None:
+            if await self.get(self._spec.readiness_path, min(left, ANSWER_SECONDS), leader) is None:
                 return
             await asyncio.sleep(LEADER_POLL_SECONDS)
 
-    async def _get(self, path: str, seconds: float, origin: str | None = None) -> tuple[int, str] | None:
+    async def get(self, path: str, seconds: float, origin: str | None = None) -> tuple[int, str] | None:
         """Status and text; status 0 when it does not answer in time or breaks off; None when nothing listens."""
         headers = {"Authorization": f"Bearer {self._key}"}
         try:

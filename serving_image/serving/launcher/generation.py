@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from serving.launcher.engine import Engine
+from serving.launcher.engine_door import EngineDoor
 from serving.launcher.fetched import look_at_fetched, look_at_mounted
 from serving.launcher.gateway_process import GatewayProcess
 from serving.launcher.process_log import Logs
@@ -56,6 +57,7 @@ class Generation:
         self._ending = asyncio.Event()
         self._lost = False
         self._engines: dict[str, Engine] = {}
+        self._doors: list[EngineDoor] = []
         self._gateway: GatewayProcess | None = None
         self._listeners: dict[Address, socket.socket] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,6 +116,9 @@ class Generation:
             found = await asyncio.gather(*(self._weights(spec, engine) for engine in spec.engines.values()))
             for (name, engine), weights in zip(spec.engines.items(), found, strict=True):
                 self._engines[name] = Engine(name, engine, weights, self._folder, self._logs)
+                if engine.door is not None:
+                    self._doors.append(EngineDoor(engine.door, self._engines[name]))
+                    await self._doors[-1].open()
             self._status.write("starting", step="loading models")
             await asyncio.gather(*(engine.start() for engine in self._engines.values()))
             if spec.gateway is not None:
@@ -216,6 +221,9 @@ class Generation:
                 for name, engine in self._engines.items()
             )
         )
+        # Last: an engine's running answers go through it.
+        for door in self._doors:
+            await door.close()
         for task in self._tasks:
             task.cancel()
         for listener in self._listeners.values():

@@ -29,6 +29,18 @@ class Weights(Strict, frozen=True):
     sha256: str | None
 
 
+class DoorSpecification(Strict, frozen=True):
+    """How others reach an engine that listens to its own pod alone: over TLS at `port`, its state and its metrics at
+    `operations_port`."""
+
+    address: str
+    port: Port
+    certificate_file: str
+    key_file: str
+    operations_port: Port
+    liveness_path: str
+
+
 class EngineSpecification(Strict, frozen=True):
     """One engine process. `{weights}`, `{port}`, `{key_file}` and `{threads}` in `arguments` are filled at start; on
     one of several nodes also `{leader_address}` and `{node_rank}`, anywhere in a word."""
@@ -51,6 +63,8 @@ class EngineSpecification(Strict, frozen=True):
     key_environment: str | None = None
     # One of several nodes that run one replica. A worker has no API: its leader's tells whether it is still needed.
     node: Literal["leader", "worker"] | None = None
+    # None: whoever uses it is on this machine.
+    door: DoorSpecification | None = None
 
 
 class GatewaySpecification(Strict, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from serving.gateway.routing.config import RoutesConfig, ShadowConfig, UpstreamConfig
+from serving.gateway.routing.config import DnsDiscovery, RoutesConfig, ShadowConfig, UpstreamConfig
 from serving.gateway.strict import problem
 
 RESTRICTED = "restricted"
@@ -66,16 +66,29 @@ def check_routing(
 
 
 def _check_upstreams(place: str, model: RoutedModel) -> list[str]:
-    return [
-        problem(
-            f"{place}.upstreams[{index}].url",
-            "https together with discover",
-            "http with discover, or https with a name of its own",
-            "List the https hosts one by one, or use http inside an encrypted network.",
-        )
-        for index, upstream in enumerate(model.upstreams)
-        if upstream.discover is not None and not upstream.url.startswith("http://")
-    ]
+    problems: list[str] = []
+    for index, upstream in enumerate(model.upstreams):
+        secure, discover = not upstream.url.startswith("http://"), upstream.discover
+        # What discovery finds are addresses; a certificate is for a name, which only `tls` says then.
+        if secure and discover is not None and (upstream.tls is None or isinstance(discover, DnsDiscovery)):
+            problems.append(
+                problem(
+                    f"{place}.upstreams[{index}].url",
+                    "https together with discover",
+                    "http with discover, https with a name of its own, or https with tls and discover by kubernetes",
+                    "List the https hosts one by one, or say in `tls` who vouches for them.",
+                )
+            )
+        if upstream.tls is not None and not secure:
+            problems.append(
+                problem(
+                    f"{place}.upstreams[{index}].tls",
+                    "an authority for a url that begins with http://",
+                    "tls with an https url only",
+                    "Write https, or remove it.",
+                )
+            )
+    return problems
 
 
 def _check_other(

@@ -11,6 +11,7 @@ from serving.gateway.strict import Strict
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}$")]
+HostName = Annotated[str, Meta(pattern="^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 HeaderName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,63}$")]
 UpstreamKind = Literal["engine", "slipway", "openai"]
 
@@ -38,6 +39,14 @@ class KubernetesDiscovery(Strict, frozen=True, tag_field="kind", tag="kubernetes
     namespace_file: str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
+class UpstreamTls(Strict, frozen=True):
+    """Who vouches for an engine: the authorities in `ca_file` (PEM) and no other, for the name `server_name`, whatever
+    its address is. Read at load."""
+
+    ca_file: str
+    server_name: HostName
+
+
 class UpstreamConfig(Strict, frozen=True):
     """One engine, or with `discover` any number of equal ones.
 
@@ -45,7 +54,8 @@ class UpstreamConfig(Strict, frozen=True):
     `slipway` is another gateway, likewise; `openai` is a cloud, never asked, judged by its answers. `model` is the
     name it knows the model under. `weight` is its share relative to the others. `concurrent_requests` is how many it
     gets at once (each replica of a discovered one); null: as many as come. `boundary` is where it runs; null: where
-    the gateway runs.
+    the gateway runs. `tls` is for an https url whose certificate is of an authority of its own; null: of one that the
+    system knows.
     """
 
     url: str
@@ -56,6 +66,7 @@ class UpstreamConfig(Strict, frozen=True):
     weight: Annotated[float, Meta(gt=0, le=1000)] = 1.0
     concurrent_requests: Count | None = None
     discover: DnsDiscovery | KubernetesDiscovery | None = None
+    tls: UpstreamTls | None = None
 
 
 class EjectConfig(Strict, frozen=True):

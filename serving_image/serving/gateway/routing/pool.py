@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from math import inf
 
+from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.facts import RequestFacts
 from serving.gateway.routing.breaker import Breaker
 from serving.gateway.routing.budget import RetryBudget
@@ -33,12 +34,15 @@ class Waiter:
 class Source:
     """One entry of `upstreams`: its addresses are given, or found by discovery later."""
 
-    __slots__ = ("addresses", "authorization", "boundary", "config")
+    __slots__ = ("addresses", "authorization", "boundary", "config", "trust")
 
-    def __init__(self, config: UpstreamConfig, boundary: str, authorization: str | None) -> None:
+    def __init__(
+        self, config: UpstreamConfig, boundary: str, authorization: str | None, trust: EngineTrust | None = None
+    ) -> None:
         self.config = config
         self.boundary = boundary
         self.authorization = authorization
+        self.trust = trust
         self.addresses: tuple[str, ...] = (config.url,) if config.discover is None else ()
 
 
@@ -109,7 +113,7 @@ class Pool:
             for url in source.addresses:
                 key = (url, source.authorization, config.kind, source.boundary, config.model)
                 replica = self._known.get(key) or Replica(url, config, source.boundary, source.authorization, self.name)
-                replica.adopt(config)
+                replica.adopt(config, source.trust)
                 known[key] = replica
         self._known = known
         self.replicas = tuple(known.values())

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from serving.gateway.asgi import Header
+from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.routing.config import UpstreamConfig
 from serving.gateway.routing.prefix import replica_seed
 
@@ -66,6 +67,7 @@ class Replica:
         "share",
         "state",
         "streams",
+        "trust",
         "trying",
         "turn",
         "url",
@@ -105,10 +107,13 @@ class Replica:
         self.closed_at = 0.0
         self.hung = False
         self.trying = False
-        self.adopt(upstream)
+        # Who vouches for it, where it is no authority that the system knows.
+        self.trust: EngineTrust | None = None
+        self.adopt(upstream, None)
 
-    def adopt(self, upstream: UpstreamConfig) -> None:
+    def adopt(self, upstream: UpstreamConfig, trust: EngineTrust | None) -> None:
         """At the start and after a reload: what may change without becoming another replica."""
+        self.trust = trust
         self.weight = upstream.weight
         self.share = 1.0 / upstream.weight
         self.limit = upstream.concurrent_requests or UNLIMITED

@@ -58,7 +58,7 @@ async def _copy(context: RequestContext, shadow: Shadow, replica: Replica) -> No
     shadow.running += 1
     try:
         async with asyncio.timeout(context.model.longest_generation_seconds):
-            answer = await context.upstreams.open(replica.urls[context.endpoint], headers, body, limit)
+            answer = await context.upstreams.open(replica.urls[context.endpoint], headers, body, limit, replica.trust)
             try:
                 while await answer.read():
                     pass

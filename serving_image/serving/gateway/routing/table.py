@@ -105,6 +105,7 @@ def build_destinations(
                 upstream,
                 upstream.boundary or config.boundary,
                 None if upstream.key_file is None else f"Bearer {config.engine_keys[upstream.key_file]}",
+                None if upstream.tls is None else config.trusted[upstream.tls],
             )
             for upstream in model.upstreams
         ]

@@ -88,7 +88,11 @@ class Upkeep:
             with contextlib.suppress(UpstreamLost, UpstreamUnreachable, TimeoutError):
                 async with asyncio.timeout(pool.hang_seconds):
                     answer = await self._upstreams.open(
-                        replica.urls[endpoint], headers, orjson.dumps(body), policy.limits.connect_seconds
+                        replica.urls[endpoint],
+                        headers,
+                        orjson.dumps(body),
+                        policy.limits.connect_seconds,
+                        replica.trust,
                     )
                     try:
                         works = answer.status < 500 and bool(await answer.read())

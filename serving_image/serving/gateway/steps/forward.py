@@ -86,6 +86,7 @@ async def _attempt(context: RequestContext, pool: Pool, replica: Replica, tried:
             _headers(context, replica),
             _body(context, pool, replica),
             limits.connect_seconds,
+            replica.trust,
         )
         try:
             status = answer.status
