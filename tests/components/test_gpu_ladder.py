@@ -7,14 +7,14 @@ from typing import Any
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.model_server import ModelServer
 from infra.plan.serving import ServingPlan
-from tests.components.engines import IMAGE, KEY, objects, planned, recorded
+from tests.components.engines import IMAGE, KEY, authority, objects, planned, recorded
 
 LABEL = "nvidia.com/gpu.product"
 PRODUCTS = {"L40S": "NVIDIA-L40S", "A100-80GB": "NVIDIA-A100", "H100": "NVIDIA-H100", "H200": "NVIDIA-H200"}
 
 
 def make(serving: ServingPlan, cluster: ClusterHandle) -> None:
-    ModelServer("chat", serving.engines["chat"], cluster, key=KEY, image=IMAGE)
+    ModelServer("chat", serving.engines["chat"], cluster, key=KEY, authority=authority(), image=IMAGE)
 
 
 def pod(**gpu: Any) -> dict[str, Any]:

@@ -193,7 +193,8 @@ INTENDED["several_nodes"] = [
     flows("envoy", "gateway", 8080),
     flows(("prometheus", "keda"), "gateway", 9090),
     # Of a group, the leader alone has an API.
-    flows(("gateway", "prometheus"), ("engine-chat", "leader-0", "leader-1"), 8000),
+    flows("gateway", ("engine-chat", "leader-0", "leader-1"), 8443),
+    flows("prometheus", ("engine-chat", "leader-0", "leader-1"), 9092),
     flows("gateway", "shared-limits", 6379),
     flows(("gateway", "engine-chat-fetch", "engine-large-fetch"), "dns", *NAMES),
     flows("gateway", BEYOND, 443, 6443),
@@ -210,7 +211,7 @@ INTENDED["one_pod"] = [
     flows("envoy", "gateway", 8080),
     flows(("prometheus", "keda"), "gateway", 9090),
     # The engine's metrics, in the gateway's pod.
-    flows("prometheus", "gateway", 8000),
+    flows("prometheus", "gateway", 9092),
     flows(("gateway", "engine-chat-fetch"), "dns", *NAMES),
     flows("engine-chat-fetch", BEYOND, 443),
 ]
@@ -229,7 +230,7 @@ def test_what_can_be_reached_is_what_was_meant(variant: str) -> None:
 def test_nobody_reaches_the_machines_credentials_or_the_status_page(variant: str) -> None:
     for _, target, _, port in COMPUTED[variant]:
         assert not target.startswith("metadata")
-        assert target != "gateway" or port in (8080, 9090, 8000 if variant == "one_pod" else 9090)
+        assert target != "gateway" or port in (8080, 9090, 9092 if variant == "one_pod" else 9090)
 
 
 @pytest.mark.parametrize("variant", INTENDED)

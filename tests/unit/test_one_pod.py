@@ -46,7 +46,7 @@ def test_the_gateway_finds_it_at_loopback_and_asks_nobody() -> None:
     assert "discover" not in upstream
     assert upstream["key_file"], "it asks for its key there too"
     assert not [flow for flow in plan.flows if flow.target in (ENGINE, API_SERVER)]
-    assert [flow for flow in plan.flows if (flow.source, flow.target, flow.port) == (PROMETHEUS, GATEWAY, 8000)]
+    assert [flow for flow in plan.flows if (flow.source, flow.target, flow.port) == (PROMETHEUS, GATEWAY, 9092)]
     assert not [flow for flow in plan.flows if (flow.source, flow.target) == (GATEWAY, ANYWHERE)]
 
 
