@@ -145,6 +145,15 @@ class Client:
     def pods(self, namespace: str = "", labels: str = "") -> Sequence[Object]:
         return self.list("v1", "Pod", namespace, labels)
 
+    def watch(self, api_version: str, name_of_kind: str, fields: str, seconds: int = 300) -> Iterator[Object]:
+        """What is there (as ADDED) and then each change, until the server ends it; `fields` is a selector."""
+        query = urllib.parse.urlencode({"watch": "1", "fieldSelector": fields, "timeoutSeconds": str(seconds)})
+        address = f"{self.server}{self.kind(api_version, name_of_kind).path(None)}?{query}"
+        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {self._token}"})
+        with urllib.request.urlopen(request, timeout=seconds + REQUEST_SECONDS, context=self._tls) as answer:
+            for line in answer:
+                yield json.loads(line)
+
     # -- waiting ---------------------------------------------------------------------------------------------------
 
     def wait_for(

@@ -49,6 +49,12 @@ class Gateways:
         if not lost:
             self.meters[index].granted(label, total, int(granted), float(spent), int(others), self.now)
 
+    def bring(self, index: int, amount: int) -> None:
+        """A request waits for so much, and is told."""
+        self.meters[index].ask(amount)
+        self.answer(index, self.ask(index))
+        self.meters[index].heard(amount)
+
     def spent(self) -> float:
         stored = self.server.hgetall("key")
         return float(stored[b"spent"]) if stored else 0.0  # type: ignore[index]
@@ -89,7 +95,7 @@ def test_gateways_together_never_exceed_the_limit(server: redis.Redis, kind: met
             if meter.take_leased(amount):
                 running[index].append(amount)
             else:
-                meter.demand += amount
+                meter.ask(amount)
         elif action == "settle" and running[index]:
             amount = running[index].pop()
             meter.settle_leased(amount, 0 if kind == "concurrent_requests" else amount // 2)
@@ -98,6 +104,7 @@ def test_gateways_together_never_exceed_the_limit(server: redis.Redis, kind: met
             begun[index] = gateways.ask(index)
         elif begun[index] is not None:
             gateways.answer(index, begun[index], lost=action == "lose")  # type: ignore[arg-type]
+            meter.heard(meter.waiting)
             heard[index], begun[index] = gateways.now, None
         held = sum(sum(amounts) for amounts in running)
         assert held == sum(meter.held for meter in gateways.meters)
@@ -119,8 +126,7 @@ def test_a_restarted_server_is_told_a_days_use_again(server: redis.Redis) -> Non
     gateways = Gateways(server, "tokens_per_day", 100, 2)
     for index in (0, 1):
         meter = gateways.meters[index]
-        meter.demand = 40
-        gateways.answer(index, gateways.ask(index))
+        gateways.bring(index, 40)
         assert meter.take_leased(40)
         meter.settle_leased(40, 40)
         gateways.answer(index, gateways.ask(index))
@@ -134,13 +140,11 @@ def test_a_restarted_server_is_told_a_days_use_again(server: redis.Redis) -> Non
 def test_a_dead_gateways_hold_is_spent_and_its_running_requests_end(server: redis.Redis) -> None:
     for kind, left in (("tokens_per_minute", 0), ("concurrent_requests", 100)):
         gateways = Gateways(server, kind, 100, 2)  # type: ignore[arg-type]
-        gateways.meters[0].demand = 100
-        gateways.answer(0, gateways.ask(0))
+        gateways.bring(0, 100)
         assert gateways.meters[0].take_leased(100)
         for seconds, room in ((14, 0), (16, left)):
             gateways.now = 1_000_000.0 + seconds
-            gateways.meters[1].demand = 100
-            gateways.answer(1, gateways.ask(1))
+            gateways.bring(1, 100)
             assert gateways.meters[1].lease == room
 
 
@@ -148,24 +152,51 @@ def test_what_is_given_back_is_not_used_while_the_answer_is_on_its_way(server: r
     gateways = Gateways(server, "tokens_per_day", 100, 1)
     gateways.meters.append(Meter("tokens_per_day", "c", None, 100, 1))
     first, second = gateways.meters
-    first.demand = 100
-    gateways.answer(0, gateways.ask(0))
+    gateways.bring(0, 100)
     assert first.take_leased(100)
     first.settle_leased(100, 10)
     first.leave()
     asked = gateways.ask(0)  # gives 90 back
     gateways.answer(0, asked, lost=True)
-    second.demand = 90
-    gateways.answer(1, gateways.ask(1))
+    gateways.bring(1, 90)
     assert second.take_leased(90)
     assert not first.take_leased(1)
+
+
+def test_who_waits_is_not_overtaken(server: redis.Redis) -> None:
+    """Whoever comes while an exchange is on its way leaves the room for those who asked."""
+    gateways = Gateways(server, "requests", 100_000, 2)
+    meter = gateways.meters[0]
+    meter.ask(50)
+    first = gateways.ask(0)
+    meter.ask(1)  # another, before the answer
+    gateways.answer(0, first)
+    second = gateways.ask(0)
+    meter.heard(50)
+    assert meter.take_leased(50, asked=True)
+    meter.settle_leased(50, 50)
+    while meter.take_leased(1):
+        meter.settle_leased(1, 1)
+    gateways.answer(0, second)
+    meter.heard(1)
+    assert meter.take_leased(1, asked=True)
+
+
+def test_an_exchange_for_others_leaves_what_was_asked_for(server: redis.Redis) -> None:
+    """Every second it is told what is spent: also while somebody waits whose demand the exchange before has brought."""
+    gateways = Gateways(server, "requests", 100_000, 2)
+    meter = gateways.meters[0]
+    meter.ask(20)
+    gateways.answer(0, gateways.ask(0))
+    gateways.answer(0, gateways.ask(0))
+    meter.heard(20)
+    assert meter.take_leased(20, asked=True)
 
 
 def test_a_servers_clock_that_jumps_ahead_gives_no_new_minute(server: redis.Redis) -> None:
     gateways = Gateways(server, "tokens_per_minute", 100, 1)
     meter = gateways.meters[0]
-    meter.demand = 100
-    gateways.answer(0, gateways.ask(0))
+    gateways.bring(0, 100)
     assert meter.take_leased(100)
     meter.settle_leased(100, 100)
     gateways.answer(0, gateways.ask(0))
@@ -181,8 +212,7 @@ def test_a_servers_clock_that_jumps_ahead_gives_no_new_minute(server: redis.Redi
 def test_an_idle_gateway_gives_its_lease_back(server: redis.Redis) -> None:
     gateways = Gateways(server, "tokens_per_minute", 1000, 2)
     meter = gateways.meters[0]
-    meter.demand = 10
-    gateways.answer(0, gateways.ask(0))
+    gateways.bring(0, 10)
     assert meter.lease == 10 + 80  # what was asked for, and the same eight times in hand
     meter.want(every_second=True)
     gateways.answer(0, gateways.ask(0))
@@ -192,8 +222,7 @@ def test_an_idle_gateway_gives_its_lease_back(server: redis.Redis) -> None:
 def test_going_local_keeps_to_the_share(server: redis.Redis) -> None:
     gateways = Gateways(server, "tokens_per_minute", 100, 2)
     for index in (0, 1):
-        gateways.meters[index].demand = 20
-        gateways.answer(index, gateways.ask(index))
+        gateways.bring(index, 20)
         assert gateways.meters[index].take_leased(20)
         gateways.meters[index].settle_leased(20, 20)
         gateways.answer(index, gateways.ask(index))

@@ -2,7 +2,7 @@
 
 Standard library only, so that it starts in a few hundredths of a second. What it does wrong is set by its environment:
 TOY_LOAD_SECONDS (not healthy for so long), TOY_CRASH_FILE (if that file exists: says what is in it and exits 3),
-TOY_METRICS_SECONDS (how long an answer of /metrics takes), TOY_DEAF (ignores SIGTERM).
+TOY_METRICS_SECONDS (how long an answer of /metrics takes), TOY_DEAF (ignores SIGTERM), TOY_TICK_SECONDS (its pace).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-TICK_SECONDS = 0.05
+TICK_SECONDS = float(os.environ.get("TOY_TICK_SECONDS", "0.05"))
 running = 0
 started = time.monotonic()
 

@@ -56,6 +56,7 @@ class Meter:
         "rate",
         "reported",
         "total",
+        "waiting",
         "window",
     )
 
@@ -77,6 +78,8 @@ class Meter:
         self._lent = 0
         self.reported = 0
         self.demand = 0
+        # Asked for by requests that wait for the store's answer: of the next lease so much is theirs.
+        self.waiting = 0
         self._taken = 0
         self._pace = 0
         self._known_spent = 0.0
@@ -112,11 +115,12 @@ class Meter:
             self._spent += used
             self.total += used
 
-    def take_leased(self, amount: int) -> bool:
-        """Hold `amount` if the lease covers it."""
+    def take_leased(self, amount: int, asked: bool = False) -> bool:
+        """Hold `amount` if the lease covers it; for who has not `asked`, beside all that others are waiting for."""
         if self.window is not None and time.time() >= self.window.ends_at:
             self.turn(time.time())
-        if self.held + self.total - self.reported + amount > self.lease:
+        before = 0 if asked else self.waiting
+        if self.held + self.total - self.reported + before + amount > self.lease:
             return False
         self.held += amount
         self._taken += amount
@@ -166,6 +170,15 @@ class Meter:
 
     # The shared store's side.
 
+    def ask(self, amount: int) -> None:
+        """Let the next exchange bring room for it. Until `heard`, nobody who comes later takes that room."""
+        self.demand += amount
+        self.waiting += amount
+
+    def heard(self, amount: int) -> None:
+        """The exchange is over, and who asked for it is to take it now."""
+        self.waiting -= amount
+
     def want(self, every_second: bool) -> int:
         """The lease to ask for: what is held, what waits, and a little in hand while there is traffic."""
         if every_second:
@@ -174,7 +187,7 @@ class Meter:
         # Doubling while there is more traffic than in the last second; all of it goes back after an idle one.
         lively = max(self._pace, 2 * self._taken, _AT_FIRST * self.demand)
         spare = min(self.capacity // (_SPARE_PART * self.gateways), lively)
-        want = self.held + self.demand + spare
+        want = self.held + self.waiting + spare
         self.demand = 0
         # Nothing beyond what is asked for may be used while the question is on its way.
         self.lease = min(self.lease, want + self.total - self.reported)

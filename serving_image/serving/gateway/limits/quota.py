@@ -50,11 +50,11 @@ class Quota:
         self.price = price
         self.measure = measure
 
-    def take(self, amounts: tuple[int, int, int], now: float, leasing: bool) -> Meter | None:
-        """Hold all of it, or nothing and say which meter had no room."""
+    def take(self, amounts: tuple[int, int, int], now: float, leasing: bool, asked: bool = False) -> Meter | None:
+        """Hold all of it, or nothing and say which meter had no room. `asked`: an exchange was for this."""
         for taken, (meter, unit) in enumerate(self.meters):
             amount = amounts[unit]
-            if not (meter.take_leased(amount) if leasing else meter.take_local(amount, now)):
+            if not (meter.take_leased(amount, asked) if leasing else meter.take_local(amount, now)):
                 for other, other_unit in self.meters[:taken]:
                     other.held -= amounts[other_unit]
                 return meter
@@ -63,7 +63,12 @@ class Quota:
     def ask_for(self, amounts: tuple[int, int, int]) -> None:
         """Let the next exchange with the shared store bring room for these."""
         for meter, unit in self.meters:
-            meter.demand += amounts[unit]
+            meter.ask(amounts[unit])
+
+    def heard(self, amounts: tuple[int, int, int]) -> None:
+        """That exchange is over."""
+        for meter, unit in self.meters:
+            meter.heard(amounts[unit])
 
 
 class Reservation:

@@ -10,6 +10,9 @@ from typing import Protocol
 from serving.gateway.limits.fleet import Fleet
 from serving.gateway.limits.meter import Meter
 
+# Another request may take what an exchange brought; asking for ever would be waiting without saying so.
+EXCHANGES = 2
+
 
 class Book(Protocol):
     """The meters of a process, as a store sees them."""

@@ -10,6 +10,7 @@ from serving.gateway.limits.headers import limit_headers
 from serving.gateway.limits.ledger import Ledger
 from serving.gateway.limits.meter import Meter
 from serving.gateway.limits.refusals import over_limit, store_away
+from serving.gateway.limits.store import EXCHANGES
 
 
 def limit_requests(context: RequestContext) -> Awaitable[None] | None:
@@ -26,9 +27,18 @@ def limit_requests(context: RequestContext) -> Awaitable[None] | None:
 
 
 async def _after_exchange(context: RequestContext, ledger: Ledger, meter: Meter) -> None:
-    meter.demand += 1
-    await ledger.store.exchange(meter.client)
-    _count(context, ledger, meter, taken=ledger.store.leasing and meter.take_leased(1))
+    taken = False
+    for _ in range(EXCHANGES):
+        meter.ask(1)
+        try:
+            await ledger.store.exchange(meter.client)
+        finally:
+            meter.heard(1)
+        store = ledger.store  # a reload may have changed it
+        taken = store.leasing and meter.take_leased(1, asked=True)
+        if taken or not store.leasing or meter.wait(1, time.monotonic(), leasing=True) > 1.0:
+            break
+    _count(context, ledger, meter, taken)
 
 
 def _count(context: RequestContext, ledger: Ledger, meter: Meter, taken: bool) -> None:

@@ -11,10 +11,7 @@ from serving.gateway.limits.headers import limit_headers
 from serving.gateway.limits.meter import Meter
 from serving.gateway.limits.quota import Quota, Reservation, output_tokens_wanted
 from serving.gateway.limits.refusals import never_fits, over_limit, store_away
-from serving.gateway.limits.store import Store
-
-# Another request may take what an exchange brought; asking for ever would be waiting without saying so.
-_EXCHANGES = 2
+from serving.gateway.limits.store import EXCHANGES, Store
 
 
 def reserve_quota(context: RequestContext) -> Awaitable[None] | None:
@@ -52,13 +49,16 @@ def reserve_quota(context: RequestContext) -> Awaitable[None] | None:
 
 async def _after_exchange(context: RequestContext, quota: Quota, reservation: Reservation, store: Store) -> None:
     full: Meter | None = None
-    for _ in range(_EXCHANGES):
+    for _ in range(EXCHANGES):
         quota.ask_for(reservation.amounts)
-        await store.exchange(quota.client)
+        try:
+            await store.exchange(quota.client)
+        finally:
+            quota.heard(reservation.amounts)
         if store.closed:
             raise store_away()
         now = time.monotonic()
-        full = quota.take(reservation.amounts, now, store.leasing)
+        full = quota.take(reservation.amounts, now, store.leasing, asked=True)
         if full is None:
             _hold(context, reservation, store, now)
             return
