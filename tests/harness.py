@@ -39,6 +39,7 @@ class Registration:
     create_timeout: str = ""
     depends_on: tuple[str, ...] = ()
     retained: bool = False
+    deleted_with: str = ""
 
     def is_secret(self, name: str) -> bool:
         """Whether an input is marked secret."""
@@ -47,18 +48,54 @@ class Registration:
 
 
 # What resources compute and programs go on with. Everything else is an echo of the inputs.
-COMPUTED: Mapping[str, Mapping[str, str]] = {
+COMPUTED: Mapping[str, Mapping[str, Any]] = {
     "pulumi-python:dynamic/slipway:ClientKey": {"key": "a-made-key-that-is-long-enough"},
     "pulumi-python:dynamic/slipway:ProcessGroup": {"generation": "a-generation"},
+    "aws:eks/cluster:Cluster": {
+        "endpoint": "https://cluster.example.com",
+        "certificateAuthority": {"data": "a-certificate"},
+    },
+    "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
+    "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "balancer.example.com", "zoneId": "Z0BALANCER"},
+    "aws:route53/record:Record": {"fqdn": "proof.example.com"},
 }
+ACCOUNT = "123456789012"
+# What a program asks a cloud without making anything.
+ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+    "aws:route53/getZone:getZone": {"zoneId": "Z0EXAMPLE"},
+}
+
+
+def _of_a_cloud(args: MockResourceArgs) -> dict[str, Any]:
+    """A name by which other things refer to it, and what follows from what was asked for."""
+    kind, inputs = args.typ.partition(":")[2], args.inputs
+    found: dict[str, Any] = {
+        "arn": f"arn:aws:{kind.partition('/')[0]}:us-east-1:{ACCOUNT}:{args.name}",
+        "name": inputs.get("name", args.name),
+    }
+    if kind == "eks/cluster:Cluster":
+        found["vpcConfig"] = {**inputs["vpcConfig"], "clusterSecurityGroupId": "sg-of-the-cluster"}
+    if kind == "acm/certificate:Certificate":
+        found["domainValidationOptions"] = [
+            {
+                "domainName": name,
+                "resourceRecordName": f"_proof.{name}",
+                "resourceRecordType": "CNAME",
+                "resourceRecordValue": f"_proof.{name}.acm-validations.aws",
+            }
+            for name in (inputs["domainName"], *inputs["subjectAlternativeNames"])
+        ]
+    return found
 
 
 class _Echo(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
-        return f"{args.name}-id", {**args.inputs, **COMPUTED.get(args.typ, {})}
+        of_a_cloud = _of_a_cloud(args) if args.typ.startswith("aws:") else {}
+        return f"{args.name}-id", {**args.inputs, **of_a_cloud, **COMPUTED.get(args.typ, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        return dict(args.args), []
+        return {**args.args, **ANSWERS.get(args.token, {})}, []
 
 
 class Recorder(MockMonitor):
@@ -88,6 +125,7 @@ class Recorder(MockMonitor):
                 create_timeout=request.customTimeouts.create,
                 depends_on=tuple(request.dependencies),
                 retained=request.retainOnDelete,
+                deleted_with=request.deletedWith,
             )
         )
         return answer

@@ -96,7 +96,8 @@ class OtherPurchase:
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
-    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them."""
+    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them. `failover` is
+    `primary` or `secondary` where one site takes over from another under the same name."""
 
     where: str
     stack: str
@@ -109,6 +110,7 @@ class SiteRequest:
     gateway: Mapping[str, Any]
     drain: DrainPlan
     images: Mapping[str, str] = field(default_factory=dict[str, str])
+    failover: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
