@@ -19,6 +19,7 @@ from infra.platforms.aws.component_keys import Keys
 from infra.platforms.aws.component_network import Network
 from infra.platforms.aws.component_node_groups import NodeGroups
 from infra.platforms.aws.component_node_pools import NodePools
+from infra.platforms.aws.component_registry import Registry
 from infra.platforms.aws.component_storage import Storage
 from infra.platforms.aws.machines import GATEWAY_POOL
 from infra.platforms.aws.plan import AwsSitePlan
@@ -59,6 +60,13 @@ class AwsSite(pulumi.ComponentResource):
             region=details.region,
             key_arn=self._keys.data_arn,
             keep_logs_days=details.cluster.log_retention_days,
+            protected=details.deletion_protection,
+            opts=self._child,
+        )
+        Registry(
+            f"{name}-registry",
+            details.repositories,
+            key_arn=self._keys.data_arn,
             protected=details.deletion_protection,
             opts=self._child,
         )

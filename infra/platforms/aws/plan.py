@@ -11,7 +11,7 @@ from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, ServingPlan, ServingSite, serving_plan
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -53,6 +53,7 @@ class AwsSitePlan(ServingSite):
     pools: Mapping[str, NodePool]
     machines: NodesPlan
     identities: Mapping[str, WorkloadRole]
+    repositories: tuple[str, ...]
     front_door: FrontDoorPlan
     deletion_protection: bool
     tags: Mapping[str, str]
@@ -161,6 +162,7 @@ class Aws:
                 grace_seconds=serving.drain.node_grace_seconds,
             ),
             identities=workload_roles(serving),
+            repositories=_repositories(f"slipway-{name}", serving),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
             serving=serving,
             deletion_protection=settings.deletion_protection,
@@ -202,7 +204,15 @@ class Aws:
             disk_gb=details.machines.disk_gibibytes * GIB / 1e9,
             auto_mode=details.cluster.auto_mode,
         )
-        yield from own_uses(details)
+        yield from own_uses(details.region, len(details.zones), details.network, details.cluster, details.front_door)
+
+
+def _repositories(name: str, serving: ServingPlan) -> tuple[str, ...]:
+    """One for each kind of image that runs here, by its name in them."""
+    images = [engine.container.image for engine in serving.engines.values()]
+    engines = {image.entry for image in images if image and image.entry}
+    own = {"gateway", "valkey"} if serving.shared_limits else {"gateway"}
+    return tuple(f"{name}/{kind}" for kind in sorted(own | engines))
 
 
 def _summary(details: AwsSitePlan) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Machines of AWS with GPUs: the smallest for each accelerator and number that hold an engine's pod, of 17 GiB or more."""
+"""Machines of AWS with GPUs: for each accelerator and number the smallest that holds an engine's pod, of 17 GiB."""
 
 from __future__ import annotations
 

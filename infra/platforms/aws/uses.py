@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from infra.platforms.aws.cluster_plan import ClusterPlan
+from infra.platforms.aws.front_door_plan import FrontDoorPlan
+from infra.platforms.aws.network import NetworkPlan
 from infra.price.bill import Use
-
-if TYPE_CHECKING:
-    from infra.platforms.aws.plan import AwsSitePlan
 
 KEYS = 3
 GIB_OF_AUDIT = 50
 
 
-def own_uses(details: AwsSitePlan) -> Iterator[Use]:
+def own_uses(region: str, zones: int, network: NetworkPlan, cluster: ClusterPlan, door: FrontDoorPlan) -> Iterator[Use]:
     """Ways to AWS' own services, addresses, keys, the firewall, and the file system that gateways share."""
-    network, door = details.network, details.front_door
-    zones = len(details.zones)
     addresses = len({*network.exits.values()}) + (0 if door.internal else zones)
     rules = len(door.managed_rules) + (door.requests_per_five_minutes is not None)
     for what, item, fewest, most in (
@@ -26,9 +23,7 @@ def own_uses(details: AwsSitePlan) -> Iterator[Use]:
         ("keys", "encryption_key", KEYS, KEYS),
         ("firewall", "web_firewall", bool(rules), bool(rules)),
         ("its rules", "web_firewall_rule", rules, rules),
-        ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if details.cluster.shared_files else 0),
+        ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if cluster.shared_files else 0),
     ):
         if most:
-            yield Use(
-                what=what, cloud="aws", region=details.region, item=item, minimum=float(fewest), maximum=float(most)
-            )
+            yield Use(what=what, cloud="aws", region=region, item=item, minimum=float(fewest), maximum=float(most))
