@@ -74,6 +74,8 @@ def _of_a_cloud(args: MockResourceArgs) -> dict[str, Any]:
         "arn": f"arn:aws:{kind.partition('/')[0]}:us-east-1:{ACCOUNT}:{args.name}",
         "name": inputs.get("name", args.name),
     }
+    if kind.startswith("lb/"):
+        found["arnSuffix"] = f"app/{args.name}"
     if kind == "eks/cluster:Cluster":
         found["vpcConfig"] = {**inputs["vpcConfig"], "clusterSecurityGroupId": "sg-of-the-cluster"}
     if kind == "acm/certificate:Certificate":

@@ -39,6 +39,7 @@ def one_site(deployment: Deployment) -> None:
     deployment["models"]["chat"]["longest_generation_seconds"] = 60
     deployment["gateway"]["limits"]["keep_alive_seconds"] = 120
     own["api_endpoint"] = {"access": "public", "cidrs": ["203.0.113.0/24"]}
+    own["alarm_topics"] = ["arn:aws:sns:us-east-1:123456789012:operations"]
     own["administrators"] = ["arn:aws:iam::123456789012:role/operations"]
 
 

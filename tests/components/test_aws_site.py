@@ -16,7 +16,7 @@ from tests.on_aws import VARIANTS, inputs, managed, of_aws, only, platform, regi
 
 NAMES = (
     *("Site", "Keys", "Buckets", "PrivateBucket", "Registry", "Network", "Cluster", "NodePools", "NodeGroups"),
-    *("Addons", "Identity", "Storage", "FrontDoor", "Names"),
+    *("Addons", "Alarms", "Identity", "Storage", "FrontDoor", "Names"),
 )
 
 
@@ -316,6 +316,25 @@ def test_node_groups_are_refused_while_nobody_scales_them() -> None:
     with pytest.raises(Refused) as refused:
         refuse_undeployable(build_plan(validate(deployment, "managed", {}), "prod"))
     assert "`nodes: {kind: managed}`, which can be planned but not deployed by this version" in str(refused.value)
+
+
+# Watched from outside.
+
+
+@pytest.mark.parametrize(("variant", "ways"), [("as_it_ships", "abd"), ("one_site", "a"), ("existing_network", "")])
+def test_what_is_outside_the_cluster_is_watched(variant: str, ways: str) -> None:
+    found = inputs(registrations(variant), "aws:cloudwatch/metricAlarm:MetricAlarm")
+    dimensions = {name.removeprefix("main-alarms-"): one["dimensions"] for name, one in found.items()}
+    balancer = {"LoadBalancer": "app/main-door-balancer"}
+    assert dimensions == {
+        "failed-requests": balancer,
+        "unwell-gateways": {**balancer, "TargetGroup": "app/main-door-gateways"},
+        **{f"way-out-public-{zone}": {"NatGatewayId": f"main-network-public-{zone}-nat-id"} for zone in ways},
+    }
+    for name, one in found.items():
+        assert one["treatMissingData"] == "notBreaching", name
+        told = ["arn:aws:sns:us-east-1:123456789012:operations"] if variant == "one_site" else []
+        assert one.get("alarmActions", []) == one.get("okActions", []) == told, name
 
 
 # Front door.

@@ -11,6 +11,7 @@ from infra.components.serving_stack import ServingStack
 from infra.plan.types import SitePlan
 from infra.platforms.aws.cluster_plan import BLOCK_CLASS, SHARED_CLASS
 from infra.platforms.aws.component_addons import Addons
+from infra.platforms.aws.component_alarms import Alarms
 from infra.platforms.aws.component_buckets import Buckets
 from infra.platforms.aws.component_cluster import Cluster
 from infra.platforms.aws.component_front_door import BoundByTargetGroup, FrontDoor
@@ -91,6 +92,7 @@ class AwsSite(pulumi.ComponentResource):
         machines = self._machines(network, cluster, inside)
         ready = self._around(network, cluster, machines, inside)
         door = self._front_door(network, cluster)
+        self._alarms(network, door)
         handle = self._handle(door)
         stack = ServingStack(
             f"{name}-serving",
@@ -166,7 +168,6 @@ class AwsSite(pulumi.ComponentResource):
         addons = Addons(
             f"{name}-addons",
             details.cluster.addons,
-            account=self._account,
             cluster=cluster.cluster,
             name_prefix=details.name_prefix,
             # Their pods need machines, but those of a network plugin, without which machines are not ready.
@@ -175,7 +176,6 @@ class AwsSite(pulumi.ComponentResource):
         identity = Identity(
             f"{name}-identity",
             details.identities,
-            account=self._account,
             cluster=cluster.cluster,
             bucket_arn=self._buckets.models.arn,
             key_arn=self._keys.data_arn,
@@ -212,6 +212,16 @@ class AwsSite(pulumi.ComponentResource):
             protected=details.deletion_protection,
             # Its logs are taken only when the bucket says so, and it goes before the way to the internet does.
             opts=self._after(network, self._buckets),
+        )
+
+    def _alarms(self, network: Network, door: FrontDoor) -> None:
+        ways = {subnet: {"NatGatewayId": gateway} for subnet, gateway in network.nat_gateway_ids.items()}
+        Alarms(
+            f"{self._name}-alarms",
+            self._plan.alarms,
+            of={**door.dimensions, **ways},
+            topics=self._plan.alarm_topics,
+            opts=self._child,
         )
 
     def _handle(self, door: FrontDoor) -> ClusterHandle:

@@ -23,7 +23,6 @@ class Addons(pulumi.ComponentResource):
         name: str,
         plan: Mapping[str, Addon],
         *,
-        account: pulumi.Output[str],
         cluster: aws.eks.Cluster,
         name_prefix: str,
         opts: pulumi.ResourceOptions | None = None,
@@ -34,8 +33,8 @@ class Addons(pulumi.ComponentResource):
             identity: list[aws.eks.AddonPodIdentityAssociationArgs] = []
             before: list[pulumi.Resource] = []
             if planned.service_account and planned.policy:
-                trusted = pulumi.Output.all(account, cluster.arn).apply(
-                    lambda known, of=planned.service_account: pod_identity_trust(known[0], known[1], NAMESPACE, of)
+                trusted = cluster.arn.apply(
+                    lambda arn, of=planned.service_account: pod_identity_trust(arn, NAMESPACE, of)
                 )
                 own, before = role(
                     f"{name}-{planned.name}",

@@ -117,7 +117,13 @@ class FrontDoor(pulumi.ComponentResource):
                 log_retention_days=log_retention_days,
                 opts=child,
             )
-        self.target_group_arn, self.security_group_id = targets.arn, group.id
+        self.target_group_arn = targets.arn
+        balanced: dict[str, pulumi.Input[str]] = {"LoadBalancer": balancer.arn_suffix}
+        # As CloudWatch knows them.
+        self.dimensions: dict[str, dict[str, pulumi.Input[str]]] = {
+            "balancer": balanced,
+            "targets": {**balanced, "TargetGroup": targets.arn_suffix},
+        }
         # A group that no listener has is one that the cluster's controller does not check.
         self.listener = listener
         self.register_outputs({"target_group_arn": self.target_group_arn})

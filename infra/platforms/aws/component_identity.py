@@ -20,7 +20,6 @@ class Identity(pulumi.ComponentResource):
         name: str,
         plan: Mapping[str, WorkloadRole],
         *,
-        account: pulumi.Output[str],
         cluster: aws.eks.Cluster,
         bucket_arn: pulumi.Output[str],
         key_arn: pulumi.Output[str],
@@ -33,7 +32,7 @@ class Identity(pulumi.ComponentResource):
             own, _ = role(
                 f"{name}-{workload}",
                 name_prefix=name_prefix,
-                trusted=_trusted(planned, account, cluster),
+                trusted=_trusted(planned, cluster),
                 opts=child,
             )
             policy = pulumi.Output.all(bucket_arn, key_arn).apply(
@@ -51,10 +50,8 @@ class Identity(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _trusted(planned: WorkloadRole, account: pulumi.Output[str], cluster: aws.eks.Cluster) -> pulumi.Output[str]:
-    return pulumi.Output.all(account, cluster.arn).apply(
-        lambda known: pod_identity_trust(known[0], known[1], planned.namespace, planned.service_account)
-    )
+def _trusted(planned: WorkloadRole, cluster: aws.eks.Cluster) -> pulumi.Output[str]:
+    return cluster.arn.apply(lambda arn: pod_identity_trust(arn, planned.namespace, planned.service_account))
 
 
 def _policy(planned: WorkloadRole, bucket_arn: str, key_arn: str) -> str:

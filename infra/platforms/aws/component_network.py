@@ -21,7 +21,8 @@ ROLE_TAGS: Mapping[str, Mapping[str, str]] = {
 
 
 class Network(pulumi.ComponentResource):
-    """Owns a new network, or nothing where one exists. `subnet_ids` are by role, zones in their order."""
+    """Owns a new network, or nothing where one exists. `subnet_ids` are by role, zones in their order;
+    `nat_gateway_ids` by the public subnet that each is in."""
 
     vpc_id: pulumi.Input[str]
 
@@ -38,6 +39,7 @@ class Network(pulumi.ComponentResource):
     ) -> None:
         super().__init__("slipway:aws:Network", name, None, opts)
         self._name, self._plan = name, plan
+        self.nat_gateway_ids: dict[str, pulumi.Input[str]] = {}
         self._child = pulumi.ResourceOptions(parent=self)
         if plan.vpc_id is not None:
             self.vpc_id = plan.vpc_id
@@ -91,6 +93,7 @@ class Network(pulumi.ComponentResource):
         gateways = {
             exit_: self._nat(exit_, subnets[exit_], outside) for exit_ in dict.fromkeys(self._plan.exits.values())
         }
+        self.nat_gateway_ids = {exit_: gateway.id for exit_, gateway in gateways.items()}
         tables: list[pulumi.Input[str]] = []
         for subnet, planned in plan.subnets.items():
             table = aws.ec2.RouteTable(

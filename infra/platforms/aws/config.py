@@ -32,6 +32,11 @@ RoleArn = Annotated[
     StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"),
     Field(json_schema_extra={"x-remedy": "write it like `arn:aws:iam::123456789012:role/operations`"}),
 ]
+TopicArn = Annotated[
+    str,
+    StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"),
+    Field(json_schema_extra={"x-remedy": "write it like `arn:aws:sns:us-east-1:123456789012:operations`"}),
+]
 # In the order in which machines are asked for; the first that is to be had serves.
 Purchase = Annotated[list[Literal["reservation", "on_demand", "spot"]], Field(min_length=1, max_length=3)]
 
@@ -150,6 +155,11 @@ class AwsSettings(PlatformSettings):
     )
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
+    )
+    alarm_topics: list[TopicArn] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone.",
     )
     deletion_protection: bool = Field(
         default=True, description="Whether cluster, load balancer and keys refuse to be deleted."

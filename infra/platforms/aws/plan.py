@@ -15,6 +15,7 @@ from infra.plan.serving import IN_A_CONTAINER, ServingPlan, ServingSite, serving
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
+from infra.platforms.aws.alarms import Alarm, alarms
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, ClusterPlan, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, FrontDoorPlan, front_door_plan
@@ -55,6 +56,8 @@ class AwsSitePlan(ServingSite):
     identities: Mapping[str, WorkloadRole]
     repositories: tuple[str, ...]
     front_door: FrontDoorPlan
+    alarms: tuple[Alarm, ...]
+    alarm_topics: tuple[str, ...]
     deletion_protection: bool
     tags: Mapping[str, str]
 
@@ -165,6 +168,8 @@ class Aws:
             repositories=_repositories(f"slipway-{name}", serving),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
             serving=serving,
+            alarms=alarms(network),
+            alarm_topics=tuple(settings.alarm_topics),
             deletion_protection=settings.deletion_protection,
             tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
         )
@@ -204,7 +209,14 @@ class Aws:
             disk_gb=details.machines.disk_gibibytes * GIB / 1e9,
             auto_mode=details.cluster.auto_mode,
         )
-        yield from own_uses(details.region, len(details.zones), details.network, details.cluster, details.front_door)
+        yield from own_uses(
+            details.region,
+            len(details.zones),
+            details.network,
+            details.cluster,
+            details.front_door,
+            len(details.alarms),
+        )
 
 
 def _repositories(name: str, serving: ServingPlan) -> tuple[str, ...]:

@@ -51,13 +51,12 @@ def trust(service: str, actions: Sequence[str] = ("sts:AssumeRole",), **conditio
     return document({**found, "Condition": conditions} if conditions else found)
 
 
-def pod_identity_trust(account: str, cluster_arn: str, namespace: str, service_account: str) -> str:
+def pod_identity_trust(cluster_arn: str, namespace: str, service_account: str) -> str:
     """A role for one account of one namespace of one cluster."""
     return trust(
         "pods.eks.amazonaws.com",
         ("sts:AssumeRole", "sts:TagSession"),
         StringEquals={
-            "aws:SourceAccount": account,
             "aws:RequestTag/eks-cluster-arn": cluster_arn,
             "aws:RequestTag/kubernetes-namespace": namespace,
             "aws:RequestTag/kubernetes-service-account": service_account,

@@ -13,7 +13,9 @@ KEYS = 3
 GIB_OF_AUDIT = 50
 
 
-def own_uses(region: str, zones: int, network: NetworkPlan, cluster: ClusterPlan, door: FrontDoorPlan) -> Iterator[Use]:
+def own_uses(
+    region: str, zones: int, network: NetworkPlan, cluster: ClusterPlan, door: FrontDoorPlan, alarms: int
+) -> Iterator[Use]:
     """Ways to AWS' own services, addresses, keys, the firewall, and the file system that gateways share."""
     addresses = len({*network.exits.values()}) + (0 if door.internal else zones)
     rules = len(door.managed_rules) + (door.requests_per_five_minutes is not None)
@@ -23,6 +25,7 @@ def own_uses(region: str, zones: int, network: NetworkPlan, cluster: ClusterPlan
         ("keys", "encryption_key", KEYS, KEYS),
         ("firewall", "web_firewall", bool(rules), bool(rules)),
         ("its rules", "web_firewall_rule", rules, rules),
+        ("alarms", "alarm", alarms, alarms),
         ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if cluster.shared_files else 0),
     ):
         if most:
