@@ -25,7 +25,7 @@ def recorded(path: Path, change: Any = None) -> Recorder:
     if change is not None:
         change(deployment)
     names = sorted(_secret_names(deployment))
-    config = {"slipway:deployment": deployment}
+    config = {key: value for key, value in values.items() if key in ("slipway:deployment", "slipway:site")}
     if names:
         config["slipway:gateway_secrets"] = {name: f"canary-{name}" for name in names}
     return deploy(program, stack=path.name.split(".")[1], config=config)

@@ -93,7 +93,9 @@ class ClusterHandle:
     scrapers: tuple[Source, ...] = ()
     scalers: tuple[Source, ...] = ()
     image_pull_secrets: tuple[str, ...] = ()
+    # The cluster, where it is this stack's: what is inside goes with it, and is not asked to go first.
+    deleted_with: pulumi.Resource | None = None
 
     def child(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         """For a component: what it makes is made by this cluster's provider."""
-        return pulumi.ResourceOptions(parent=parent, provider=self.provider)
+        return pulumi.ResourceOptions(parent=parent, provider=self.provider, deleted_with=self.deleted_with)

@@ -117,6 +117,7 @@ def _deployment(
         revision_history_limit=3,
         # Pulumi has its own limit; without this Kubernetes' ten minutes would end a rollout that waits for engines.
         progress_deadline_seconds=pods.ready_seconds,
+        min_ready_seconds=pods.settle_seconds or None,
         strategy=apps.DeploymentStrategyArgs(
             type="RollingUpdate", rolling_update=apps.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0)
         ),

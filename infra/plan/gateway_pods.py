@@ -63,7 +63,8 @@ class AuditPlan:
 class GatewayPods:
     """`image` None: none is named yet. `key_expiry` is when all keys of a client end, `secret_names` are those of
     `slipway:gateway_secrets` that a file is made of. `drain_seconds` is how long answers may go on after SIGTERM.
-    They are ready when engines are: within `ready_seconds`, or the deployment fails."""
+    They are ready when engines are: within `ready_seconds`, or the deployment fails. A new one counts after
+    `settle_seconds`: until then a front door that asks for itself may not send it anything."""
 
     image: str | None
     replicas: Replicas
@@ -80,6 +81,7 @@ class GatewayPods:
     key_expiry: Mapping[str, str]
     secret_names: tuple[str, ...]
     audit: AuditPlan | None
+    settle_seconds: int = 0
 
 
 def gateway_pods(request: SiteRequest, ladder: DrainLadder, keys: ClientKeySource) -> GatewayPods:

@@ -181,7 +181,15 @@ class Planner:
             drain=drain,
             images=rendered(self._config.gateway.images),
             together=self._layout.together,
+            failover=self._failover(name),
         )
+
+    def _failover(self, name: str) -> str | None:
+        """Its part where one site is another's standby."""
+        for link in self._layout.links:
+            if link.reason == "standby" and name in (link.source, link.target):
+                return "primary" if name == link.source else "secondary"
+        return None
 
     def _where(self, name: str) -> Mapping[EngineAddress, str]:
         """How engines of a model are addressed, each with the first site where it is so; without a placement any site

@@ -103,7 +103,8 @@ class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
     `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them. `together`
-    says that gateway and engines are one, as far as the platform can make them so."""
+    says that gateway and engines are one, as far as the platform can make them so. `failover` is `primary` or
+    `secondary` where one site takes over from another under the same name."""
 
     where: str
     stack: str
@@ -117,6 +118,7 @@ class SiteRequest:
     drain: DrainPlan
     images: Mapping[str, str] = field(default_factory=dict[str, str])
     together: bool = False
+    failover: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ from pulumi.runtime.stack import run_pulumi_func
 from infra.chosen_site import SITE_KEY
 from infra.components.engine_certificates import AuthorityProvider, ServerCertificateProvider
 from infra.naming import DEPLOYMENT_KEY, PROJECT
+from infra.render.cloud_answers import ANSWERS, computed
 from infra.render.registrations import SECRET_MARK, Registration
 
 # What our own resources compute and the program goes on with. Everything else is an echo of the inputs.
@@ -42,10 +43,11 @@ PUBLIC = (DEPLOYMENT_KEY, SITE_KEY)
 class _Echo(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         made = MADE[args.typ].create(_unwrapped(args.inputs)).outs if args.typ in MADE else None
-        return f"{args.name}-id", made or {**args.inputs, **COMPUTED.get(args.typ, {})}
+        of_a_cloud = computed(args.typ, args.name, args.inputs)
+        return f"{args.name}-id", made or {**args.inputs, **of_a_cloud, **COMPUTED.get(args.typ, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        return dict(args.args), []
+        return {**args.args, **ANSWERS.get(args.token, {})}, []
 
 
 def _unwrapped(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,6 +84,7 @@ class Recorder(MockMonitor):
                 create_timeout=request.customTimeouts.create,
                 depends_on=tuple(request.dependencies),
                 retained=request.retainOnDelete,
+                deleted_with=request.deletedWith,
                 property_dependencies={name: tuple(of.urns) for name, of in request.propertyDependencies.items()},
             )
         )

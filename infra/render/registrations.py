@@ -28,6 +28,7 @@ class Registration:
     create_timeout: str = ""
     depends_on: tuple[str, ...] = ()
     retained: bool = False
+    deleted_with: str = ""
     property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def is_secret(self, name: str) -> bool:

@@ -83,7 +83,7 @@ class Availability:
             look(live)
             while True:
                 last = self._stop.is_set()
-                for event in self.client.watch(self._path(api_version, kind), version, WATCH_SECONDS):
+                for event in self.client.watch(self._path(api_version, kind), WATCH_SECONDS, resourceVersion=version):
                     assert event["type"] != "ERROR", event["object"]
                     one = event["object"]
                     version = one["metadata"]["resourceVersion"]

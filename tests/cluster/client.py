@@ -145,12 +145,13 @@ class Client:
     def pods(self, namespace: str = "", labels: str = "") -> Sequence[Object]:
         return self.list("v1", "Pod", namespace, labels)
 
-    def watch(self, api_version: str, name_of_kind: str, fields: str, seconds: int = 300) -> Iterator[Object]:
-        """What is there (as ADDED) and then each change, until the server ends it; `fields` is a selector."""
-        query = urllib.parse.urlencode({"watch": "1", "fieldSelector": fields, "timeoutSeconds": str(seconds)})
-        address = f"{self.server}{self.kind(api_version, name_of_kind).path(None)}?{query}"
+    def watch(self, path: str, seconds: int, **query: str) -> Iterator[Object]:
+        """Every change of a list, as it happens, for so many seconds: since its `resourceVersion`, or what is there
+        first. `fieldSelector` chooses."""
+        query |= {"watch": "true", "timeoutSeconds": str(seconds)}
+        address = f"{self.server}{path}?{urllib.parse.urlencode(query)}"
         request = urllib.request.Request(address, headers={"Authorization": f"Bearer {self._token}"})
-        with urllib.request.urlopen(request, timeout=seconds + REQUEST_SECONDS, context=self._tls) as answer:
+        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS + seconds, context=self._tls) as answer:
             for line in answer:
                 yield json.loads(line)
 
@@ -174,15 +175,6 @@ class Client:
             lambda: self.get(api_version, name_of_kind, name, namespace) is None,
             f"{name_of_kind} {namespace}/{name} gone",
         )
-
-    def watch(self, path: str, version: str, seconds: int) -> Iterator[Object]:
-        """Every change of a list since its `version`, as it happens, for so many seconds."""
-        query = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds)}
-        address = f"{self.server}{path}?{urllib.parse.urlencode(query)}"
-        request = urllib.request.Request(address, headers={"Authorization": f"Bearer {self._token}"})
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS + seconds, context=self._tls) as answer:
-            for line in answer:
-                yield json.loads(line)
 
     # -- requests --------------------------------------------------------------------------------------------------
 

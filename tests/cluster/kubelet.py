@@ -145,7 +145,8 @@ def _follow(node: Node) -> None:
     number = 0
     while True:
         with contextlib.suppress(Refused, OSError, ValueError):
-            for event in node.client.watch("v1", "Pod", f"spec.nodeName={node.name}"):
+            pods = node.client.kind("v1", "Pod").path(None)
+            for event in node.client.watch(pods, 300, fieldSelector=f"spec.nodeName={node.name}"):
                 if event["type"] == "ERROR":
                     break
                 pod = event["object"]

@@ -121,11 +121,11 @@ def test_a_change_of_code_is_a_change(broken: Path) -> None:
 def test_code_that_does_not_run_any_more_is_replaced_by_this_one(broken: Path) -> None:
     (broken / "infra/report/__init__.py").write_text("raise RuntimeError('too old')\n", encoding="utf-8")
     stack_file = broken / "Pulumi.prod.yaml"
-    stack_file.write_text(stack_file.read_text().replace("config:\n", "config:\n  slipway:site: main\n", 1))
+    stack_file.write_text(stack_file.read_text().replace("slipway:site: main", "slipway:site: west"))
     commit(broken)
     found = earlier_plan("HEAD", "prod", broken, TODAY)
     assert found.plan is not None
-    assert found.plan["deployed_sites"] == ["main"]
+    assert found.plan["deployed_sites"] == ["west"]
     (note,) = found.notes
     assert "its own code did not plan it (RuntimeError: too old); its stack file was planned by this code" in note
 

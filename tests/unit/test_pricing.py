@@ -209,12 +209,13 @@ def test_a_budget_is_of_all_sites_together() -> None:
 def test_old_prices_are_said_only_with_a_date() -> None:
     assert not [text for text in planned().warnings if "older than" in text]
     (late,) = (text for text in planned(today=date(2027, 6, 1)).warnings if "older than" in text)
-    # Of 8 in us-east-1, disks, the bucket and m6i.xlarge have no date; the youngest of the others is of 2026-09-20.
-    assert late.startswith("of 8 list prices, 3 are undated and 5 older than 180 days: ")
+    # Of 15 in us-east-1, disks, the bucket, m6i.xlarge, addresses, alarms, keys and the firewall with its rules have no
+    # date; the youngest of the others is of 2026-09-20.
+    assert late.startswith("of 15 list prices, 8 are undated and 7 older than 180 days: ")
     (now,) = (text for text in planned(today=date(2026, 9, 28)).warnings if "older than" in text)
-    assert now.startswith("of 8 list prices, 3 are undated and 0 older than 180 days: ")
+    assert now.startswith("of 15 list prices, 8 are undated and 2 older than 180 days: ")
     (next_day,) = (text for text in planned(today=date(2026, 9, 29)).warnings if "older than" in text)
-    assert next_day.startswith("of 8 list prices, 3 are undated and 1 older than 180 days: ")
+    assert next_day.startswith("of 15 list prices, 8 are undated and 3 older than 180 days: ")
 
 
 def test_a_card_that_is_added_to_a_machine_is_in_its_price() -> None:

@@ -27,6 +27,16 @@ InstanceType = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"),
     Field(json_schema_extra={"x-remedy": "write it like `m6i.xlarge`"}),
 ]
+RoleArn = Annotated[
+    str,
+    StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"),
+    Field(json_schema_extra={"x-remedy": "write it like `arn:aws:iam::123456789012:role/operations`"}),
+]
+TopicArn = Annotated[
+    str,
+    StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"),
+    Field(json_schema_extra={"x-remedy": "write it like `arn:aws:sns:us-east-1:123456789012:operations`"}),
+]
 # In the order in which machines are asked for; the first that is to be had serves.
 Purchase = Annotated[list[Literal["reservation", "on_demand", "spot"]], Field(min_length=1, max_length=3)]
 
@@ -111,7 +121,7 @@ class AwsSettings(PlatformSettings):
     hosted_zone_id: str | None = Field(
         default=None,
         pattern=r"^Z[A-Z0-9]{5,31}$",
-        description="Id of that zone of Route 53; unset, it is looked up by the domain.",
+        description="Id of that zone of Route 53; unset, the zone of the domain without its first part is looked up.",
     )
     network: AwsNetworkSettings = Field(description="The network: a new one, or one that exists.")
     nat: Literal["per_zone", "single", "none"] = Field(
@@ -121,6 +131,11 @@ class AwsSettings(PlatformSettings):
     )
     api_endpoint: ApiEndpointSettings = Field(
         default_factory=ApiEndpointSettings, description="Who reaches the cluster's API."
+    )
+    administrators: list[RoleArn] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Roles that administer the cluster; unset, only the one that creates it.",
     )
     kubernetes_version: Literal["1.34", "1.35"] = Field(default="1.35", description="Version of Kubernetes.")
     nodes: Annotated[AutoModeNodes | ManagedNodes, Field(discriminator="kind")] = Field(
@@ -140,6 +155,11 @@ class AwsSettings(PlatformSettings):
     )
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
+    )
+    alarm_topics: list[TopicArn] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone.",
     )
     deletion_protection: bool = Field(
         default=True, description="Whether cluster, load balancer and keys refuse to be deleted."

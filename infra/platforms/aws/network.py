@@ -52,8 +52,10 @@ class Subnet:
 @dataclass(frozen=True, kw_only=True)
 class NetworkPlan:
     """`subnets` are by name: `private-a` holds nodes, `public-a` the load balancer, `internal-a` the cluster's API.
-    `endpoints` are services of AWS that are reached without the internet. In a network that exists, `services_cidr` is
-    None where EKS chooses it, and nobody knows how many nodes have room."""
+    `exits` says, for each private subnet that reaches the internet, whose public subnet has its NAT gateway.
+    `gateway_endpoints` and `endpoints` are services of AWS that are reached without it; only the second kind costs, in
+    every zone. In a network that exists, `services_cidr` is None where EKS chooses it, and nobody knows how many nodes
+    have room."""
 
     cidr: str | None
     services_cidr: str | None
@@ -61,12 +63,26 @@ class NetworkPlan:
     vpc_id: str | None
     subnets: Mapping[str, Subnet]
     nat: str
+    exits: Mapping[str, str]
+    gateway_endpoints: tuple[str, ...]
     endpoints: tuple[str, ...]
 
+    def of_role(self, role: str) -> dict[str, Subnet]:
+        """The subnets of one role, by name."""
+        return {name: subnet for name, subnet in self.subnets.items() if subnet.role == role}
 
+    @property
+    def cluster_role(self) -> str:
+        """Where the cluster's API has its interfaces: beside the nodes in a network that exists."""
+        return "internal" if self.of_role("internal") else "private"
+
+
+GATEWAY_ENDPOINTS = ("s3",)
+# Each costs in every zone. Beside a NAT gateway: what carries images, and what gives credentials.
+ENDPOINTS_BESIDE_NAT = ("ecr.api", "ecr.dkr", "eks-auth", "sts")
 ENDPOINTS = (
-    *("s3", "ecr.api", "ecr.dkr", "eks", "eks-auth", "ec2", "sts", "kms", "logs", "monitoring", "secretsmanager"),
-    *("elasticloadbalancing", "autoscaling", "ssm", "ssmmessages", "ec2messages", "sqs", "wafv2"),
+    *("ecr.api", "ecr.dkr", "eks", "eks-auth", "ec2", "sts", "kms", "logs", "monitoring", "secretsmanager"),
+    *("elasticloadbalancing", "elasticfilesystem", "autoscaling", "ssm", "ssmmessages", "ec2messages", "sqs", "wafv2"),
 )
 
 
@@ -127,6 +143,8 @@ def network_plan(settings: AwsSettings) -> NetworkPlan:
             vpc_id=existing.vpc_id,
             subnets=subnets,
             nat="none",
+            exits={},
+            gateway_endpoints=(),
             endpoints=(),
         )
     cidr = IPv4Network(settings.network.cidr or "")
@@ -142,8 +160,17 @@ def network_plan(settings: AwsSettings) -> NetworkPlan:
         vpc_id=None,
         subnets=subnets,
         nat=settings.nat,
-        endpoints=ENDPOINTS,
+        exits=_exits(settings),
+        gateway_endpoints=GATEWAY_ENDPOINTS,
+        endpoints=ENDPOINTS if settings.nat == "none" else ENDPOINTS_BESIDE_NAT,
     )
+
+
+def _exits(settings: AwsSettings) -> dict[str, str]:
+    """By private subnet, the public one with its NAT gateway: of its own zone, or all of the first one's."""
+    letters = [zone[-1] for zone in settings.zones]
+    through = {"per_zone": letters, "single": letters[:1] * len(letters), "none": []}[settings.nat]
+    return {f"private-{letter}": f"public-{exit_}" for letter, exit_ in zip(letters, through, strict=False)}
 
 
 def _subnet(cidr: IPv4Network, role: str, letter: str) -> str:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
-from infra.plan.cluster_uses import NODE_DISK_GB, site_uses
+from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan
-from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.plan.serving import IN_A_CONTAINER, ServingPlan, in_transit, serving_plan
+from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.plan.zone_loss import SinglePoint
+from infra.platforms.aws.alarms import alarms
+from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
-from infra.platforms.aws.network import NetworkPlan, network_plan, network_problems, network_ranges
+from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
+from infra.platforms.aws.identity_plan import workload_roles
+from infra.platforms.aws.machines import engines_on, nodes_plan
+from infra.platforms.aws.network import network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
+from infra.platforms.aws.site_plan import AwsSitePlan, summary
+from infra.platforms.aws.uses import own_uses
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.clusters import (
     api_access,
@@ -34,8 +41,6 @@ from infra.price.bill import Use
 from infra.problems import Problem, listing
 from infra.sizing.types import GIB
 
-# What CloudWatch keeps logs for.
-LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
 GIVES_UP = {"spot": "a machine may be taken away with 120 s notice, and its price moves"}
 MOST_GPUS = most_gpus(SHAPES)
 PROVISION = Seen(
@@ -44,39 +49,8 @@ PROVISION = Seen(
     source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
     as_of="2025-05",
 )
-# Rules about bodies that prompts set off: counted, never refused.
-COUNTED_RULES = (
-    *("SizeRestrictions_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY", "CrossSiteScripting_BODY"),
-    *("Log4JRCE_BODY", "JavaDeserializationRCE_BODY", "NoUserAgent_HEADER"),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterPlan:
-    """The EKS cluster. `public_cidrs` is empty for a private one."""
-
-    name: str
-    kubernetes_version: str
-    public_cidrs: tuple[str, ...]
-    nodes: str
-    node_image: str | None
-    root_volume_gibibytes: int | None
-    log_retention_days: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrontDoorPlan:
-    """The load balancer and its name. `internal` when there is no public subnet. Without a firewall, the last two are
-    None and empty."""
-
-    host: str
-    site_host: str
-    hosted_zone_id: str | None
-    internal: bool
-    deregistration_seconds: int
-    idle_seconds: int
-    requests_per_five_minutes: int | None
-    counted_rules: tuple[str, ...]
+# Of names that AWS makes unique itself, the beginning. A bucket's may have 37 letters, with what it is for.
+PREFIX_LETTERS = 28
 
 
 NAT_OF_ONE_ZONE = SinglePoint(
@@ -87,27 +61,12 @@ NAT_OF_ONE_ZONE = SinglePoint(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class AwsSitePlan(ServingSite):
-    """All of a site on AWS."""
-
-    region: str
-    zones: tuple[str, ...]
-    network: NetworkPlan
-    cluster: ClusterPlan
-    pools: Mapping[str, NodePool]
-    reservation_id: str | None
-    front_door: FrontDoorPlan
-    deletion_protection: bool
-    tags: Mapping[str, str]
-
-
 class Aws:
     """Implements the platform `aws`."""
 
     settings = AwsSettings
     is_this_machine = False
-    component = None
+    component = "infra.platforms.aws.component:AwsSite"
     doctor = None
     engine_address = IN_A_CONTAINER
 
@@ -174,36 +133,34 @@ class Aws:
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
         serving = serving_plan(request, "slipway", _drain(request), zones)
+        pools = _pools(request)
+        serving = replace(
+            serving,
+            engines=engines_on(serving.engines, pools),
+            # Auto Mode holds no pod back until the load balancer has it: a rollout waits for as long as that takes.
+            gateway_pods=replace(serving.gateway_pods, settle_seconds=SETTLE_SECONDS),
+        )
         network = network_plan(settings)
-        nodes = settings.nodes
-        managed = nodes if isinstance(nodes, ManagedNodes) else None
-        waf = settings.waf
+        cluster = cluster_plan(f"slipway-{name}", settings, network, serving)
         details = AwsSitePlan(
             region=settings.region,
             zones=zones,
+            name_prefix=f"{f'slipway-{name}'[:PREFIX_LETTERS].rstrip('-')}-",
             network=network,
-            cluster=ClusterPlan(
-                name=f"slipway-{name}",
-                kubernetes_version=settings.kubernetes_version,
-                public_cidrs=tuple(settings.api_endpoint.cidrs),
-                nodes=str(nodes.kind),
-                node_image=managed.image if managed else None,
-                root_volume_gibibytes=managed.root_volume_gibibytes if managed else None,
-                log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
+            cluster=cluster,
+            pools=pools,
+            machines=nodes_plan(
+                settings,
+                pools,
+                disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
+                grace_seconds=serving.drain.node_grace_seconds,
             ),
-            pools=_pools(request),
-            reservation_id=settings.reservation_id,
-            front_door=FrontDoorPlan(
-                host=settings.domain,
-                site_host=f"{normalised(request.site)}.{settings.domain}",
-                hosted_zone_id=settings.hosted_zone_id,
-                internal=not any(subnet.role == "public" for subnet in network.subnets.values()),
-                deregistration_seconds=serving.drain.load_balancer_deregistration_seconds,
-                idle_seconds=serving.drain.load_balancer_idle_seconds,
-                requests_per_five_minutes=waf.requests_per_five_minutes if waf else None,
-                counted_rules=COUNTED_RULES if waf else (),
-            ),
+            identities=workload_roles(serving),
+            repositories=_repositories(f"slipway-{name}", serving),
+            front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
             serving=serving,
+            alarms=alarms(network),
+            alarm_topics=tuple(settings.alarm_topics),
             deletion_protection=settings.deletion_protection,
             tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
         )
@@ -215,7 +172,7 @@ class Aws:
             gateways=request.gateways,
             node_pools=tuple(details.pools.values()),
             drain=site_drain_plan(serving.drain),
-            summary=_summary(details),
+            summary=summary(details),
             security={
                 "cluster's API": api_access(settings.api_endpoint),
                 "nodes": "in private subnets" if network.cidr else "in the subnets that were given",
@@ -235,38 +192,31 @@ class Aws:
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: AwsSitePlan = plan.details
-        volume = details.cluster.root_volume_gibibytes
-        return site_uses(
+        yield from site_uses(
             request,
             details.pools,
             cloud="aws",
             region=details.region,
             nat_zones={"none": 0, "single": 1}.get(details.network.nat, len(details.zones)),
-            disk_gb=volume * GIB / 1e9 if volume else NODE_DISK_GB,
-            auto_mode=details.cluster.nodes == "auto_mode",
+            disk_gb=details.machines.disk_gibibytes * GIB / 1e9,
+            auto_mode=details.cluster.auto_mode,
+        )
+        yield from own_uses(
+            details.region,
+            len(details.zones),
+            details.network,
+            details.cluster,
+            details.front_door,
+            len(details.alarms),
         )
 
 
-def _summary(details: AwsSitePlan) -> dict[str, str]:
-    access = ", ".join(details.cluster.public_cidrs) or "from inside its network only"
-    door = details.front_door
-    return {
-        "region": f"{details.region}, zones {', '.join(details.zones)}",
-        "network": _network_text(details.network),
-        "cluster": f"{details.cluster.name}, EKS {details.cluster.kubernetes_version}, {details.cluster.nodes}; "
-        f"API {access}",
-        "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
-        f"{'with' if door.counted_rules else 'without'} a firewall",
-        "drain": drain_text(details.serving.drain),
-        **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
-    }
-
-
-def _network_text(network: NetworkPlan) -> str:
-    services = f"services {network.services_cidr or 'as EKS chooses'}"
-    if network.cidr is None:
-        return f"{network.vpc_id}, {services}"
-    return f"{network.cidr} with room for {network.nodes_per_zone} nodes in a zone, {services}, NAT {network.nat}"
+def _repositories(name: str, serving: ServingPlan) -> tuple[str, ...]:
+    """One for each kind of image that runs here, by its name in them."""
+    images = [engine.container.image for engine in serving.engines.values()]
+    engines = {image.entry for image in images if image and image.entry}
+    own = {"gateway", "valkey"} if serving.shared_limits else {"gateway"}
+    return tuple(f"{name}/{kind}" for kind in sorted(own | engines))
 
 
 def _pools(request: SiteRequest) -> dict[str, NodePool]:

@@ -1,13 +1,13 @@
-"""Machines of AWS with GPUs: the smallest for each accelerator and number."""
+"""Machines of AWS with GPUs: for each accelerator and number the smallest that holds an engine's pod, of 17 GiB."""
 
 from __future__ import annotations
 
 from infra.plan.node_pools import Shape, Shapes
 
 SHAPES: Shapes = {
-    "T4": (Shape(name="g4dn.xlarge", gpus=1), Shape(name="g4dn.12xlarge", gpus=4), Shape(name="g4dn.metal", gpus=8)),
-    "A10G": (Shape(name="g5.xlarge", gpus=1), Shape(name="g5.12xlarge", gpus=4), Shape(name="g5.48xlarge", gpus=8)),
-    "L4": (Shape(name="g6.xlarge", gpus=1), Shape(name="g6.12xlarge", gpus=4), Shape(name="g6.48xlarge", gpus=8)),
+    "T4": (Shape(name="g4dn.2xlarge", gpus=1), Shape(name="g4dn.12xlarge", gpus=4), Shape(name="g4dn.metal", gpus=8)),
+    "A10G": (Shape(name="g5.2xlarge", gpus=1), Shape(name="g5.12xlarge", gpus=4), Shape(name="g5.48xlarge", gpus=8)),
+    "L4": (Shape(name="g6.2xlarge", gpus=1), Shape(name="g6.12xlarge", gpus=4), Shape(name="g6.48xlarge", gpus=8)),
     "L40S": (Shape(name="g6e.xlarge", gpus=1), Shape(name="g6e.12xlarge", gpus=4), Shape(name="g6e.48xlarge", gpus=8)),
     "RTX-PRO-6000": (
         Shape(name="g7e.2xlarge", gpus=1),

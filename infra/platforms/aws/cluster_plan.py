@@ -1,0 +1,135 @@
+"""The EKS cluster of a site: its API, logs, add-ons and storage, and the addresses that network policies name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from infra.plan.address_space import PRIVATE
+from infra.plan.serving import ServingPlan
+from infra.platforms.aws.config import AwsSettings, ManagedNodes
+from infra.platforms.aws.network import NetworkPlan
+
+# What CloudWatch keeps logs for.
+LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+# Where Pod Identity's agent answers on every node (EKS user guide, "How EKS Pod Identity works", read 2026-11).
+IDENTITY_AGENT = "169.254.170.23/32"
+# What EKS chooses for services where nobody does: one of two, whichever the network does not have.
+CHOSEN_BY_EKS = ("10.100.0.0/16", "172.20.0.0/16")
+DNS_PLACE, API_PLACE = 10, 1
+BLOCK_CLASS, SHARED_CLASS = "slipway-block", "slipway-shared"
+# System, and images of gateways and of what the cluster itself runs; images of engines are on machines' own disks.
+NODE_DISK_GIBIBYTES = 100
+# A control plane takes about 10 minutes; what is slower is not going to be there.
+CREATE_MINUTES, DELETE_MINUTES = 40, 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addon:
+    """Software of AWS in the cluster. With `service_account` and `policy` it has a role of its own."""
+
+    name: str
+    configuration: Mapping[str, Any]
+    service_account: str | None = None
+    policy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterPlan:
+    """The EKS cluster. `public_cidrs` is empty for a private one, `administrators` where only who creates it is one.
+    `front_door` are the load balancer's addresses, `clients` those of who may ask one that is not on the internet.
+    `block_provisioner` makes volumes of one pod; `shared_files` says whether a file system for all is needed."""
+
+    name: str
+    kubernetes_version: str
+    public_cidrs: tuple[str, ...]
+    administrators: tuple[str, ...]
+    nodes: str
+    auto_mode: bool
+    node_image: str | None
+    root_volume_gibibytes: int | None
+    log_types: tuple[str, ...]
+    log_retention_days: int
+    addons: Mapping[str, Addon]
+    block_provisioner: str
+    shared_files: bool
+    dns: tuple[str, ...]
+    api_server: tuple[str, ...]
+    identity_agent: str
+    front_door: tuple[str, ...]
+    clients: tuple[str, ...]
+
+
+def cluster_plan(name: str, settings: AwsSettings, network: NetworkPlan, serving: ServingPlan) -> ClusterPlan:
+    """Decides it."""
+    nodes = settings.nodes
+    managed = nodes if isinstance(nodes, ManagedNodes) else None
+    audit = serving.gateway_pods.audit
+    shared = audit is not None and audit.volume is not None
+    services = [network.services_cidr] if network.services_cidr else [*CHOSEN_BY_EKS]
+    internal = [subnet.cidr for subnet in network.of_role("internal").values() if subnet.cidr]
+    doors = network.of_role("public") or network.of_role("private")
+    return ClusterPlan(
+        name=name,
+        kubernetes_version=settings.kubernetes_version,
+        public_cidrs=tuple(settings.api_endpoint.cidrs),
+        administrators=tuple(settings.administrators),
+        nodes=str(nodes.kind),
+        auto_mode=managed is None,
+        node_image=managed.image if managed else None,
+        root_volume_gibibytes=managed.root_volume_gibibytes if managed else None,
+        log_types=LOG_TYPES,
+        log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
+        addons={addon.name: addon for addon in _addons(managed, shared=shared)},
+        block_provisioner="ebs.csi.aws.com" if managed else "ebs.csi.eks.amazonaws.com",
+        shared_files=shared,
+        dns=tuple(_place(cidr, DNS_PLACE) for cidr in services),
+        # A policy is applied before a service's address is translated or after it, so both are named. In a network that
+        # exists nobody knows where the API has its interfaces: its ports are then open to all that is not denied.
+        api_server=(*(_place(cidr, API_PLACE) for cidr in services), *internal) if internal else (),
+        identity_agent=IDENTITY_AGENT,
+        # A load balancer has an address in each of its subnets; those of a network that exists are private ones.
+        front_door=tuple(subnet.cidr for subnet in doors.values() if subnet.cidr) or tuple(map(str, PRIVATE)),
+        clients=(network.cidr,) if network.cidr else tuple(map(str, PRIVATE)),
+    )
+
+
+def _place(cidr: str, place: int) -> str:
+    return f"{IPv4Network(cidr)[place]}/32"
+
+
+def _addons(managed: ManagedNodes | None, *, shared: bool) -> list[Addon]:
+    """What Auto Mode does not bring itself: what autoscalers read, and files that many pods share."""
+    found = [Addon(name="metrics-server", configuration={})]
+    if shared:
+        found.append(
+            Addon(
+                name="aws-efs-csi-driver",
+                configuration={},
+                service_account="efs-csi-controller-sa",
+                policy="service-role/AmazonEFSCSIDriverPolicy",
+            )
+        )
+    if managed:
+        found += [
+            Addon(
+                name="vpc-cni",
+                # Otherwise a NetworkPolicy is only a text.
+                configuration={"enableNetworkPolicy": "true", "env": {"ENABLE_PREFIX_DELEGATION": "true"}},
+                service_account="aws-node",
+                policy="AmazonEKS_CNI_Policy",
+            ),
+            Addon(name="eks-pod-identity-agent", configuration={}),
+            Addon(name="coredns", configuration={}),
+            Addon(name="kube-proxy", configuration={}),
+            Addon(
+                name="aws-ebs-csi-driver",
+                configuration={},
+                service_account="ebs-csi-controller-sa",
+                policy="service-role/AmazonEBSCSIDriverPolicy",
+            ),
+        ]
+    return found

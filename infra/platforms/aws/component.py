@@ -1,0 +1,250 @@
+"""Deploys the plan of a site on AWS: network, cluster, machines, front door, and the serving stack in it."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses
+from infra.components.serving_stack import ServingStack
+from infra.plan.types import SitePlan
+from infra.platforms.aws.cluster_plan import BLOCK_CLASS, SHARED_CLASS
+from infra.platforms.aws.component_addons import Addons
+from infra.platforms.aws.component_alarms import Alarms
+from infra.platforms.aws.component_buckets import Buckets
+from infra.platforms.aws.component_cluster import Cluster
+from infra.platforms.aws.component_front_door import BoundByTargetGroup, FrontDoor
+from infra.platforms.aws.component_identity import Identity
+from infra.platforms.aws.component_keys import Keys
+from infra.platforms.aws.component_network import Network
+from infra.platforms.aws.component_node_groups import NodeGroups
+from infra.platforms.aws.component_node_pools import NodePools
+from infra.platforms.aws.component_registry import Registry
+from infra.platforms.aws.component_storage import Storage
+from infra.platforms.aws.machines import GATEWAY_POOL
+from infra.platforms.aws.site_plan import AwsSitePlan
+from infra.platforms.base import SiteSecrets
+
+
+class AwsSite(pulumi.ComponentResource):
+    """A site on AWS. Owns all of it, from the network to what serves. What is inside the cluster goes with the cluster;
+    the load balancer, machines and file system go before the network that they are in."""
+
+    def __init__(
+        self, name: str, plan: SitePlan, secrets: SiteSecrets, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("slipway:aws:Site", name, None, opts)
+        details: AwsSitePlan = plan.details
+        self._name, self._plan = name, details
+        provider = aws.Provider(
+            f"{name}-aws",
+            region=details.region,
+            default_tags=aws.ProviderDefaultTagsArgs(tags=dict(details.tags)),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self._aws, self._child = provider, pulumi.ResourceOptions(parent=self, providers=[provider])
+        self._account = aws.get_caller_identity_output(
+            opts=pulumi.InvokeOutputOptions(parent=self, provider=provider)
+        ).apply(lambda found: found.account_id)
+        self._keys = Keys(
+            f"{name}-keys",
+            account=self._account,
+            region=details.region,
+            protected=details.deletion_protection,
+            opts=self._child,
+        )
+        self._buckets = Buckets(
+            f"{name}-buckets",
+            name_prefix=details.name_prefix,
+            account=self._account,
+            region=details.region,
+            key_arn=self._keys.data_arn,
+            keep_logs_days=details.cluster.log_retention_days,
+            protected=details.deletion_protection,
+            opts=self._child,
+        )
+        Registry(
+            f"{name}-registry",
+            details.repositories,
+            key_arn=self._keys.data_arn,
+            protected=details.deletion_protection,
+            opts=self._child,
+        )
+        network = Network(
+            f"{name}-network",
+            details.network,
+            region=details.region,
+            logs_key_arn=self._keys.logs_arn,
+            log_retention_days=details.cluster.log_retention_days,
+            name_prefix=details.name_prefix,
+            opts=self._child,
+        )
+        cluster = self._cluster(network)
+        self._kubernetes = self._cluster_provider(cluster)
+        self._control_plane = cluster.cluster
+        inside = pulumi.ResourceOptions(
+            parent=self,
+            providers=[provider, self._kubernetes],
+            deleted_with=cluster.cluster,
+            depends_on=[*cluster.admitted],
+        )
+        machines = self._machines(network, cluster, inside)
+        ready = self._around(network, cluster, machines, inside)
+        door = self._front_door(network, cluster)
+        self._alarms(network, door)
+        handle = self._handle(door)
+        stack = ServingStack(
+            f"{name}-serving",
+            details.serving,
+            secrets,
+            handle,
+            pulumi.ResourceOptions(parent=self, providers=[handle.provider], depends_on=[machines, *ready]),
+        )
+        self.endpoint = stack.endpoint
+        self.register_outputs({"endpoint": self.endpoint})
+
+    def _after(self, *resources: pulumi.Resource) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[*resources]))
+
+    def _cluster(self, network: Network) -> Cluster:
+        details = self._plan
+        return Cluster(
+            f"{self._name}-cluster",
+            details.cluster,
+            region=details.region,
+            services_cidr=details.network.services_cidr,
+            subnet_ids=network.subnet_ids[details.network.cluster_role],
+            cluster_key_arn=self._keys.cluster_arn,
+            logs_key_arn=self._keys.logs_arn,
+            data_key_arn=self._keys.data_arn,
+            name_prefix=details.name_prefix,
+            protected=details.deletion_protection,
+            opts=self._after(network),
+        )
+
+    def _cluster_provider(self, cluster: Cluster) -> kubernetes.Provider:
+        """For what is made inside the cluster."""
+        return kubernetes.Provider(
+            f"{self._name}-kubernetes",
+            kubeconfig=cluster.kubeconfig,
+            # The cluster is known by its name: another token for it is still the same cluster.
+            cluster_identifier=self._plan.cluster.name,
+            enable_server_side_apply=True,
+            # Otherwise a changed file would be another object, and its pods replaced.
+            enable_config_map_mutable=True,
+            enable_secret_mutable=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _machines(self, network: Network, cluster: Cluster, inside: pulumi.ResourceOptions) -> pulumi.Resource:
+        details, subnets = self._plan, network.subnet_ids["private"]
+        if details.cluster.auto_mode:
+            return NodePools(
+                f"{self._name}-pools",
+                details.machines,
+                node_role_name=cluster.node_role.name,
+                subnet_ids=subnets,
+                security_group_id=cluster.security_group_id,
+                disk_key_arn=self._keys.data_arn,
+                opts=inside,
+            )
+        return NodeGroups(
+            f"{self._name}-groups",
+            details.machines,
+            cluster_name=cluster.cluster.name,
+            node_role_arn=cluster.node_role.arn,
+            subnet_ids=dict(zip(details.zones, subnets, strict=True)),
+            disk_key_arn=self._keys.data_arn,
+            tags=details.tags,
+            opts=self._after(network, *cluster.admitted),
+        )
+
+    def _around(
+        self, network: Network, cluster: Cluster, machines: pulumi.Resource, inside: pulumi.ResourceOptions
+    ) -> list[pulumi.Resource]:
+        """What pods need of AWS before they start."""
+        details, name = self._plan, self._name
+        addons = Addons(
+            f"{name}-addons",
+            details.cluster.addons,
+            cluster=cluster.cluster,
+            name_prefix=details.name_prefix,
+            # Their pods need machines, but those of a network plugin, without which machines are not ready.
+            opts=self._after(machines) if details.cluster.auto_mode else self._child,
+        )
+        identity = Identity(
+            f"{name}-identity",
+            details.identities,
+            cluster=cluster.cluster,
+            bucket_arn=self._buckets.models.arn,
+            key_arn=self._keys.data_arn,
+            name_prefix=details.name_prefix,
+            opts=self._child,
+        )
+        storage = Storage(
+            f"{name}-storage",
+            details.cluster,
+            vpc_id=network.vpc_id,
+            subnet_ids=network.subnet_ids["private"],
+            zones=details.zones,
+            cluster_security_group_id=cluster.security_group_id,
+            key_arn=self._keys.data_arn,
+            protected=details.deletion_protection,
+            opts=inside,
+        )
+        return [addons, identity, storage]
+
+    def _front_door(self, network: Network, cluster: Cluster) -> FrontDoor:
+        details, door = self._plan, self._plan.front_door
+        return FrontDoor(
+            f"{self._name}-door",
+            door,
+            cluster_name=cluster.cluster.name,
+            cluster_security_group_id=cluster.security_group_id,
+            vpc_id=network.vpc_id,
+            subnet_ids=network.subnet_ids["private" if door.internal else "public"],
+            inside_cidrs=details.cluster.clients,
+            logs_bucket=self._buckets.logs.bucket,
+            logs_key_arn=self._keys.logs_arn,
+            log_retention_days=details.cluster.log_retention_days,
+            provider=self._aws,
+            protected=details.deletion_protection,
+            # Its logs are taken only when the bucket says so, and it goes before the way to the internet does.
+            opts=self._after(network, self._buckets),
+        )
+
+    def _alarms(self, network: Network, door: FrontDoor) -> None:
+        ways = {subnet: {"NatGatewayId": gateway} for subnet, gateway in network.nat_gateway_ids.items()}
+        Alarms(
+            f"{self._name}-alarms",
+            self._plan.alarms,
+            of={**door.dimensions, **ways},
+            topics=self._plan.alarm_topics,
+            opts=self._child,
+        )
+
+    def _handle(self, door: FrontDoor) -> ClusterHandle:
+        details, cluster = self._plan, self._plan.cluster
+        return ClusterHandle(
+            provider=self._kubernetes,
+            namespace=details.serving.namespace,
+            nodes=details.machines.choices,
+            gateway_nodes=details.machines.choices[GATEWAY_POOL],
+            zones=details.zones,
+            storage=StorageClasses(audit=SHARED_CLASS, limits=BLOCK_CLASS),
+            addresses=ClusterAddresses(
+                metadata_allowed=(cluster.identity_agent,), dns=cluster.dns, api_server=cluster.api_server
+            ),
+            front_door=BoundByTargetGroup(
+                name=f"{self._name}-door",
+                plan=details.front_door,
+                namespace=details.serving.namespace,
+                target_group_arn=door.target_group_arn,
+                sources=tuple(Source(cidr=cidr) for cidr in cluster.front_door),
+                after=door.listener,
+            ),
+            autoscaler="horizontal_pod_autoscaler",
+            prometheus=False,
+            deleted_with=self._control_plane,
+        )

@@ -1,0 +1,60 @@
+"""Deploys roles of workloads: each service account that reaches something of AWS has one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.platforms.aws.component_roles import role
+from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.policies import fills_models, pod_identity_trust, reads_models
+
+
+class Identity(pulumi.ComponentResource):
+    """Owns a role and its association for each workload: no key is stored, and no pod has a role of its machine's."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: Mapping[str, WorkloadRole],
+        *,
+        cluster: aws.eks.Cluster,
+        bucket_arn: pulumi.Output[str],
+        key_arn: pulumi.Output[str],
+        name_prefix: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("slipway:aws:Identity", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        for workload, planned in plan.items():
+            own, _ = role(
+                f"{name}-{workload}",
+                name_prefix=name_prefix,
+                trusted=_trusted(planned, cluster),
+                opts=child,
+            )
+            policy = pulumi.Output.all(bucket_arn, key_arn).apply(
+                lambda known, of=planned: _policy(of, known[0], known[1])
+            )
+            given = aws.iam.RolePolicy(f"{name}-{workload}", role=own.id, policy=policy, opts=child)
+            aws.eks.PodIdentityAssociation(
+                f"{name}-{workload}",
+                cluster_name=cluster.name,
+                namespace=planned.namespace,
+                service_account=planned.service_account,
+                role_arn=own.arn,
+                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[given])),
+            )
+        self.register_outputs({})
+
+
+def _trusted(planned: WorkloadRole, cluster: aws.eks.Cluster) -> pulumi.Output[str]:
+    return cluster.arn.apply(lambda arn: pod_identity_trust(arn, planned.namespace, planned.service_account))
+
+
+def _policy(planned: WorkloadRole, bucket_arn: str, key_arn: str) -> str:
+    if planned.fills:
+        return fills_models(bucket_arn, key_arn, planned.prefixes)
+    return reads_models(bucket_arn, key_arn, planned.prefixes[0])

@@ -1,0 +1,88 @@
+"""What a site on AWS is, once it is decided: what it takes beyond any cluster's, what it lacks, and how it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from infra.explain import dotted
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.node_pools import NodePool
+from infra.plan.serving import ServingSite
+from infra.plan.site_drain import drain_text
+from infra.platforms.aws.alarms import Alarm
+from infra.platforms.aws.cluster_plan import ClusterPlan
+from infra.platforms.aws.front_door_plan import FrontDoorPlan
+from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.machines import NodesPlan
+from infra.platforms.aws.network import NetworkPlan
+from infra.problems import Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsSitePlan(ServingSite):
+    """All of a site on AWS. `name_prefix` begins the names of what has to have one: roles, buckets."""
+
+    region: str
+    zones: tuple[str, ...]
+    name_prefix: str
+    network: NetworkPlan
+    cluster: ClusterPlan
+    pools: Mapping[str, NodePool]
+    machines: NodesPlan
+    identities: Mapping[str, WorkloadRole]
+    repositories: tuple[str, ...]
+    front_door: FrontDoorPlan
+    alarms: tuple[Alarm, ...]
+    alarm_topics: tuple[str, ...]
+    deletion_protection: bool
+    tags: Mapping[str, str]
+
+    @property
+    def missing(self) -> tuple[Problem, ...]:
+        """Also nodes that nothing in the cluster would scale or put behind the load balancer, and replicas of several
+        nodes, which nothing in it would start."""
+        return (*self._not_there(), *super().missing)
+
+    def _not_there(self) -> Iterator[Problem]:
+        for name, engine in self.serving.engines.items():
+            if engine.groups:
+                yield Problem(
+                    where=dotted(DEPLOYMENT_KEY, ("models", name, "accelerator", "nodes")),
+                    found=f"{engine.groups.size}, which can be planned on AWS but not deployed by this version: the "
+                    "cluster would lack LeaderWorkerSet",
+                    allowed="replicas of one node on AWS, or of several on a cluster that has LeaderWorkerSet",
+                    remedy="choose GPUs of which one machine holds it, or the platform `kubernetes`",
+                )
+        if self.cluster.auto_mode:
+            return
+        yield Problem(
+            where=f"{DEPLOYMENT_KEY}.sites",
+            found="`nodes: {kind: managed}`, which can be planned but not deployed by this version: the cluster would "
+            "lack who scales its node groups and who puts gateways behind the load balancer",
+            allowed="nodes that EKS itself runs",
+            remedy="write `nodes: {kind: auto_mode}`, or leave `nodes` out",
+        )
+
+
+def summary(details: AwsSitePlan) -> dict[str, str]:
+    """For a reader of the plan."""
+    access = ", ".join(details.cluster.public_cidrs) or "from inside its network only"
+    door = details.front_door
+    return {
+        "region": f"{details.region}, zones {', '.join(details.zones)}",
+        "network": _network_text(details.network),
+        "cluster": f"{details.cluster.name}, EKS {details.cluster.kubernetes_version}, {details.cluster.nodes}; "
+        f"API {access}",
+        "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
+        f"{'with' if door.managed_rules else 'without'} a firewall",
+        "drain": drain_text(details.serving.drain),
+        **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
+    }
+
+
+def _network_text(network: NetworkPlan) -> str:
+    services = f"services {network.services_cidr or 'as EKS chooses'}"
+    if network.cidr is None:
+        return f"{network.vpc_id}, {services}"
+    return f"{network.cidr} with room for {network.nodes_per_zone} nodes in a zone, {services}, NAT {network.nat}"

@@ -1,0 +1,32 @@
+"""What AWS charges for a site beside machines and what is around any cluster: small things that are always there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from infra.platforms.aws.cluster_plan import ClusterPlan
+from infra.platforms.aws.front_door_plan import FrontDoorPlan
+from infra.platforms.aws.network import NetworkPlan
+from infra.price.bill import Use
+
+KEYS = 3
+GIB_OF_AUDIT = 50
+
+
+def own_uses(
+    region: str, zones: int, network: NetworkPlan, cluster: ClusterPlan, door: FrontDoorPlan, alarms: int
+) -> Iterator[Use]:
+    """Ways to AWS' own services, addresses, keys, the firewall, and the file system that gateways share."""
+    addresses = len({*network.exits.values()}) + (0 if door.internal else zones)
+    rules = len(door.managed_rules) + (door.requests_per_five_minutes is not None)
+    for what, item, fewest, most in (
+        ("ways to AWS' services", "interface_endpoint", len(network.endpoints) * zones, len(network.endpoints) * zones),
+        ("addresses on the internet", "public_address", addresses, addresses),
+        ("keys", "encryption_key", KEYS, KEYS),
+        ("firewall", "web_firewall", bool(rules), bool(rules)),
+        ("its rules", "web_firewall_rule", rules, rules),
+        ("alarms", "alarm", alarms, alarms),
+        ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if cluster.shared_files else 0),
+    ):
+        if most:
+            yield Use(what=what, cloud="aws", region=region, item=item, minimum=float(fewest), maximum=float(most))

@@ -1,0 +1,309 @@
+"""Security controls of what a site on AWS is made of, each by itself: what a scanner sees, and what it does not.
+
+A01 to A09 and P01, P02.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from infra.platforms.aws.policies import FORCED_WILDCARDS
+from tests.harness import Recorder
+from tests.on_aws import VARIANTS, documents, inputs, managed, of_aws, only, registrations
+
+CLUSTER = "aws:eks/cluster:Cluster"
+POOL, CLASS = "kubernetes:karpenter.sh/v1:NodePool", "kubernetes:eks.amazonaws.com/v1:NodeClass"
+GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
+
+
+@pytest.fixture(params=[*VARIANTS, "managed"])
+def seen(request: pytest.FixtureRequest) -> Recorder:
+    return managed() if request.param == "managed" else registrations(request.param)
+
+
+def test_a01_the_api_is_private_or_for_named_ranges(seen: Recorder) -> None:
+    network = only(seen, CLUSTER)["vpcConfig"]
+    assert network["endpointPrivateAccess"] is True
+    assert network["endpointPublicAccess"] == bool(network.get("publicAccessCidrs"))
+    for cidr in network.get("publicAccessCidrs", ()):
+        assert ip_network(cidr).prefixlen >= 8
+
+
+def test_a01_prod_is_private() -> None:
+    assert only(registrations(), CLUSTER)["vpcConfig"]["endpointPublicAccess"] is False
+
+
+def test_a02_all_logs_of_the_control_plane_are_kept_encrypted(seen: Recorder) -> None:
+    cluster = only(seen, CLUSTER)
+    assert sorted(cluster["enabledClusterLogTypes"]) == [
+        *("api", "audit", "authenticator", "controllerManager", "scheduler")
+    ]
+    groups = inputs(seen, "aws:cloudwatch/logGroup:LogGroup")
+    assert [one for one in groups.values() if one.get("name") == f"/aws/eks/{cluster['name']}/cluster"]
+    for name, one in groups.items():
+        assert one["kmsKeyId"], name
+        assert one["retentionInDays"] >= 365, name
+
+
+def test_a03_secrets_of_the_cluster_have_a_key_of_their_own(seen: Recorder) -> None:
+    encryption = only(seen, CLUSTER)["encryptionConfig"]
+    assert encryption["resources"] == ["secrets"]
+    others = [json.dumps(one.inputs) for one in of_aws(seen) if one.type != CLUSTER]
+    assert not [text for text in others if f'"{encryption["provider"]["keyArn"]}"' in text]
+    for name, key in inputs(seen, "aws:kms/key:Key").items():
+        assert key["enableKeyRotation"] is True, name
+        assert key["deletionWindowInDays"] == 30, name
+
+
+def test_a04_credentials_of_machines_are_one_hop_away(seen: Recorder) -> None:
+    """Auto Mode sets it itself, and lets nobody change it: its classes know no such field."""
+    templates = inputs(seen, TEMPLATE)
+    for name, template in templates.items():
+        assert template["metadataOptions"]["httpTokens"] == "required", name
+        assert template["metadataOptions"]["httpPutResponseHopLimit"] == 1, name
+    assert bool(templates) == bool(inputs(seen, GROUP))
+    for one in inputs(seen, CLASS).values():
+        assert {*one["spec"]} <= {
+            *("role", "subnetSelectorTerms", "securityGroupSelectorTerms", "networkPolicy", "networkPolicyEventLogs"),
+            *("ephemeralStorage", "capacityReservationSelectorTerms"),
+        }
+
+
+def test_a05_machines_are_private_spread_and_encrypted(seen: Recorder) -> None:
+    subnets = inputs(seen, "aws:ec2/subnet:Subnet")
+    assert all(subnet["mapPublicIpOnLaunch"] is False for subnet in subnets.values())
+    private = {f"{name}-id" for name in subnets if "-private-" in name}
+    for one in inputs(seen, CLASS).values():
+        used = {term["id"] for term in one["spec"]["subnetSelectorTerms"]}
+        assert len(used) == 3
+        assert used == private or not private, "all private, or those that were given"
+        assert one["spec"]["ephemeralStorage"]["kmsKeyID"]
+    for pool in inputs(seen, POOL).values():
+        assert len(_required(pool, "topology.kubernetes.io/zone")) >= 2
+    for name, template in inputs(seen, TEMPLATE).items():
+        for device in template["blockDeviceMappings"]:
+            assert device["ebs"]["encrypted"] == "true", name
+            assert device["ebs"]["kmsKeyId"], name
+        assert "keyName" not in template, "nobody logs in"
+    zones = {next(iter(group["subnetIds"])) for group in inputs(seen, GROUP).values()}
+    assert zones <= private
+    assert len(zones) in (0, 3)
+
+
+def test_a05_nobody_comes_in_but_by_http_and_https(seen: Recorder) -> None:
+    for name, rule in inputs(seen, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").items():
+        assert rule["ipProtocol"] == "tcp", name
+        assert rule["fromPort"] == rule["toPort"], name
+        assert rule["fromPort"] in ((80, 443) if rule.get("cidrIpv4") == "0.0.0.0/0" else (80, 443, 2049, 8080)), name
+    for group in inputs(seen, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").values():
+        assert group["ingress"] == []
+        assert group["egress"] == []
+
+
+def test_a05_who_asked_whom_is_logged(seen: Recorder) -> None:
+    networks, flows = inputs(seen, "aws:ec2/vpc:Vpc"), inputs(seen, "aws:ec2/flowLog:FlowLog")
+    assert len(networks) == len(flows)
+    assert all(flow["trafficType"] == "ALL" for flow in flows.values())
+
+
+def _statements(seen: Recorder) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, document in documents(seen).items():
+        for statement in document["Statement"]:
+            yield name, statement
+
+
+def test_a06_no_right_is_wider_than_aws_forces(seen: Recorder) -> None:
+    used: set[str] = set()
+    for name, statement in _statements(seen):
+        for action in statement["Action"]:
+            if "*" in action:
+                assert action == "kms:*" or statement["Effect"] == "Deny", name
+                used.add(action)
+        for resource in statement.get("Resource", ()):
+            if resource == "*":
+                assert name.startswith("aws:kms/key:Key "), name
+                used.add("Resource *")
+            else:
+                assert resource.startswith("arn:aws:"), name
+                assert ":*" not in resource.removesuffix(":*"), name
+    assert used == {*FORCED_WILDCARDS}, "no entry of the list is left over"
+    assert all(FORCED_WILDCARDS.values())
+
+
+def test_a06_nobody_may_give_rights(seen: Recorder) -> None:
+    allowed = {
+        action for _, statement in _statements(seen) if statement["Effect"] == "Allow" for action in statement["Action"]
+    }
+    assert not {action for action in allowed if action.startswith(("iam:", "organizations:", "sts:AssumeRoleWith"))}
+
+
+def test_a06_a_role_of_pods_is_for_one_account_of_one_cluster(seen: Recorder) -> None:
+    found = [statement for _, statement in _statements(seen) if statement.get("Principal", {}) == {"Service": PODS}]
+    assert found
+    for statement in found:
+        condition = statement["Condition"]["StringEquals"]
+        assert condition["aws:RequestTag/eks-cluster-arn"].startswith("arn:aws:eks:")
+        assert condition["aws:RequestTag/kubernetes-namespace"] in ("slipway", "kube-system")
+        assert condition["aws:RequestTag/kubernetes-service-account"]
+
+
+PODS = "pods.eks.amazonaws.com"
+
+
+def test_a06_each_workload_reads_its_own_model_alone() -> None:
+    found = documents(registrations())
+    policy = found["aws:iam/rolePolicy:RolePolicy main-identity-engine-chat policy"]
+    rights = {tuple(one["Action"]): one["Resource"] for one in policy["Statement"]}
+    bucket = "arn:aws:s3:us-east-1:123456789012:main-buckets-models"
+    assert rights[("s3:GetObject",)] == [f"{bucket}/models/chat/*"]
+    assert not [action for actions in rights for action in actions if "Put" in action or "Delete" in action]
+    associations = inputs(registrations(), "aws:eks/podIdentityAssociation:PodIdentityAssociation")
+    assert {one["serviceAccount"] for one in associations.values()} == {"engine-chat", "model-fetch"}
+
+
+def test_a06_nobody_is_let_in_by_a_file_in_the_cluster(seen: Recorder) -> None:
+    access = only(seen, CLUSTER)["accessConfig"]
+    assert access["authenticationMode"] == "API"
+    named = [e for e in inputs(seen, "aws:eks/accessEntry:AccessEntry").values() if e["type"] == "STANDARD"]
+    assert access["bootstrapClusterCreatorAdminPermissions"] == (not named)
+
+
+def test_a07_buckets_are_private_versioned_logged_and_over_tls(seen: Recorder) -> None:
+    buckets = inputs(seen, "aws:s3/bucket:Bucket")
+    assert {*buckets} == {"main-buckets-models", "main-buckets-logs"}
+    for name in buckets:
+        block = _of(seen, "bucketPublicAccessBlock:BucketPublicAccessBlock", name)
+        assert [block[field] for field in BLOCKS] == [True] * 4
+        assert _of(seen, "bucketVersioning:BucketVersioning", name)["versioningConfiguration"]["status"] == "Enabled"
+        assert _of(seen, "bucketLifecycleConfiguration:BucketLifecycleConfiguration", name)["rules"]
+        policy = json.loads(_of(seen, "bucketPolicy:BucketPolicy", name)["policy"])
+        denied = [one for one in policy["Statement"] if one["Effect"] == "Deny"]
+        assert {"Bool": {"aws:SecureTransport": "false"}} in [one["Condition"] for one in denied]
+        assert all(one["Principal"] == "*" and one["Action"] == ["s3:*"] for one in denied)
+        for one in policy["Statement"]:
+            assert one["Effect"] == "Deny" or "Service" in one["Principal"], "no account and nobody of the world"
+    assert _of(seen, "bucketLogging:BucketLogging", "main-buckets-models")["targetBucket"] == "main-buckets-logs-id"
+
+
+BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+
+
+def test_a07_weights_have_a_key_of_ours(seen: Recorder) -> None:
+    """Logs have AWS' own: neither load balancers nor S3 itself write with another."""
+    encrypted = {
+        name: _of(seen, "bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", name)
+        for name in inputs(seen, "aws:s3/bucket:Bucket")
+    }
+    default = "applyServerSideEncryptionByDefault"
+    models, logs = (encrypted[f"main-buckets-{use}"]["rules"][0][default] for use in ("models", "logs"))
+    assert models["sseAlgorithm"] == "aws:kms"
+    assert models["kmsMasterKeyId"].endswith(":main-keys-data")
+    assert logs == {"sseAlgorithm": "AES256"}
+
+
+def _of(seen: Recorder, kind: str, name: str) -> dict[str, Any]:
+    return inputs(seen, f"aws:s3/{kind}")[name]
+
+
+def test_a08_images_are_scanned_encrypted_and_stay_what_they_are(seen: Recorder) -> None:
+    repositories = inputs(seen, "aws:ecr/repository:Repository")
+    assert {"gateway", "vllm"} <= {name.removeprefix("main-registry-") for name in repositories}
+    for name, one in repositories.items():
+        assert one["imageTagMutability"] == "IMMUTABLE", name
+        assert one["imageScanningConfiguration"]["scanOnPush"] is True, name
+        (encryption,) = one["encryptionConfigurations"]
+        assert encryption["encryptionType"] == "KMS", name
+        assert encryption["kmsKey"].endswith(":main-keys-data"), name
+    assert {*inputs(seen, "aws:ecr/lifecyclePolicy:LifecyclePolicy")} == {*repositories}
+
+
+def _required(pool: dict[str, Any], key: str) -> list[str]:
+    (found,) = [r for r in pool["spec"]["template"]["spec"]["requirements"] if r["key"] == key]
+    assert found["operator"] == "In"
+    return found["values"]
+
+
+def test_a09_machines_of_several_types_are_repaired_and_end_in_time(seen: Recorder) -> None:
+    """Auto Mode sees interruptions and repairs machines itself; node groups of EKS do when they are told to."""
+    for name, pool in inputs(seen, POOL).items():
+        several = "reservation" not in name
+        assert (len(_required(pool, "node.kubernetes.io/instance-type")) > 1) == several, name
+    for name, group in inputs(seen, GROUP).items():
+        assert group["nodeRepairConfig"]["enabled"] is True, name
+        assert (len(group["instanceTypes"]) > 1) == ("reservation" not in name), name
+        assert group["updateConfig"]["maxUnavailable"] == 1, name
+    for name, pool in inputs(seen, POOL).items():
+        template = pool["spec"]["template"]["spec"]
+        ends = int(template["terminationGracePeriod"].removesuffix("s"))
+        # EKS ends a node after 21 days, whatever a pool says.
+        assert int(template["expireAfter"].removesuffix("h")) * 3600 + ends <= 21 * 86_400, name
+        assert ends >= _slowest_pod(seen), name
+
+
+def _slowest_pod(seen: Recorder) -> int:
+    deployments = inputs(seen, "kubernetes:apps/v1:Deployment").values()
+    return max(one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] for one in deployments)
+
+
+def test_a09_the_first_way_to_buy_is_asked_first() -> None:
+    pools = inputs(registrations("one_site"), POOL)
+    weights = {name.removeprefix("main-pools-l40s-1-"): pool["spec"]["weight"] for name, pool in pools.items()}
+    assert weights["reservation"] > weights["spot"] > weights["on-demand"]
+    kinds = {
+        name.removeprefix("main-pools-"): _required(pool, "karpenter.sh/capacity-type") for name, pool in pools.items()
+    }
+    assert kinds == {
+        "gateway-on-demand": ["on-demand"],
+        "l40s-1-reservation": ["reserved"],
+        "l40s-1-spot": ["spot"],
+        "l40s-1-on-demand": ["on-demand"],
+    }
+
+
+def test_p01_secrets_are_secret(seen: Recorder) -> None:
+    """The harness' keys are canaries: marked wherever they are."""
+    for one in seen.seen:
+        assert "a-made-key" not in json.dumps(_unmarked(one.inputs)), one.name
+        assert "canary" not in json.dumps(_unmarked(one.inputs)), one.name
+    holders = [one for one in seen.of_type("kubernetes:core/v1:Secret") if one.is_secret("stringData")]
+    assert len(holders) == len(seen.of_type("kubernetes:core/v1:Secret")) >= 3
+
+
+def _unmarked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _unmarked(v) for k, v in value.items()} if "4dabf18193072939515e22adb298388d" not in value else None
+    return [_unmarked(inner) for inner in value] if isinstance(value, list) else value
+
+
+STATEFUL = {
+    *("aws:eks/cluster:Cluster", "aws:kms/key:Key", "aws:s3/bucket:Bucket", "aws:ecr/repository:Repository"),
+    "aws:efs/fileSystem:FileSystem",
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_p02_what_cannot_be_made_again_is_protected(variant: str) -> None:
+    seen = registrations(variant)
+    protects = variant != "one_site"
+    found = [one for one in seen.seen if one.type in STATEFUL]
+    assert {one.type for one in found} == STATEFUL
+    assert {one.name for one in seen.seen if one.protect} == {one.name for one in found if protects}
+    assert only(seen, CLUSTER)["deletionProtection"] is protects
+    assert only(seen, "aws:lb/loadBalancer:LoadBalancer")["enableDeletionProtection"] is protects
+    assert all(one["forceDestroy"] is not protects for one in inputs(seen, "aws:s3/bucket:Bucket").values())
+
+
+def test_p02_the_audit_outlives_what_served(seen: Recorder) -> None:
+    (audit,) = seen.of_type("kubernetes:core/v1:PersistentVolumeClaim")
+    assert audit.retained
+    (kept,) = [
+        one
+        for one in inputs(seen, "kubernetes:storage.k8s.io/v1:StorageClass").values()
+        if one["metadata"]["name"] == audit.inputs["spec"]["storageClassName"]
+    ]
+    assert kept["reclaimPolicy"] == "Retain"

@@ -1,0 +1,123 @@
+"""Stacks on AWS, as prod ships and changed: each variant shows what the first one does not have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pulumi
+
+from infra.load import validate
+from infra.plan.build import build_plan
+from infra.platforms.base import SiteSecrets
+from tests.harness import Recorder, Registration, deploy
+from tests.manifests import ROOT, plain, recorded
+
+FILE = ROOT / "Pulumi.prod.yaml"
+Deployment = dict[str, Any]
+
+
+def platform(deployment: Deployment, site: str = "main") -> Any:
+    return deployment["sites"][site]["platform"]
+
+
+def as_it_ships(deployment: Deployment) -> None:
+    del deployment
+
+
+def one_site(deployment: Deployment) -> None:
+    """No standby, nobody else with its name, one way out, spot first, and nothing protected."""
+    del deployment["sites"]["west"]
+    deployment["topology"] = {"kind": "ha"}
+    own = platform(deployment)
+    own |= {"nat": "single", "waf": None, "deletion_protection": False, "hosted_zone_id": "Z0123456789OWN"}
+    own["nodes"] = {"kind": "auto_mode", "purchase": ["reservation", "spot", "on_demand"]}
+    own["reservation_id"] = "cr-0123456789abcdef0"
+    # A machine that is taken away gives its pods two minutes.
+    deployment["models"]["chat"]["longest_generation_seconds"] = 60
+    deployment["gateway"]["limits"]["keep_alive_seconds"] = 120
+    own["api_endpoint"] = {"access": "public", "cidrs": ["203.0.113.0/24"]}
+    own["alarm_topics"] = ["arn:aws:sns:us-east-1:123456789012:operations"]
+    own["administrators"] = ["arn:aws:iam::123456789012:role/operations"]
+
+
+def existing_network(deployment: Deployment) -> None:
+    """Somebody else's network, without a public subnet; limits counted in a Valkey of the site."""
+    zones = platform(deployment)["zones"]
+    platform(deployment)["network"] = {
+        "existing": {
+            "vpc_id": "vpc-0123456789abcdef0",
+            "private_subnets": {zone: f"subnet-0123456789abcde{place}" for place, zone in enumerate(zones)},
+        }
+    }
+    del deployment["gateway"]["limits_store"]
+    deployment["gateway"]["images"]["valkey"] = f"registry.example.com/valkey@sha256:{'2' * 64}"
+
+
+def no_way_out(deployment: Deployment) -> None:
+    platform(deployment)["nat"] = "none"
+
+
+VARIANTS: dict[str, Callable[[Deployment], None]] = {
+    change.__name__: change for change in (as_it_ships, one_site, existing_network, no_way_out)
+}
+
+
+@cache
+def registrations(variant: str = "as_it_ships") -> Recorder:
+    return recorded(FILE, VARIANTS[variant])
+
+
+@cache
+def managed() -> Recorder:
+    """Node groups of ours, as the component makes them: the program refuses them still."""
+    from infra.platforms.aws.component import AwsSite
+
+    deployment: Deployment = json.loads(json.dumps(_deployment()))
+    one_site(deployment)
+    own = platform(deployment)
+    own["nodes"] = {"kind": "managed", "purchase": ["reservation", "spot", "on_demand"], "root_volume_gibibytes": 300}
+    plan = build_plan(validate(deployment, "managed", {}), "prod").sites["main"]
+
+    def program() -> None:
+        secrets = SiteSecrets(
+            key_hashes=pulumi.Output.secret("{}"),
+            huggingface_token=pulumi.Output.secret(""),
+            gateway_secrets=pulumi.Output.secret("{}"),
+        )
+        AwsSite("main", plan, secrets)
+
+    return deploy(program, stack="prod")
+
+
+def _deployment() -> Deployment:
+    import yaml
+
+    return yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]
+
+
+def inputs(seen: Recorder, kind: str) -> dict[str, dict[str, Any]]:
+    """What was asked for, by logical name, of one kind: `aws:eks/cluster:Cluster`."""
+    return {one.name: plain(one.inputs) for one in seen.of_type(kind)}
+
+
+def only(seen: Recorder, kind: str) -> dict[str, Any]:
+    (found,) = inputs(seen, kind).values()
+    return found
+
+
+def documents(seen: Recorder) -> dict[str, Any]:
+    """Every policy in a stack: of roles, trust, buckets and keys, by type and name."""
+    fields = ("policy", "assumeRolePolicy")
+    return {
+        f"{one.type} {one.name} {field}": json.loads(one.inputs[field])
+        for one in seen.seen
+        for field in fields
+        if one.type.startswith("aws:") and field in one.inputs and '"Statement"' in one.inputs[field]
+    }
+
+
+def of_aws(seen: Recorder) -> list[Registration]:
+    return [one for one in seen.seen if one.type.startswith("aws:")]
