@@ -30,7 +30,7 @@ def as_it_ships(deployment: Deployment) -> None:
 def one_site(deployment: Deployment) -> None:
     """No standby, nobody else with its name, one way out, spot first, and nothing protected."""
     del deployment["sites"]["west"]
-    deployment["topology"] = {"kind": "ha"}
+    deployment["topology"] = {"kind": "microservice"}
     own = platform(deployment)
     own |= {"nat": "single", "waf": None, "deletion_protection": False, "hosted_zone_id": "Z0123456789OWN"}
     own["nodes"] = {"kind": "auto_mode", "purchase": ["reservation", "spot", "on_demand"]}

@@ -82,11 +82,11 @@ def test_a_revision_in_all_formats(project: Path) -> None:
     said = plan(project, "--against", "first")
     assert (said.returncode, said.stderr) == (0, "")
     assert "\n\nCHANGES against first (" in said.stdout
-    assert "chat   other  replicas  2 to 12  2 to 16" in said.stdout
+    assert "chat   other  replicas  3 to 12  3 to 16" in said.stdout
     data = json.loads(plan(project, "--against", "first", "--format", "json").stdout)
     assert data["stack"] == "prod"
     (model,) = data["changes"]["models"]
-    assert model["fields"] == [{"field": "replicas", "before": "2 to 12", "after": "2 to 16"}]
+    assert model["fields"] == [{"field": "replicas", "before": "3 to 12", "after": "3 to 16"}]
     assert data["changes"]["nothing"] is False
     assert data["changes"]["not_compared"] == []
     assert plan(project, "--against", "first", "--format", "markdown").stdout.startswith("### What `prod` changes ag")

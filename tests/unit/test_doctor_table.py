@@ -77,7 +77,7 @@ def test_a_platform_without_live_checks_says_so_and_is_not_green(
             assert "live checks of this platform are not available" in row.found
     monkeypatch.setattr("infra.doctor.command.load_file", load_file)
     assert main(["doctor", "--stack", stack]) == 1
-    assert "nothing was" in capsys.readouterr().out
+    assert "looked at" in capsys.readouterr().out
 
 
 def test_doctors_of_the_registry_can_be_asked() -> None:

@@ -150,7 +150,7 @@ def test_a_cold_standby_runs_no_engine_and_a_warm_one_as_many_as_the_first() -> 
     cold = planned(deployment).sites
     deployment["topology"]["standby"]["mode"] = "warm"
     warm = planned(deployment).sites
-    assert (cold["west"].replicas["chat"].min, warm["west"].replicas["chat"].min) == (0, 2)
+    assert (cold["west"].replicas["chat"].min, warm["west"].replicas["chat"].min) == (0, 3)
     assert (cold["west"].gateways, warm["west"].gateways) == (1, 3)
     assert cold["main"] == warm["main"]
     assert cold["west"].details.pools["l40s-1"].min_nodes == 0

@@ -65,7 +65,7 @@ def test_another_machine_type_is_another_model_speed_and_price() -> None:
     assert fields(found.models, "chat") == {"accelerator": ("1 × L40S", "1 × H100")}
     site = fields(found.sites, "main")
     assert site["node pool l40s-1: machine"] == ("g6e.xlarge", None)
-    assert site["node pool h100-1: machines"] == (None, "2 to 8")
+    assert site["node pool h100-1: machines"] == (None, "3 to 8")
     assert site["node pool h100-1: bought as"] == (None, "on_demand")
     (latency,) = found.latency
     assert latency.per_output_token.difference is not None
@@ -78,7 +78,7 @@ def test_another_machine_type_is_another_model_speed_and_price() -> None:
 
 def test_more_replicas_restart_nothing_and_fewer_drain() -> None:
     more = changed("prod", lambda d: chat(d)["scaling"].update(max_replicas=12))
-    assert fields(more.models, "chat") == {"replicas": ("2 to 16", "2 to 24")}
+    assert fields(more.models, "chat") == {"replicas": ("3 to 16", "3 to 24")}
     assert effects(more) == {"model `chat`": "nothing"}
     (one,) = more.capacity
     speed = PLANS["prod"]["models"]["chat"]["performance"]["requests_per_second"]
