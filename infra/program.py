@@ -9,6 +9,7 @@ import pulumi
 
 from infra.components.client_keys import ClientKeys
 from infra.config import PROJECT
+from infra.doctor.before import refuse_halfway
 from infra.gateway.secret import secret_names
 from infra.load import load_pulumi, load_secrets, load_site
 from infra.outputs import export
@@ -25,12 +26,15 @@ from infra.report.short_text import to_short_text
 MESSAGE_WAS_SHOWN = 32
 
 
-def deploy() -> None:
-    """Deploys the stack. Everything a user can mend is one message without a stack trace."""
+def deploy(*, ask: bool = True) -> None:
+    """Deploys the stack. Everything a user can mend is one message without a stack trace. `ask` first whether the
+    places have what it is made of; without, nobody is asked anything."""
     try:
         config = load_pulumi()
         plan = build_plan(config, pulumi.get_stack(), site=load_site())
         refuse_undeployable(plan)
+        if ask:
+            refuse_halfway(plan)
         secrets = load_secrets(plan.clients, tuple(secret_names(config)))
     except Refused as refused:
         pulumi.log.error(str(refused))

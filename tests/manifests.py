@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def recorded(path: Path, change: Any = None) -> Recorder:
     config = {key: value for key, value in values.items() if key in ("slipway:deployment", "slipway:site")}
     if names:
         config["slipway:gateway_secrets"] = {name: f"canary-{name}" for name in names}
-    return deploy(program, stack=path.name.split(".")[1], config=config)
+    return deploy(partial(program, ask=False), stack=path.name.split(".")[1], config=config)
 
 
 def objects(recorder: Recorder) -> list[dict[str, Any]]:

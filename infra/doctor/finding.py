@@ -36,6 +36,10 @@ class Doctor(Protocol):
         """Every check's rows, whatever the others find."""
         ...
 
+    def before(self, site: str, plan: SitePlan) -> Iterator[Finding]:
+        """Rows of what a deployment would stop at halfway; quick, and none where nobody can be asked."""
+        ...
+
 
 def ok(what: str, found: str) -> Finding:
     return Finding(state=State.OK, what=what, found=found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def _recorded(stack: str, values: dict[str, Any]) -> list[Registration]:
         from infra.program import deploy
         from infra.render.recorder import record
 
-        return record(deploy, stack=stack, config=values).seen
+        return record(partial(deploy, ask=False), stack=stack, config=values).seen
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
         if not package.startswith("pulumi") or importlib.util.find_spec(package) is not None:

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from infra.doctor.before import refuse_halfway
 from infra.doctor.examine import examine
 from infra.doctor.finding import Finding, State
 from infra.plan.types import DeploymentPlan
+from infra.problems import Refused
 from tests.cluster import doctored
 from tests.cluster.client import Client, eventually
 from tests.cluster.control_plane import ControlPlane
@@ -49,14 +51,19 @@ def missing(plan: DeploymentPlan) -> list[Finding]:
 
 
 def everything(client: Client) -> dict[str, str]:
-    """The version of every object, but for what controllers and nodes write by themselves all the time."""
-    return {
-        f"{kind.name} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}": one["metadata"][
-            "resourceVersion"
-        ]
+    """The version of every object, but for what controllers and nodes write by themselves all the time, and for
+    namespaces that other tests have left to be taken away."""
+    found = [
+        (kind.name, one["metadata"].get("namespace", ""), one["metadata"])
         for kind in client.kinds()
         if kind.name not in ("Lease", "Event", "Node", "ComponentStatus")
         for one in client.request("GET", kind.path(None))["items"]
+    ]
+    left = {metadata["name"] for kind, _, metadata in found if kind == "Namespace" and "deletionTimestamp" in metadata}
+    return {
+        f"{kind} {namespace}/{metadata['name']}": metadata["resourceVersion"]
+        for kind, namespace, metadata in found
+        if namespace not in left and (kind != "Namespace" or metadata["name"] not in left)
     }
 
 
@@ -67,7 +74,8 @@ def test_a_cluster_with_everything_is_green_and_stays_as_it_is(whole: Client, pl
     assert {what: one.found for what, one in found.items() if one.state is not State.OK} == {
         "domain llm.example.com": "has no address yet"
     }
-    assert everything(whole) == before
+    after = everything(whole)
+    assert {name: version for name, version in before.items() if name in after} == after
     assert found["Pod Security"].found.startswith("refuses")
     assert found["nodes for l40s-1"].found.startswith("6 nodes, room for 12 of 3 to 7 pods")
     for what in ("rights", "KEDA", "cert-manager", "Gateway API", "GatewayClass envoy", "zones", "network policies"):
@@ -141,6 +149,18 @@ def test_what_is_taken_away_is_the_one_thing_that_is_missing(whole: Client, plan
         assert case.words in found.found
         assert case.remedy in found.remedy
     eventually(lambda: not missing(plan), "green again")
+
+
+def test_a_deployment_stops_before_it_makes_anything_that_a_cluster_does_not_know(
+    whole: Client, plan: DeploymentPlan
+) -> None:
+    refuse_halfway(plan)
+    with doctored.without_definition(whole), pytest.raises(Refused) as refused:
+        refuse_halfway(plan)
+    (problem,) = refused.value.problems
+    assert problem.where == "slipway:deployment.sites.datacentre.platform"
+    assert problem.found.startswith("Gateway API: no HTTPRoute (gateway.networking.k8s.io/v1)")
+    assert "install Gateway API" in problem.remedy
 
 
 def test_a_zone_without_nodes(whole: Client, plan: DeploymentPlan) -> None:

@@ -117,7 +117,7 @@ def test_what_cannot_be_deployed_is_refused_and_nothing_is_written(
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: Any) -> None:
+    def missing(**_: Any) -> None:
         raise ModuleNotFoundError("No module named 'pulumi_gone'", name="pulumi_gone")
 
     monkeypatch.setattr("infra.program.deploy", missing)

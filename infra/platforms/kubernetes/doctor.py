@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 from infra.doctor.finding import Finding, guarded, missing, ok, unknown
 from infra.plan.types import SitePlan
@@ -10,6 +11,7 @@ from infra.platforms.kubernetes.api import Answer, Cluster, Unanswered
 from infra.platforms.kubernetes.checks import access, admission, apis, images, network, nodes, quotas, storage
 from infra.platforms.kubernetes.needs import ClusterNeeds, cluster_needs
 from infra.platforms.kubernetes.plan import KubernetesSitePlan
+from infra.problems import Refused
 
 # By what a reader calls them; each asks for itself, so that one that may not ask hides no other.
 CHECKS: tuple[tuple[str, Callable[[Cluster, ClusterNeeds], Iterator[Finding]]], ...] = (
@@ -47,6 +49,13 @@ class KubernetesDoctor:
             yield from self._of_cluster(cluster, needs, context, answer)
         yield from images.check(needs)
         yield from network.domain(needs)
+
+    def before(self, site: str, plan: SitePlan) -> Iterator[Finding]:
+        del site
+        details: KubernetesSitePlan = plan.details
+        # A cluster that is away, and a machine without the client: Pulumi says so itself.
+        with suppress(Unanswered, Refused):
+            yield from apis.kinds(Cluster.of(details.kubeconfig_path, details.context), cluster_needs(details))
 
     def _of_cluster(self, cluster: Cluster, needs: ClusterNeeds, context: str, answer: Answer) -> Iterator[Finding]:
         yield ok("cluster", f"context {context} is reached")

@@ -39,6 +39,11 @@ WHY = {
 class LocalDoctor:
     """Implements `Doctor`. Looks at files, and listens at ports for a moment."""
 
+    def before(self, site: str, plan: SitePlan) -> Iterator[Finding]:
+        """Nothing: what a process needs, it says itself when it is started, and nothing else was begun."""
+        del site, plan
+        return iter(())
+
     def findings(self, site: str, plan: SitePlan) -> Iterator[Finding]:
         del site
         details: LocalSitePlan = plan.details
