@@ -25,15 +25,15 @@ plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FOR
 	@$(PYTHON) -m infra plan --stack "$(STACK)" --format "$(FORMAT)" $(if $(AGAINST),--against "$(AGAINST)")
 
 doctor: ## tell what is missing where the stack would be deployed; nothing is changed (STACK=dev FORMAT=text|json)
-	@tools/python/install local kubernetes
+	@tools/stack/packages "$(STACK)"
 	@$(PYTHON) -m infra doctor --stack "$(STACK)" --format "$(FORMAT)"
 
 render: ## write the stack's Kubernetes objects and cloud resources as files, without credentials (STACK=dev OUT=.slipway/rendered/STACK)
-	@tools/python/install local kubernetes
+	@tools/stack/packages "$(STACK)"
 	@$(PYTHON) -m infra render --stack "$(STACK)" --out "$(or $(OUT),.slipway/rendered/$(STACK))"
 
 scan: ## look over what the stack would make with checkov and Kubernetes' schemas (STACK=dev; installs them on first use, 600 MB)
-	@tools/python/install local kubernetes
+	@tools/stack/packages "$(STACK)"
 	@$(PYTHON) -m tools.scanners.scan --stack "$(STACK)"
 
 test: python cli ## run all tests (ARGS="-k name" goes to pytest)

@@ -40,10 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
     doctor = commands.add_parser("doctor", help="what is missing where a stack would be deployed; changes nothing")
     doctor.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
     doctor.add_argument("--format", choices=("text", "json"), default="text", help="text or json (default: text)")
+    extras = commands.add_parser("extras", help="which packages (extras) deploying a stack needs")
+    extras.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
     options = parser.parse_args(arguments)
     try:
         if options.command == "size":
             return run_size(options)
+        if options.command == "extras":
+            print(*_extras(options.stack))
+            return 0
         if options.command == "doctor":
             from infra.doctor.command import run as run_doctor
 
@@ -93,6 +98,15 @@ def _plan(options: argparse.Namespace) -> int:
     else:
         _write(options.output, f"{report}\n")
     return 0
+
+
+def _extras(stack: str) -> list[str]:
+    """Of the platforms of its sites, in the order of their names."""
+    from infra.load import load_file
+    from infra.platforms import PLATFORMS
+
+    sites = load_file(ROOT / f"Pulumi.{stack}.yaml").sites.values()
+    return sorted({extra for site in sites for extra in PLATFORMS[site.platform.kind].extras})
 
 
 def _write(file: Path, content: str) -> None:

@@ -151,6 +151,11 @@ class Platform(Protocol):
         ...
 
     @property
+    def extras(self) -> tuple[str, ...]:
+        """The extras of this project that deploying to such a site needs installed."""
+        ...
+
+    @property
     def doctor(self) -> str | None:
         """`module:object` of the `Doctor` that looks at sites before they are deployed. None: this version has none."""
         ...

@@ -7,8 +7,7 @@ from tools.checkout import LOCAL, ROOT, TOOLS, VENV
 from tools.problem import run
 from tools.pulumi import environment
 from tools.pulumi.command_line import CommandLine, find
-from tools.python import install as python
-from tools.stack import backend
+from tools.stack import backend, packages
 from tools.stack.up import deploy, free, prepare
 
 
@@ -20,7 +19,7 @@ def main(arguments: list[str]) -> int:
     if _nothing_is_up(stack):
         print(f"Nothing is up: stack {stack} has no resources.")
     else:
-        python.install(["local"])
+        packages.install(stack)
         engine = prepare()
         if engine.environment.own_state:
             free(engine, stack)

@@ -7,8 +7,7 @@ from tools.checkout import LOCAL, ROOT, require_room
 from tools.problem import run
 from tools.progress import say
 from tools.pulumi import environment, install
-from tools.python import install as python
-from tools.stack import backend, pending, stack_file
+from tools.stack import backend, packages, pending, stack_file
 from tools.stack.announce import announce
 from tools.stack.engine import Engine
 
@@ -23,7 +22,7 @@ def main(arguments: list[str]) -> int:
     stack_file.tracked(stack)
     require_room(ROOT, 1, "the tools")
     require_room(LOCAL, STATE_MEBIBYTES, "the deployment's state")
-    python.install(["local"])
+    packages.install(stack)
     engine = prepare()
     if engine.environment.own_state:
         backend.repair(stack)

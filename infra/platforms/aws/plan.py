@@ -66,6 +66,7 @@ class Aws:
 
     settings = AwsSettings
     is_this_machine = False
+    extras = ("aws",)
     component = "infra.platforms.aws.component:AwsSite"
     doctor = None
     engine_address = IN_A_CONTAINER

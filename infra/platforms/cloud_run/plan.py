@@ -72,6 +72,7 @@ class CloudRun:
 
     settings = CloudRunSettings
     is_this_machine = False
+    extras = ("gcp",)
     component = None
     doctor = None
     engine_address = IN_A_SERVICE

@@ -90,6 +90,7 @@ class Gcp:
 
     settings = GcpSettings
     is_this_machine = False
+    extras = ("gcp",)
     component = None
     doctor = None
     engine_address = IN_A_CONTAINER

@@ -54,6 +54,7 @@ class Kubernetes:
 
     settings = KubernetesSettings
     is_this_machine = False
+    extras = ("kubernetes",)
     component = "infra.platforms.kubernetes.component:KubernetesSite"
     doctor = "infra.platforms.kubernetes.doctor:DOCTOR"
     engine_address = IN_A_CONTAINER

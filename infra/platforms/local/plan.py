@@ -42,6 +42,7 @@ class Local:
 
     settings = LocalSettings
     is_this_machine = True
+    extras = ()
     component = "infra.platforms.local.component:LocalSite"
     doctor = "infra.platforms.local.doctor:DOCTOR"
     # Filled by the launcher, which chooses a free port, makes a key and looks at the processor at each start.
