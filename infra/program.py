@@ -15,11 +15,10 @@ from infra.load import load_pulumi, load_secrets, load_site
 from infra.outputs import export
 from infra.plan.build import build_plan
 from infra.plan.client_keys import clients_with_our_keys
+from infra.plan.components import site_components
 from infra.plan.deployable import refuse_undeployable
-from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteSecrets
 from infra.problems import Refused
-from infra.registry import load_object
 from infra.report.short_text import to_short_text
 
 # Pulumi's own code for "the user has seen what is wrong". `RunError` ends with 1, and a second, meaningless error.
@@ -35,6 +34,7 @@ def deploy(*, ask: bool = True) -> None:
         refuse_undeployable(plan)
         if ask:
             refuse_halfway(plan)
+        components = site_components(plan)
         secrets = load_secrets(plan.clients, tuple(secret_names(config)))
     except Refused as refused:
         pulumi.log.error(str(refused))
@@ -49,8 +49,5 @@ def deploy(*, ask: bool = True) -> None:
         huggingface_token=pulumi.Output.secret(secrets.huggingface_token),
         gateway_secrets=pulumi.Output.secret(json.dumps(secrets.gateway_secrets, sort_keys=True)),
     )
-    sites = {
-        name: load_object(PLATFORMS[plan.sites[name].platform].component or "")(name, plan.sites[name], for_sites)
-        for name in plan.deployed_sites
-    }
+    sites = {name: component(name, plan.sites[name], for_sites) for name, component in components.items()}
     export(plan, {name: site.endpoint for name, site in sites.items()}, keys)

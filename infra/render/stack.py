@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from infra.gateway.secret import secret_names
 from infra.load import load_file
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.build import build_plan
+from infra.plan.components import site_components
 from infra.plan.deployable import refuse_undeployable
-from infra.problems import Problem, Refused, listing
 from infra.render.registrations import PLACEHOLDER, Registration
 from infra.stack_file import read_stack_file
 
@@ -26,6 +25,7 @@ def registrations(path: Path, stack: str) -> list[Registration]:
     site = site_in_file(path)
     plan = build_plan(config, stack, site=site)
     refuse_undeployable(plan)
+    site_components(plan)
     values: dict[str, Any] = {DEPLOYMENT_KEY: read_stack_file(path).values["config"][DEPLOYMENT_KEY]}
     if site is not None:
         values[SITE_KEY] = site
@@ -36,22 +36,7 @@ def registrations(path: Path, stack: str) -> list[Registration]:
 
 def _recorded(stack: str, values: dict[str, Any]) -> list[Registration]:
     """Loads Pulumi late: everything that a user can mend was said before."""
-    try:
-        from infra.program import deploy
-        from infra.render.recorder import record
+    from infra.program import deploy
+    from infra.render.recorder import record
 
-        return record(partial(deploy, ask=False), stack=stack, config=values).seen
-    except ModuleNotFoundError as missing:
-        package = (missing.name or "").partition(".")[0]
-        if not package.startswith("pulumi") or importlib.util.find_spec(package) is not None:
-            raise
-        raise Refused(f"the stack `{stack}`", [_not_installed(package)]) from None
-
-
-def _not_installed(package: str) -> Problem:
-    return Problem(
-        where=".venv",
-        found=f"no package `{package}`, with which this stack is deployed",
-        allowed=f"the extras of its platforms, from {listing(['kubernetes', 'aws', 'gcp', 'images'])}",
-        remedy="run `tools/python/install EXTRA`, then the same command again",
-    )
+    return record(partial(deploy, ask=False), stack=stack, config=values).seen

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from infra.__main__ import ROOT, main
+from infra.problems import Refused
 from infra.program import deploy as program
 from infra.render import stack as stack_module
 from infra.render.command import rendered, unrenderable
@@ -116,13 +117,14 @@ def test_what_cannot_be_deployed_is_refused_and_nothing_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(**_: Any) -> None:
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(reference: str) -> Any:
         raise ModuleNotFoundError("No module named 'pulumi_gone'", name="pulumi_gone")
 
-    monkeypatch.setattr("infra.program.deploy", missing)
-    with pytest.raises(stack_module.Refused, match=r"no package `pulumi_gone`"):
+    monkeypatch.setattr("infra.plan.components.load_object", missing)
+    with pytest.raises(Refused, match=r"no package `pulumi_gone`") as refused:
         stack_module.registrations(FILE, "onprem")
+    assert "tools/python/install local kubernetes" in str(refused.value)
 
 
 def with_canaries() -> Recorder:
