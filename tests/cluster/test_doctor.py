@@ -17,8 +17,9 @@ from infra.doctor.examine import examine
 from infra.doctor.finding import Finding, State
 from infra.plan.types import DeploymentPlan
 from infra.problems import Refused
-from tests.cluster import doctored
+from tests.cluster import doctored, nodes
 from tests.cluster.client import Client, eventually
+from tests.cluster.conftest import GENERAL, GPU
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.doctored import GPUS, ZONES, Case, gone
 from tests.cluster.nodes import Pool
@@ -30,11 +31,14 @@ GPU_LABEL = "nvidia.com/gpu.product"
 
 @pytest.fixture(scope="module")
 def whole(control_plane: ControlPlane) -> Iterator[Client]:
-    """A cluster where nothing is missing."""
+    """A cluster where nothing is missing, and no node that other tests brought."""
     client = control_plane.client()
+    others = [pool for pool in (GENERAL, GPU) if client.get("v1", "Node", pool.nodes()[0]["metadata"]["name"])]
+    nodes.remove(client, *others)
     doctored.make(client)
     yield client
     doctored.remove(client)
+    nodes.create(client, *others)
 
 
 @pytest.fixture
