@@ -44,7 +44,7 @@ def one_site(deployment: Deployment) -> None:
 
 
 def existing_network(deployment: Deployment) -> None:
-    """Somebody else's network, without a public subnet; limits counted in a Valkey of the site."""
+    """Somebody else's network, without a public subnet."""
     zones = platform(deployment)["zones"]
     platform(deployment)["network"] = {
         "existing": {
@@ -52,11 +52,12 @@ def existing_network(deployment: Deployment) -> None:
             "private_subnets": {zone: f"subnet-0123456789abcde{place}" for place, zone in enumerate(zones)},
         }
     }
-    del deployment["gateway"]["limits_store"]
-    deployment["gateway"]["images"]["valkey"] = f"registry.example.com/valkey@sha256:{'2' * 64}"
 
 
 def no_way_out(deployment: Deployment) -> None:
+    """And limits counted in somebody else's store."""
+    store = {"kind": "redis", "url": {"secret": "limits_store"}, "gateways": 3}
+    deployment["gateway"]["limits_store"] = store
     platform(deployment)["nat"] = "none"
 
 

@@ -84,7 +84,7 @@ def gateway_files(
             opts=opts,
         )
         mounted.append(Mounted(volume=_secret_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER))
-    if plan.shared_limits:
+    if plan.count_together:
         # The password of the store is in its address, which is all that a gateway needs.
         address = [core.KeyToPathArgs(key="url", path="url")]
         mounted.append(

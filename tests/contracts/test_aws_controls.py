@@ -6,6 +6,7 @@ A01 to A09 and P01, P02.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from infra.platforms.aws.policies import FORCED_WILDCARDS
 from tests.harness import Recorder
+from tests.manifests import plain
 from tests.on_aws import VARIANTS, documents, inputs, managed, of_aws, only, registrations
 
 CLUSTER = "aws:eks/cluster:Cluster"
@@ -99,7 +101,9 @@ def test_a05_nobody_comes_in_but_by_http_and_https(seen: Recorder) -> None:
     for name, rule in inputs(seen, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").items():
         assert rule["ipProtocol"] == "tcp", name
         assert rule["fromPort"] == rule["toPort"], name
-        assert rule["fromPort"] in ((80, 443) if rule.get("cidrIpv4") == "0.0.0.0/0" else (80, 443, 2049, 8080)), name
+        assert rule["fromPort"] in (
+            (80, 443) if rule.get("cidrIpv4") == "0.0.0.0/0" else (80, 443, 2049, 6379, 8080)
+        ), name
     for group in inputs(seen, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").values():
         assert group["ingress"] == []
         assert group["egress"] == []
@@ -210,6 +214,87 @@ def _of(seen: Recorder, kind: str, name: str) -> dict[str, Any]:
     return inputs(seen, f"aws:s3/{kind}")[name]
 
 
+def test_a07_limits_are_encrypted_behind_a_password_and_outlive_a_zone(seen: Recorder) -> None:
+    """In nobody's cluster: a pod would go with its zone."""
+    assert not seen.of_type("kubernetes:apps/v1:StatefulSet")
+    stores = seen.of_type(STORE)
+    (content,) = documents_of_gateways(seen)
+    others = content["limits_store"]["url_file"].startswith("/run/secrets/gateway/")
+    assert len(stores) == (0 if others else 1)
+    for store in stores:
+        asked = plain(store.inputs)
+        assert asked["engine"] == "valkey"
+        assert asked["atRestEncryptionEnabled"] is asked["transitEncryptionEnabled"] is True
+        assert asked["transitEncryptionMode"] == "required"
+        assert asked["kmsKeyId"].endswith(":main-keys-data")
+        assert store.is_secret("authToken")
+        assert re.fullmatch("[0-9a-f]{64}", store.inputs["authToken"]["value"]), (
+            "ElastiCache takes few signs beside letters and digits"
+        )
+        assert asked["multiAzEnabled"] is asked["automaticFailoverEnabled"] is True
+        zones = ["us-east-1a", "us-east-1b", "us-east-1d"]
+        assert asked["preferredCacheClusterAzs"] == zones
+        assert asked["numCacheClusters"] == 3
+        assert asked["snapshotRetentionLimit"] >= 7
+        assert asked["autoMinorVersionUpgrade"] is False
+        (parameter,) = only(seen, "aws:elasticache/parameterGroup:ParameterGroup")["parameters"]
+        assert parameter == {"name": "maxmemory-policy", "value": "noeviction"}
+        machines = next(iter(inputs(seen, CLASS).values()), None)
+        if machines:
+            subnets = only(seen, "aws:elasticache/subnetGroup:SubnetGroup")["subnetIds"]
+            assert subnets == [term["id"] for term in machines["spec"]["subnetSelectorTerms"]]
+
+
+STORE = "aws:elasticache/replicationGroup:ReplicationGroup"
+
+
+def documents_of_gateways(seen: Recorder) -> list[dict[str, Any]]:
+    maps = inputs(seen, "kubernetes:core/v1:ConfigMap").values()
+    return [json.loads(one["data"]["gateway.json"]) for one in maps if "gateway.json" in one["data"]]
+
+
+def test_a07_gateways_have_the_stores_address_as_a_secret_alone() -> None:
+    seen = registrations()
+    (secret,) = [one for one in seen.of_type("kubernetes:core/v1:Secret") if one.name.endswith("shared-limits")]
+    assert secret.is_secret("stringData")
+    token = seen.of_type(STORE)[0].inputs["authToken"]["value"]
+    assert secret.inputs["stringData"]["value"] == {"url": f"rediss://:{token}@limits.example.com:6379/0"}
+    (content,) = documents_of_gateways(seen)
+    assert content["limits_store"]["url_file"] == "/run/secrets/shared-limits/url"
+    assert content["limits_store"]["when_away"] == "local"
+    assert token not in json.dumps(content)
+    gateway = inputs(seen, "kubernetes:apps/v1:Deployment")["main-serving-gateway"]["spec"]["template"]["spec"]
+    assert [one["secret"] for one in gateway["volumes"] if one["name"] == "shared-limits"] == [
+        {"secretName": "shared-limits", "defaultMode": 0o440, "items": [{"key": "url", "path": "url"}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variant", "ranges"),
+    [
+        ("as_it_ships", ["10.40.0.0/19", "10.40.32.0/19", "10.40.96.0/19"]),
+        ("existing_network", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]),
+    ],
+)
+def test_a07_only_gateways_of_the_site_reach_the_store(variant: str, ranges: list[str]) -> None:
+    seen = registrations(variant)
+    (rule,) = [
+        one
+        for one in inputs(seen, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").values()
+        if one["fromPort"] == 6379
+    ]
+    assert rule["referencedSecurityGroupId"] == "sg-of-the-cluster"
+    assert "cidrIpv4" not in rule
+    policies = inputs(seen, "kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    found = {
+        name: [peer["ipBlock"]["cidr"] for peer in way["to"]]
+        for name, policy in policies.items()
+        for way in policy["spec"].get("egress", ())
+        if {"protocol": "TCP", "port": 6379} in way.get("ports", ())
+    }
+    assert found == {"main-serving-isolation-gateway": ranges}
+
+
 def test_a08_images_are_scanned_encrypted_and_stay_what_they_are(seen: Recorder) -> None:
     repositories = inputs(seen, "aws:ecr/repository:Repository")
     assert {"gateway", "vllm"} <= {name.removeprefix("main-registry-") for name in repositories}
@@ -283,6 +368,7 @@ def _unmarked(value: Any) -> Any:
 STATEFUL = {
     *("aws:eks/cluster:Cluster", "aws:kms/key:Key", "aws:s3/bucket:Bucket", "aws:ecr/repository:Repository"),
     "aws:efs/fileSystem:FileSystem",
+    "aws:elasticache/replicationGroup:ReplicationGroup",
 }
 
 
@@ -291,7 +377,7 @@ def test_p02_what_cannot_be_made_again_is_protected(variant: str) -> None:
     seen = registrations(variant)
     protects = variant != "one_site"
     found = [one for one in seen.seen if one.type in STATEFUL]
-    assert {one.type for one in found} == STATEFUL
+    assert {one.type for one in found} == STATEFUL - ({STORE} if variant == "no_way_out" else set())
     assert {one.name for one in seen.seen if one.protect} == {one.name for one in found if protects}
     assert only(seen, CLUSTER)["deletionProtection"] is protects
     assert only(seen, "aws:lb/loadBalancer:LoadBalancer")["enableDeletionProtection"] is protects

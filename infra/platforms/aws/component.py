@@ -17,6 +17,7 @@ from infra.platforms.aws.component_cluster import Cluster
 from infra.platforms.aws.component_front_door import BoundByTargetGroup, FrontDoor
 from infra.platforms.aws.component_identity import Identity
 from infra.platforms.aws.component_keys import Keys
+from infra.platforms.aws.component_limits import LimitsStore
 from infra.platforms.aws.component_network import Network
 from infra.platforms.aws.component_node_groups import NodeGroups
 from infra.platforms.aws.component_node_pools import NodePools
@@ -93,7 +94,7 @@ class AwsSite(pulumi.ComponentResource):
         ready = self._around(network, cluster, machines, inside)
         door = self._front_door(network, cluster)
         self._alarms(network, door)
-        handle = self._handle(door)
+        handle = self._handle(door, self._limits(network, cluster))
         stack = ServingStack(
             f"{name}-serving",
             details.serving,
@@ -224,7 +225,22 @@ class AwsSite(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _handle(self, door: FrontDoor) -> ClusterHandle:
+    def _limits(self, network: Network, cluster: Cluster) -> pulumi.Input[str] | None:
+        details = self._plan
+        if details.limits is None:
+            return None
+        return LimitsStore(
+            f"{self._name}-limits",
+            details.limits,
+            vpc_id=network.vpc_id,
+            subnet_ids=network.subnet_ids["private"],
+            cluster_security_group_id=cluster.security_group_id,
+            key_arn=self._keys.data_arn,
+            protected=details.deletion_protection,
+            opts=self._child,
+        ).url
+
+    def _handle(self, door: FrontDoor, limits_url: pulumi.Input[str] | None) -> ClusterHandle:
         details, cluster = self._plan, self._plan.cluster
         return ClusterHandle(
             provider=self._kubernetes,
@@ -234,7 +250,10 @@ class AwsSite(pulumi.ComponentResource):
             zones=details.zones,
             storage=StorageClasses(audit=SHARED_CLASS, limits=BLOCK_CLASS),
             addresses=ClusterAddresses(
-                metadata_allowed=(cluster.identity_agent,), dns=cluster.dns, api_server=cluster.api_server
+                metadata_allowed=(cluster.identity_agent,),
+                dns=cluster.dns,
+                api_server=cluster.api_server,
+                limits=details.limits.addresses if details.limits else (),
             ),
             front_door=BoundByTargetGroup(
                 name=f"{self._name}-door",
@@ -247,4 +266,5 @@ class AwsSite(pulumi.ComponentResource):
             autoscaler="horizontal_pod_autoscaler",
             prometheus=False,
             deleted_with=self._control_plane,
+            limits_url=limits_url,
         )

@@ -153,6 +153,12 @@ class AwsSettings(PlatformSettings):
     processor_instance_type: InstanceType = Field(
         default="m6i.4xlarge", description="Machines of models without an accelerator."
     )
+    limits_node_type: str = Field(
+        default="cache.t4g.small",
+        pattern=r"^cache\.[a-z0-9-]+\.[a-z0-9]+$",
+        description="Nodes of ElastiCache for Valkey, one in each zone, in which gateways count together where "
+        "`gateway.limits_store` names no other store.",
+    )
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
+from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
@@ -22,6 +23,7 @@ from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.identity_plan import workload_roles
+from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
 from infra.platforms.aws.shapes import SHAPES
@@ -51,6 +53,8 @@ PROVISION = Seen(
 )
 # Of names that AWS makes unique itself, the beginning. A bucket's may have 37 letters, with what it is for.
 PREFIX_LETTERS = 28
+# A store in the cluster would go with one zone, and limits must outlive it.
+IN_CLUSTER = ClusterFacts(limits_store=True)
 
 
 NAT_OF_ONE_ZONE = SinglePoint(
@@ -132,7 +136,7 @@ class Aws:
         settings: AwsSettings = request.settings
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", _drain(request), zones)
+        serving = serving_plan(request, "slipway", _drain(request), zones, cluster=IN_CLUSTER)
         pools = _pools(request)
         serving = replace(
             serving,
@@ -158,6 +162,7 @@ class Aws:
             identities=workload_roles(serving),
             repositories=_repositories(f"slipway-{name}", serving),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
+            limits=limits_plan(settings, network, serving),
             serving=serving,
             alarms=alarms(network),
             alarm_topics=tuple(settings.alarm_topics),
@@ -207,6 +212,7 @@ class Aws:
             details.network,
             details.cluster,
             details.front_door,
+            details.limits,
             len(details.alarms),
         )
 
@@ -215,8 +221,7 @@ def _repositories(name: str, serving: ServingPlan) -> tuple[str, ...]:
     """One for each kind of image that runs here, by its name in them."""
     images = [engine.container.image for engine in serving.engines.values()]
     engines = {image.entry for image in images if image and image.entry}
-    own = {"gateway", "valkey"} if serving.shared_limits else {"gateway"}
-    return tuple(f"{name}/{kind}" for kind in sorted(own | engines))
+    return tuple(f"{name}/{kind}" for kind in sorted({"gateway"} | engines))
 
 
 def _pools(request: SiteRequest) -> dict[str, NodePool]:

@@ -14,6 +14,7 @@ from infra.platforms.aws.alarms import Alarm
 from infra.platforms.aws.cluster_plan import ClusterPlan
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.limits_plan import LimitsPlan
 from infra.platforms.aws.machines import NodesPlan
 from infra.platforms.aws.network import NetworkPlan
 from infra.problems import Problem
@@ -33,6 +34,7 @@ class AwsSitePlan(ServingSite):
     identities: Mapping[str, WorkloadRole]
     repositories: tuple[str, ...]
     front_door: FrontDoorPlan
+    limits: LimitsPlan | None
     alarms: tuple[Alarm, ...]
     alarm_topics: tuple[str, ...]
     deletion_protection: bool
@@ -76,6 +78,7 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         f"API {access}",
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
         f"{'with' if door.managed_rules else 'without'} a firewall",
+        **({"limits": f"counted together in {details.limits.text}"} if details.limits else {}),
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
