@@ -39,12 +39,14 @@ def one_site(deployment: Deployment) -> None:
     deployment["models"]["chat"]["longest_generation_seconds"] = 60
     deployment["gateway"]["limits"]["keep_alive_seconds"] = 120
     own["api_endpoint"] = {"access": "public", "cidrs": ["203.0.113.0/24"]}
+    deployment["budget"] = {"dollars_per_month": 25_000}
     own["alarm_topics"] = ["arn:aws:sns:us-east-1:123456789012:operations"]
     own["administrators"] = ["arn:aws:iam::123456789012:role/operations"]
 
 
 def existing_network(deployment: Deployment) -> None:
-    """Somebody else's network, without a public subnet."""
+    """Somebody else's network, without a public subnet; the audit on a file system."""
+    platform(deployment)["audit_bucket"] = None
     zones = platform(deployment)["zones"]
     platform(deployment)["network"] = {
         "existing": {
@@ -55,7 +57,8 @@ def existing_network(deployment: Deployment) -> None:
 
 
 def no_way_out(deployment: Deployment) -> None:
-    """And limits counted in somebody else's store."""
+    """And limits counted in somebody else's store, and an audit that not even the account's owner deletes."""
+    platform(deployment)["audit_bucket"] = {"mode": "compliance", "days": 30}
     store = {"kind": "redis", "url": {"secret": "limits_store"}, "gateways": 3}
     deployment["gateway"]["limits_store"] = store
     platform(deployment)["nat"] = "none"

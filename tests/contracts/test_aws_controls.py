@@ -167,7 +167,21 @@ def test_a06_each_workload_reads_its_own_model_alone() -> None:
     assert rights[("s3:GetObject",)] == [f"{bucket}/models/chat/*"]
     assert not [action for actions in rights for action in actions if "Put" in action or "Delete" in action]
     associations = inputs(registrations(), "aws:eks/podIdentityAssociation:PodIdentityAssociation")
-    assert {one["serviceAccount"] for one in associations.values()} == {"engine-chat", "model-fetch"}
+    assert {one["serviceAccount"] for one in associations.values()} == {"engine-chat", "model-fetch", "gateway"}
+
+
+def test_a06_gateways_put_an_audit_and_nothing_else(seen: Recorder) -> None:
+    name = "aws:iam/rolePolicy:RolePolicy main-identity-gateway policy"
+    if seen.of_type(FILES):
+        assert name not in documents(seen), "without a bucket there is nothing for them"
+        return
+    rights = [(one["Effect"], one["Action"], one["Resource"]) for one in documents(seen)[name]["Statement"]]
+    ((_, _, (key,)),) = [right for right in rights if right[1] == ["kms:GenerateDataKey"]]
+    assert key.endswith(":main-keys-data")
+    assert rights == [
+        ("Allow", ["s3:PutObject"], ["arn:aws:s3:us-east-1:123456789012:main-buckets-audit/audit/*"]),
+        ("Allow", ["kms:GenerateDataKey"], [key]),
+    ]
 
 
 def test_a06_nobody_is_let_in_by_a_file_in_the_cluster(seen: Recorder) -> None:
@@ -179,7 +193,8 @@ def test_a06_nobody_is_let_in_by_a_file_in_the_cluster(seen: Recorder) -> None:
 
 def test_a07_buckets_are_private_versioned_logged_and_over_tls(seen: Recorder) -> None:
     buckets = inputs(seen, "aws:s3/bucket:Bucket")
-    assert {*buckets} == {"main-buckets-models", "main-buckets-logs"}
+    audit = set() if seen.of_type(FILES) else {"main-buckets-audit"}
+    assert {*buckets} == {"main-buckets-models", "main-buckets-logs"} | audit
     for name in buckets:
         block = _of(seen, "bucketPublicAccessBlock:BucketPublicAccessBlock", name)
         assert [block[field] for field in BLOCKS] == [True] * 4
@@ -191,13 +206,15 @@ def test_a07_buckets_are_private_versioned_logged_and_over_tls(seen: Recorder) -
         assert all(one["Principal"] == "*" and one["Action"] == ["s3:*"] for one in denied)
         for one in policy["Statement"]:
             assert one["Effect"] == "Deny" or "Service" in one["Principal"], "no account and nobody of the world"
-    assert _of(seen, "bucketLogging:BucketLogging", "main-buckets-models")["targetBucket"] == "main-buckets-logs-id"
+    for name in {*buckets} - {"main-buckets-logs"}:
+        assert _of(seen, "bucketLogging:BucketLogging", name)["targetBucket"] == "main-buckets-logs-id"
 
 
+FILES = "aws:efs/fileSystem:FileSystem"
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
 
-def test_a07_weights_have_a_key_of_ours(seen: Recorder) -> None:
+def test_a07_weights_and_audit_have_a_key_of_ours(seen: Recorder) -> None:
     """Logs have AWS' own: neither load balancers nor S3 itself write with another."""
     encrypted = {
         name: _of(seen, "bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", name)
@@ -205,8 +222,11 @@ def test_a07_weights_have_a_key_of_ours(seen: Recorder) -> None:
     }
     default = "applyServerSideEncryptionByDefault"
     models, logs = (encrypted[f"main-buckets-{use}"]["rules"][0][default] for use in ("models", "logs"))
-    assert models["sseAlgorithm"] == "aws:kms"
-    assert models["kmsMasterKeyId"].endswith(":main-keys-data")
+    kept = [encrypted[name]["rules"][0][default] for name in encrypted if name.endswith("-audit")]
+    assert len(kept) == (not seen.of_type(FILES))
+    for one in (models, *kept):
+        assert one["sseAlgorithm"] == "aws:kms"
+        assert one["kmsMasterKeyId"].endswith(":main-keys-data")
     assert logs == {"sseAlgorithm": "AES256"}
 
 
@@ -377,14 +397,49 @@ def test_p02_what_cannot_be_made_again_is_protected(variant: str) -> None:
     seen = registrations(variant)
     protects = variant != "one_site"
     found = [one for one in seen.seen if one.type in STATEFUL]
-    assert {one.type for one in found} == STATEFUL - ({STORE} if variant == "no_way_out" else set())
+    elsewhere = {STORE} if variant == "no_way_out" else set()
+    elsewhere |= set() if variant == "existing_network" else {FILES}
+    assert {one.type for one in found} == STATEFUL - elsewhere
     assert {one.name for one in seen.seen if one.protect} == {one.name for one in found if protects}
     assert only(seen, CLUSTER)["deletionProtection"] is protects
     assert only(seen, "aws:lb/loadBalancer:LoadBalancer")["enableDeletionProtection"] is protects
     assert all(one["forceDestroy"] is not protects for one in inputs(seen, "aws:s3/bucket:Bucket").values())
 
 
-def test_p02_the_audit_outlives_what_served(seen: Recorder) -> None:
+@pytest.mark.parametrize(
+    ("variant", "mode", "days"), [("as_it_ships", "GOVERNANCE", 365), ("no_way_out", "COMPLIANCE", 30)]
+)
+def test_p02_nobody_takes_back_what_the_audit_says(variant: str, mode: str, days: int) -> None:
+    seen = registrations(variant)
+    assert inputs(seen, "aws:s3/bucket:Bucket")["main-buckets-audit"]["objectLockEnabled"] is True
+    (lock,) = seen.of_type("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
+    assert lock.name == "main-buckets-audit"
+    assert plain(lock.inputs)["rule"] == {"defaultRetention": {"mode": mode, "days": days}}
+    (versions,) = [one for one in seen.of_type(f"{VERSIONS}:BucketVersioning") if one.name == lock.name]
+    assert versions.urn in lock.depends_on
+    assert not seen.of_type("kubernetes:core/v1:PersistentVolumeClaim")
+
+
+VERSIONS = "aws:s3/bucketVersioning"
+
+
+def test_gateways_copy_their_audit_to_the_sites_bucket_without_a_key(seen: Recorder) -> None:
+    (content,) = documents_of_gateways(seen)
+    store = content["audit"].get("object_store")
+    if seen.of_type(FILES):
+        assert store is None
+        return
+    url = "https://main-buckets-audit-id.s3.us-east-1.amazonaws.com"
+    assert store == {"kind": "s3", "url": url, "region": "us-east-1", "prefix": "audit/"}
+    if variant_has_policies := inputs(seen, "kubernetes:networking.k8s.io/v1:NetworkPolicy"):
+        ways = variant_has_policies["main-serving-isolation-gateway"]["spec"]["egress"]
+        reached = {peer["ipBlock"]["cidr"] for way in ways for peer in way["to"] if "ipBlock" in peer}
+        assert "169.254.170.23/32" in reached, "who gives them credentials"
+        assert [way for way in ways if {"protocol": "TCP", "port": 443} in way.get("ports", ())]
+
+
+def test_p02_an_audit_on_a_volume_outlives_what_served() -> None:
+    seen = registrations("existing_network")
     (audit,) = seen.of_type("kubernetes:core/v1:PersistentVolumeClaim")
     assert audit.retained
     (kept,) = [

@@ -13,6 +13,7 @@ from infra.platforms.aws.cluster_plan import BLOCK_CLASS, SHARED_CLASS
 from infra.platforms.aws.component_addons import Addons
 from infra.platforms.aws.component_alarms import Alarms
 from infra.platforms.aws.component_buckets import Buckets
+from infra.platforms.aws.component_budget import Budget
 from infra.platforms.aws.component_cluster import Cluster
 from infra.platforms.aws.component_front_door import BoundByTargetGroup, FrontDoor
 from infra.platforms.aws.component_identity import Identity
@@ -62,6 +63,7 @@ class AwsSite(pulumi.ComponentResource):
             region=details.region,
             key_arn=self._keys.data_arn,
             keep_logs_days=details.cluster.log_retention_days,
+            audit=details.audit_bucket,
             protected=details.deletion_protection,
             opts=self._child,
         )
@@ -94,6 +96,8 @@ class AwsSite(pulumi.ComponentResource):
         ready = self._around(network, cluster, machines, inside)
         door = self._front_door(network, cluster)
         self._alarms(network, door)
+        if details.budget:
+            Budget(f"{name}-budget", details.budget, opts=self._child)
         handle = self._handle(door, self._limits(network, cluster))
         stack = ServingStack(
             f"{name}-serving",
@@ -178,7 +182,7 @@ class AwsSite(pulumi.ComponentResource):
             f"{name}-identity",
             details.identities,
             cluster=cluster.cluster,
-            bucket_arn=self._buckets.models.arn,
+            bucket_arns=self._buckets.arns,
             key_arn=self._keys.data_arn,
             name_prefix=details.name_prefix,
             opts=self._child,
@@ -194,7 +198,7 @@ class AwsSite(pulumi.ComponentResource):
             protected=details.deletion_protection,
             opts=inside,
         )
-        return [addons, identity, storage]
+        return [addons, identity, storage, self._buckets]
 
     def _front_door(self, network: Network, cluster: Cluster) -> FrontDoor:
         details, door = self._plan, self._plan.front_door
@@ -267,4 +271,5 @@ class AwsSite(pulumi.ComponentResource):
             prometheus=False,
             deleted_with=self._control_plane,
             limits_url=limits_url,
+            audit_bucket=self._buckets.audit,
         )

@@ -109,6 +109,16 @@ class WafSettings(Settings):
     )
 
 
+class AuditBucketSettings(Settings):
+    """A bucket of the site for the audit of its gateways. What is in it can only be read."""
+
+    mode: Literal["governance", "compliance"] = Field(
+        default="governance",
+        description="`governance` can be lifted by who has the right to; `compliance` by nobody, not even the owner.",
+    )
+    days: int = Field(default=365, ge=1, le=36_500, description="For how many days nobody deletes or changes it.")
+
+
 class AwsSettings(PlatformSettings):
     """A region of AWS."""
 
@@ -162,10 +172,16 @@ class AwsSettings(PlatformSettings):
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
     )
+    audit_bucket: AuditBucketSettings | None = Field(
+        default_factory=AuditBucketSettings,
+        description="Where gateways copy their audit if `gateway.audit.object_store` names no other bucket; null: "
+        "nowhere, and it stays on a file system of the site.",
+    )
     alarm_topics: list[TopicArn] = Field(
         default_factory=list,
         max_length=5,
-        description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone.",
+        description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone. The first one "
+        "hears of `budget` too, where its policy lets `budgets.amazonaws.com` publish.",
     )
     deletion_protection: bool = Field(
         default=True, description="Whether cluster, load balancer and keys refuse to be deleted."

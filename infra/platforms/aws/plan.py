@@ -19,6 +19,8 @@ from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.aws.alarms import alarms
+from infra.platforms.aws.audit_plan import audit_bucket_plan, with_audit_bucket
+from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
@@ -134,6 +136,8 @@ class Aws:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings
+        audit_bucket = audit_bucket_plan(settings, request.gateway)
+        request = with_audit_bucket(request, audit_bucket)
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
         serving = serving_plan(request, "slipway", _drain(request), zones, cluster=IN_CLUSTER)
@@ -159,10 +163,12 @@ class Aws:
                 disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
                 grace_seconds=serving.drain.node_grace_seconds,
             ),
-            identities=workload_roles(serving),
+            identities=workload_roles(serving, audit_bucket),
             repositories=_repositories(f"slipway-{name}", serving),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
             limits=limits_plan(settings, network, serving),
+            audit_bucket=audit_bucket,
+            budget=budget_plan(request, settings.alarm_topics),
             serving=serving,
             alarms=alarms(network),
             alarm_topics=tuple(settings.alarm_topics),
@@ -214,6 +220,7 @@ class Aws:
             details.front_door,
             details.limits,
             len(details.alarms),
+            audit_bucket=details.audit_bucket is not None,
         )
 
 

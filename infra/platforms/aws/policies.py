@@ -144,6 +144,14 @@ def reads_models(bucket_arn: str, key_arn: str, prefix: str) -> str:
     )
 
 
+def writes_audit(bucket_arn: str, key_arn: str, prefix: str) -> str:
+    """Whoever writes an audit: puts objects below one prefix, and can neither read, list nor delete them."""
+    return document(
+        allow("Put", ["s3:PutObject"], [f"{bucket_arn}/{prefix}/*"]),
+        allow("Encrypt", ["kms:GenerateDataKey"], [key_arn]),
+    )
+
+
 def fills_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str]) -> str:
     """Whoever brings weights: writes them, and reads them back to compare."""
     below = [f"{bucket_arn}/{prefix}/*" for prefix in prefixes]

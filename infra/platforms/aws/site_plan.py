@@ -11,6 +11,8 @@ from infra.plan.node_pools import NodePool
 from infra.plan.serving import ServingSite
 from infra.plan.site_drain import drain_text
 from infra.platforms.aws.alarms import Alarm
+from infra.platforms.aws.audit_plan import AuditBucketPlan
+from infra.platforms.aws.budget_plan import BudgetPlan
 from infra.platforms.aws.cluster_plan import ClusterPlan
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.identity_plan import WorkloadRole
@@ -35,6 +37,8 @@ class AwsSitePlan(ServingSite):
     repositories: tuple[str, ...]
     front_door: FrontDoorPlan
     limits: LimitsPlan | None
+    audit_bucket: AuditBucketPlan | None
+    budget: BudgetPlan | None
     alarms: tuple[Alarm, ...]
     alarm_topics: tuple[str, ...]
     deletion_protection: bool
@@ -79,6 +83,8 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
         f"{'with' if door.managed_rules else 'without'} a firewall",
         **({"limits": f"counted together in {details.limits.text}"} if details.limits else {}),
+        **({"audit": details.audit_bucket.text} if details.audit_bucket else {}),
+        **({"budget": details.budget.text} if details.budget else {}),
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }

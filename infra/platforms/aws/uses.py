@@ -22,6 +22,8 @@ def own_uses(
     door: FrontDoorPlan,
     limits: LimitsPlan | None,
     alarms: int,
+    *,
+    audit_bucket: bool,
 ) -> Iterator[Use]:
     """Ways to AWS' own services, addresses, keys, the firewall, and what gateways share: a file system, and a store."""
     addresses = len({*network.exits.values()}) + (0 if door.internal else zones)
@@ -35,6 +37,7 @@ def own_uses(
         *((("limits counted together", limits.node_type, len(limits.zones), len(limits.zones)),) if limits else ()),
         ("alarms", "alarm", alarms, alarms),
         ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if cluster.shared_files else 0),
+        ("audit of gateways, locked", "object_storage", 0, GIB_OF_AUDIT if audit_bucket else 0),
     ):
         if most:
             yield Use(what=what, cloud="aws", region=region, item=item, minimum=float(fewest), maximum=float(most))

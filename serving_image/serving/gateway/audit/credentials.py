@@ -103,7 +103,7 @@ class ContainerCredentials:
         return self._known
 
     async def _asked(self, session: aiohttp.ClientSession) -> tuple[Credentials, float]:
-        headers = {}
+        headers: dict[str, str] = {}
         if self._token_file is not None:
             headers["authorization"] = Path(self._token_file).read_text(encoding="ascii").strip()
         limit = aiohttp.ClientTimeout(total=_ASK_SECONDS)
