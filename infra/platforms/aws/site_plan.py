@@ -83,11 +83,18 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
         f"{'with' if door.managed_rules else 'without'} a firewall",
         **({"limits": f"counted together in {details.limits.text}"} if details.limits else {}),
-        **({"audit": details.audit_bucket.text} if details.audit_bucket else {}),
+        **_audit_text(details),
         **({"budget": details.budget.text} if details.budget else {}),
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
+
+
+def _audit_text(details: AwsSitePlan) -> dict[str, str]:
+    audit, bucket = details.serving.gateway_pods.audit, details.audit_bucket
+    if audit is None or bucket is None:
+        return {}
+    return {"audit": f"{bucket.text}; a node that is lost takes {audit.lost} with it"}
 
 
 def _network_text(network: NetworkPlan) -> str:
