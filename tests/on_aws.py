@@ -16,6 +16,7 @@ from tests.harness import Recorder, Registration, deploy
 from tests.manifests import ROOT, plain, recorded
 
 FILE = ROOT / "Pulumi.prod.yaml"
+CLIENT_KEYS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/clients-a1b2c3"
 Deployment = dict[str, Any]
 
 
@@ -45,8 +46,13 @@ def one_site(deployment: Deployment) -> None:
 
 
 def existing_network(deployment: Deployment) -> None:
-    """Somebody else's network, without a public subnet; the audit on a file system."""
+    """Somebody else's network, without a public subnet; the audit on a file system; keys of Secrets Manager."""
     platform(deployment)["audit_bucket"] = None
+    platform(deployment)["client_keys_from"] = {
+        "kind": "csi",
+        "provider": "aws",
+        "parameters": {"usePodIdentity": "true", "region": "us-east-1", "objects": f"- objectName: {CLIENT_KEYS}\n"},
+    }
     zones = platform(deployment)["zones"]
     platform(deployment)["network"] = {
         "existing": {

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from infra.plan.client_keys import KeysByDriver
 from infra.platforms.aws.policies import FORCED_WILDCARDS
+from infra.platforms.aws.secrets_plan import secrets_problems
 from tests.harness import Recorder
 from tests.manifests import plain
-from tests.on_aws import VARIANTS, documents, inputs, managed, of_aws, only, registrations
+from tests.on_aws import CLIENT_KEYS, VARIANTS, documents, inputs, managed, of_aws, only, registrations
 
 CLUSTER = "aws:eks/cluster:Cluster"
 POOL, CLASS = "kubernetes:karpenter.sh/v1:NodePool", "kubernetes:eks.amazonaws.com/v1:NodeClass"
@@ -173,7 +175,9 @@ def test_a06_each_workload_reads_its_own_model_alone() -> None:
 def test_a06_gateways_put_an_audit_and_nothing_else(seen: Recorder) -> None:
     name = "aws:iam/rolePolicy:RolePolicy main-identity-gateway policy"
     if seen.of_type(FILES):
-        assert name not in documents(seen), "without a bucket there is nothing for them"
+        (statement,) = documents(seen)[name]["Statement"]
+        assert statement["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+        assert statement["Resource"] == [CLIENT_KEYS]
         return
     rights = [(one["Effect"], one["Action"], one["Resource"]) for one in documents(seen)[name]["Statement"]]
     ((_, _, (key,)),) = [right for right in rights if right[1] == ["kms:GenerateDataKey"]]
@@ -404,6 +408,33 @@ def test_p02_what_cannot_be_made_again_is_protected(variant: str) -> None:
     assert only(seen, CLUSTER)["deletionProtection"] is protects
     assert only(seen, "aws:lb/loadBalancer:LoadBalancer")["enableDeletionProtection"] is protects
     assert all(one["forceDestroy"] is not protects for one in inputs(seen, "aws:s3/bucket:Bucket").values())
+
+
+def test_k13_keys_of_secrets_manager_are_mounted_and_never_in_the_cluster() -> None:
+    seen = registrations("existing_network")
+    (provider,) = inputs(seen, "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass").values()
+    assert provider["spec"]["provider"] == "aws"
+    assert provider["spec"]["parameters"]["usePodIdentity"] == "true"
+    assert CLIENT_KEYS in provider["spec"]["parameters"]["objects"]
+    gateway = inputs(seen, "kubernetes:apps/v1:Deployment")["main-serving-gateway"]["spec"]["template"]["spec"]
+    (volume,) = [one for one in gateway["volumes"] if one["name"] == "client-keys"]
+    assert volume["csi"]["driver"] == "secrets-store.csi.k8s.io"
+    addons = {one["addonName"] for one in inputs(seen, "aws:eks/addon:Addon").values()}
+    assert "aws-secrets-store-csi-driver-provider" in addons, "whoever mounts them"
+    assert not [one for one in seen.of_type("kubernetes:core/v1:Secret") if "client-keys" in one.name]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"objects": f"- objectName: {CLIENT_KEYS}"}, "no `usePodIdentity`"),
+        ({"objects": "- objectName: llm/clients", "usePodIdentity": "true"}, "no ARN of a secret"),
+    ],
+)
+def test_a_secret_that_the_gateways_role_could_not_name_is_refused(parameters: dict[str, str], said: str) -> None:
+    (found,) = secrets_problems("here", KeysByDriver(provider="aws", parameters=parameters))
+    assert found.found == said
+    assert not [*secrets_problems("here", KeysByDriver(provider="vault", parameters=parameters))]
 
 
 @pytest.mark.parametrize(

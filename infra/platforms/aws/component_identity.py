@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from infra.plan.in_cluster import GATEWAY
 from infra.platforms.aws.component_roles import role
-from infra.platforms.aws.identity_plan import AUDIT, WorkloadRole
-from infra.platforms.aws.policies import fills_models, pod_identity_trust, reads_models, writes_audit
+from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.policies import fills_models, gateway_rights, pod_identity_trust, reads_models
 
 
 class Identity(pulumi.ComponentResource):
@@ -55,8 +56,8 @@ def _trusted(planned: WorkloadRole, cluster: aws.eks.Cluster) -> pulumi.Output[s
 
 
 def _policy(planned: WorkloadRole, bucket_arn: str, key_arn: str) -> str:
-    if planned.bucket == AUDIT:
-        return writes_audit(bucket_arn, key_arn, planned.prefixes[0])
+    if planned.service_account == GATEWAY:
+        return gateway_rights(bucket_arn, key_arn, planned.prefixes, planned.secrets)
     if planned.fills:
         return fills_models(bucket_arn, key_arn, planned.prefixes)
     return reads_models(bucket_arn, key_arn, planned.prefixes[0])

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.addresses import Cidr, Domain
 from infra.platforms.base import PlatformSettings
+from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
 from infra.settings import Settings
 
@@ -176,6 +177,11 @@ class AwsSettings(PlatformSettings):
         default_factory=AuditBucketSettings,
         description="Where gateways copy their audit if `gateway.audit.object_store` names no other bucket; null: "
         "nowhere, and it stays on a file system of the site.",
+    )
+    client_keys_from: ClientKeysSettings = Field(
+        default_factory=lambda: FromStackSettings(kind="stack"),
+        description="Where gateways find the hashes of clients' keys; unset, the stack writes them. Of Secrets Manager "
+        "by the driver's provider `aws`: with `usePodIdentity`, and each secret by its ARN.",
     )
     alarm_topics: list[TopicArn] = Field(
         default_factory=list,

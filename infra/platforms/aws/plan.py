@@ -28,6 +28,7 @@ from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
+from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
 from infra.platforms.aws.uses import own_uses
@@ -119,6 +120,7 @@ class Aws:
         yield from shape_problems(request, SHAPES, "AWS")
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
+        yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from one_pod_problems(request)
         yield from inside_problems(request)
 
@@ -140,7 +142,7 @@ class Aws:
         request = with_audit_bucket(request, audit_bucket)
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", _drain(request), zones, cluster=IN_CLUSTER)
+        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, IN_CLUSTER)
         pools = _pools(request)
         serving = replace(
             serving,
