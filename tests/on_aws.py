@@ -16,6 +16,7 @@ from tests.harness import Recorder, Registration, deploy
 from tests.manifests import ROOT, plain, recorded
 
 FILE = ROOT / "Pulumi.prod.yaml"
+CLIENT_KEYS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/clients-a1b2c3"
 Deployment = dict[str, Any]
 
 
@@ -39,12 +40,19 @@ def one_site(deployment: Deployment) -> None:
     deployment["models"]["chat"]["longest_generation_seconds"] = 60
     deployment["gateway"]["limits"]["keep_alive_seconds"] = 120
     own["api_endpoint"] = {"access": "public", "cidrs": ["203.0.113.0/24"]}
+    deployment["budget"] = {"dollars_per_month": 25_000}
     own["alarm_topics"] = ["arn:aws:sns:us-east-1:123456789012:operations"]
     own["administrators"] = ["arn:aws:iam::123456789012:role/operations"]
 
 
 def existing_network(deployment: Deployment) -> None:
-    """Somebody else's network, without a public subnet; limits counted in a Valkey of the site."""
+    """Somebody else's network, without a public subnet; the audit on a file system; keys of Secrets Manager."""
+    platform(deployment)["audit_bucket"] = None
+    platform(deployment)["client_keys_from"] = {
+        "kind": "csi",
+        "provider": "aws",
+        "parameters": {"usePodIdentity": "true", "region": "us-east-1", "objects": f"- objectName: {CLIENT_KEYS}\n"},
+    }
     zones = platform(deployment)["zones"]
     platform(deployment)["network"] = {
         "existing": {
@@ -52,11 +60,13 @@ def existing_network(deployment: Deployment) -> None:
             "private_subnets": {zone: f"subnet-0123456789abcde{place}" for place, zone in enumerate(zones)},
         }
     }
-    del deployment["gateway"]["limits_store"]
-    deployment["gateway"]["images"]["valkey"] = f"registry.example.com/valkey@sha256:{'2' * 64}"
 
 
 def no_way_out(deployment: Deployment) -> None:
+    """And limits counted in somebody else's store, and an audit that not even the account's owner deletes."""
+    platform(deployment)["audit_bucket"] = {"mode": "compliance", "days": 30}
+    store = {"kind": "redis", "url": {"secret": "limits_store"}, "gateways": 3}
+    deployment["gateway"]["limits_store"] = store
     platform(deployment)["nat"] = "none"
 
 

@@ -42,6 +42,8 @@ class ClusterAddresses:
     )
     api_server: tuple[str, ...] = ()
     api_server_ports: tuple[int, ...] = (443, 6443)
+    # Where a store of limits is that the site has beside the cluster.
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,10 @@ class ClusterHandle:
     scrapers: tuple[Source, ...] = ()
     scalers: tuple[Source, ...] = ()
     image_pull_secrets: tuple[str, ...] = ()
+    # The address of such a store, with its password.
+    limits_url: pulumi.Input[str] | None = None
+    # The name of a bucket for the audit that the site has.
+    audit_bucket: pulumi.Input[str] | None = None
     # The cluster, where it is this stack's: what is inside goes with it, and is not asked to go first.
     deleted_with: pulumi.Resource | None = None
 

@@ -23,7 +23,7 @@ from infra.plan.gateway_pods import (
     GatewayPods,
     gateway_file,
 )
-from infra.plan.in_cluster import ENGINE_KEY_FOLDER, ENGINE_KEY_SECRET, GATEWAY, SHARED_LIMITS
+from infra.plan.in_cluster import AUDIT_BUCKET_PLACE, ENGINE_KEY_FOLDER, ENGINE_KEY_SECRET, GATEWAY, SHARED_LIMITS
 from infra.plan.serving import ServingPlan
 from infra.platforms.base import SiteSecrets
 
@@ -64,7 +64,7 @@ def gateway_files(
     core.ConfigMap(
         f"{name}-config",
         metadata=_named(GATEWAY, cluster),
-        data={CONFIG_FILE: json.dumps(content, indent=2, sort_keys=True)},
+        data={CONFIG_FILE: _named_bucket(json.dumps(content, indent=2, sort_keys=True), cluster.audit_bucket)},
         opts=opts,
     )
     config = core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=GATEWAY))
@@ -84,13 +84,20 @@ def gateway_files(
             opts=opts,
         )
         mounted.append(Mounted(volume=_secret_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER))
-    if plan.shared_limits:
+    if plan.count_together:
         # The password of the store is in its address, which is all that a gateway needs.
         address = [core.KeyToPathArgs(key="url", path="url")]
         mounted.append(
             Mounted(volume=_secret_volume("shared-limits", SHARED_LIMITS, address), path=SHARED_LIMITS_FOLDER)
         )
     return mounted
+
+
+def _named_bucket(text: str, bucket: pulumi.Input[str] | None) -> pulumi.Input[str]:
+    """With the name of the audit's bucket, where the site makes one."""
+    if bucket is None:
+        return text
+    return pulumi.Output.from_input(bucket).apply(lambda name: text.replace(AUDIT_BUCKET_PLACE, name))
 
 
 def _only(names: tuple[str, ...]) -> Callable[[str], dict[str, str]]:

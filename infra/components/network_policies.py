@@ -8,7 +8,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle, Source
-from infra.plan.flows import ANYWHERE, API_SERVER, AUTOSCALER, DNS, FRONT_DOOR, PROMETHEUS, Flow
+from infra.plan.flows import ANYWHERE, API_SERVER, AUTOSCALER, DNS, FRONT_DOOR, LIMITS_BESIDE, PROMETHEUS, Flow
 from infra.plan.in_cluster import ENGINE, FETCHES_WEIGHTS, GATEWAY, MODEL_FETCH, SHARED_LIMITS
 
 networking = kubernetes.networking.v1
@@ -110,6 +110,7 @@ OUTSIDE: Mapping[str, Callable[[ClusterHandle], Peers]] = {
     DNS: _dns,
     API_SERVER: _api_server,
     ANYWHERE: _anywhere,
+    LIMITS_BESIDE: lambda cluster: [_block(cidr, ()) for cidr in cluster.addresses.limits],
 }
 
 

@@ -63,6 +63,9 @@ class ServingStack(pulumi.ComponentResource):
         if plan.shared_limits:
             password = self._made(f"{name}-{SHARED_LIMITS}", "gateway of shared limits")
             SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
+        if plan.limits_beside and cluster.limits_url is not None:
+            address = pulumi.Output.secret(cluster.limits_url)
+            _secret(f"{name}-{SHARED_LIMITS}", SHARED_LIMITS, {"url": address}, cluster, inside)
 
         servers = [
             self._engine(f"{name}-{engine.name}", engine, engine_key, authority, plan, cluster, inside)

@@ -10,7 +10,7 @@ from infra.components.labels import labels, selector
 from infra.components.placement import spread, tolerations
 from infra.components.pod_security import container_security, pod_security
 from infra.plan.in_cluster import SHARED_LIMITS, SHARED_LIMITS_PORT, priority_class
-from infra.plan.serving import SharedLimitsPlan
+from infra.plan.shared_limits import SharedLimitsPlan
 
 apps, core, meta = kubernetes.apps.v1, kubernetes.core.v1, kubernetes.meta.v1
 CONFIG_FOLDER, DATA_FOLDER = "/etc/valkey", "/data"

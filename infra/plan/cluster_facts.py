@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True, kw_only=True)
 class ClusterFacts:
     """`weights_mode` says how volumes of `weights_class` are used: `read_write_many`, `read_only_many` or `node_local`;
-    without a class every pod fetches its own. `weight_images` are by model."""
+    without a class every pod fetches its own. `weight_images` are by model. `limits_store` says whether gateways count
+    in a store that the site has beside the cluster."""
 
     weights_class: str | None = None
     weights_mode: str = "read_write_many"
     weight_images: Mapping[str, str] = field(default_factory=dict[str, str])
     keda: bool = False
     prometheus: bool = False
+    limits_store: bool = False
 
     def __hash__(self) -> int:
         # Images are few and rarely differ between sites: equality looks at them.

@@ -16,7 +16,6 @@ from infra.plan.in_cluster import (
     MODEL_FETCH,
     OPERATIONS_PORT,
     PUBLIC_PORT,
-    SHARED_LIMITS,
 )
 from infra.plan.in_cluster import SHARED_LIMITS_PORT as LIMITS_PORT
 
@@ -28,6 +27,8 @@ DNS = "dns"
 API_SERVER = "api_server"
 # Every address but that of the machines' credentials.
 ANYWHERE = "anywhere"
+# A store of limits that the site has outside of the cluster.
+LIMITS_BESIDE = "limits_beside"
 
 DNS_PORT = 53
 HTTPS_PORT = 443
@@ -44,8 +45,9 @@ class Flow:
     port: int | None
 
 
-def flows(gateway: Mapping[str, Any], own_limits: bool, *, together: bool = False) -> tuple[Flow, ...]:
+def flows(gateway: Mapping[str, Any], own_limits: str | None, *, together: bool = False) -> tuple[Flow, ...]:
     """All flows of a site whose gateways have that file. An engine starts none: it has its weights, and asks nobody.
+    `own_limits` is who counts for all gateways, where the site has somebody who does.
     `together`: it is in the gateway's pod, which reaches it without the network and asks no API where it is."""
     found = [Flow(source=FRONT_DOOR, target=GATEWAY, port=PUBLIC_PORT)]
     found += [Flow(source=source, target=GATEWAY, port=OPERATIONS_PORT) for source in (PROMETHEUS, AUTOSCALER)]
@@ -55,8 +57,10 @@ def flows(gateway: Mapping[str, Any], own_limits: bool, *, together: bool = Fals
     found += [Flow(source=GATEWAY, target=DNS, port=DNS_PORT)]
     found += [] if together else [Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
     if own_limits:
-        found.append(Flow(source=GATEWAY, target=SHARED_LIMITS, port=LIMITS_PORT))
-    found += [Flow(source=GATEWAY, target=ANYWHERE, port=port) for port in outside_ports(gateway, own_limits)]
+        found.append(Flow(source=GATEWAY, target=own_limits, port=LIMITS_PORT))
+    found += [
+        Flow(source=GATEWAY, target=ANYWHERE, port=port) for port in outside_ports(gateway, own_limits is not None)
+    ]
     found += [
         Flow(source=MODEL_FETCH, target=DNS, port=DNS_PORT),
         Flow(source=MODEL_FETCH, target=ANYWHERE, port=HTTPS_PORT),

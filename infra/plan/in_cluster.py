@@ -36,6 +36,9 @@ ENGINE_CERTIFICATE_FOLDER = "/run/secrets/certificate"
 MODEL_SOURCE_SECRET = "model-source"  # noqa: S105 - the object's name
 MODEL_SOURCE_ENTRY = "huggingface-token"
 
+# Stands for the name of a bucket that the site makes for the audit, in the gateway's file: only a cloud knows it.
+AUDIT_BUCKET_PLACE = "{audit_bucket}"
+
 
 def priority_class(namespace: str, component: str) -> str:
     """The priority of a component's pods. Priority classes have no namespace, so that it is part of the name."""

@@ -182,6 +182,7 @@ class Planner:
             images=rendered(self._config.gateway.images),
             together=self._layout.together,
             failover=self._failover(name),
+            budget_dollars_per_month=budget.dollars_per_month if (budget := self._config.budget) else None,
         )
 
     def _failover(self, name: str) -> str | None:

@@ -13,13 +13,14 @@ from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource
 from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
 from infra.plan.engine_pod import EnginePod, engine_pod
-from infra.plan.flows import Flow, flows, group_flows
+from infra.plan.flows import LIMITS_BESIDE, Flow, flows, group_flows
 from infra.plan.gateway_pods import GatewayPods, gateway_pods, own_limits_store
-from infra.plan.in_cluster import ENGINE, GATEWAY
+from infra.plan.in_cluster import ENGINE, GATEWAY, SHARED_LIMITS
 from infra.plan.monitoring import MonitoringPlan, Scraped, monitoring_plan
 from infra.plan.node_groups import NodeGroups, node_groups
 from infra.plan.one_pod import beside_gateway
 from infra.plan.scaling import ScalingPlan, scaling_plan
+from infra.plan.shared_limits import SharedLimitsPlan
 from infra.plan.site_drain import model_drain, site_drain_plan
 from infra.plan.types import (
     Accelerator,
@@ -84,21 +85,11 @@ class EnginePlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedLimitsPlan:
-    """The Valkey in which a site's gateways count together. Its volume keeps budgets of months over restarts."""
-
-    image: str | None
-    cpu_request: str = "100m"
-    cpu_limit: str = "1"
-    memory: str = "256Mi"
-    volume_size: str = "1Gi"
-
-
-@dataclass(frozen=True, kw_only=True)
 class ServingPlan:
     """All that runs inside. `gateway` is the content of the gateway's file. `shared_limits` is None where one gateway
-    counts for itself, or several in a store of the user's. `parties` are labels of pods, by the names that `flows` has
-    for them, beside those that every site has."""
+    counts for itself, or several in a store of the user's or in one that the platform makes beside the cluster
+    (`limits_beside`). `parties` are labels of pods, by the names that `flows` has for them, beside those that every
+    site has."""
 
     namespace: str
     zones: tuple[str, ...]
@@ -107,10 +98,16 @@ class ServingPlan:
     gateway: Mapping[str, Any]
     gateway_pods: GatewayPods
     shared_limits: SharedLimitsPlan | None
+    limits_beside: bool
     flows: tuple[Flow, ...]
     parties: Mapping[str, Mapping[str, str]]
     monitoring: MonitoringPlan | None
     drain: DrainLadder
+
+    @property
+    def count_together(self) -> bool:
+        """Whether gateways have the address of a store of limits that is the site's own."""
+        return self.limits_beside or self.shared_limits is not None
 
     @property
     def finds_engines(self) -> bool:
@@ -178,6 +175,8 @@ def serving_plan(
     # The front door ends TLS, with a certificate of its own.
     gateway = {name: value for name, value in request.gateway.items() if name != "tls"}
     counts_here = request.gateways > 1 and "limits_store" not in gateway
+    inside = counts_here and not cluster.limits_store
+    store = (SHARED_LIMITS if inside else LIMITS_BESIDE) if counts_here else None
     if counts_here:
         gateway = {**gateway, "limits_store": own_limits_store(pods.replicas.max)}
     engines = {name: _engine(request, name, gateway, ladder, cluster) for name in request.models}
@@ -189,8 +188,9 @@ def serving_plan(
         gateways=request.gateways,
         gateway=gateway,
         gateway_pods=pods,
-        shared_limits=SharedLimitsPlan(image=request.images.get("valkey")) if counts_here else None,
-        flows=(*flows(gateway, counts_here, together=request.together), *group_flows(parties)),
+        shared_limits=SharedLimitsPlan(image=request.images.get("valkey")) if inside else None,
+        limits_beside=counts_here and not inside,
+        flows=(*flows(gateway, store, together=request.together), *group_flows(parties)),
         parties=parties,
         monitoring=monitoring_plan(
             namespace,
@@ -209,6 +209,8 @@ def serving_summary(plan: ServingPlan) -> dict[str, str]:
     """What a reader of the plan wants to know of the pods."""
     pods, audit = plan.gateway_pods, plan.gateway_pods.audit
     found = {"gateway pods": f"{pods.replicas.min} to {pods.replicas.max}, ending within {pods.grace_seconds} s"}
+    if plan.limits_beside:
+        found["limits"] = "counted together over all zones; while the store is away, each gateway has its part"
     if plan.shared_limits:
         found["limits"] = "counted together in a Valkey of the site; while it is away, each gateway has its part"
     if audit:
@@ -222,6 +224,8 @@ def in_transit(plan: ServingPlan) -> str:
     beside = any(engine.beside_gateway for engine in plan.engines.values())
     inside = "inside one pod" if beside else "TLS 1.3 by the site's own authority"
     said = f"gateway to engine: {inside}; front door to gateway: plain HTTP"
+    if plan.limits_beside:
+        return f"{said}; gateway to its store of limits: TLS"
     return f"{said}; gateway to its store of limits: plain" if plan.shared_limits else said
 
 

@@ -104,7 +104,7 @@ class SiteRequest:
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
     `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them. `together`
     says that gateway and engines are one, as far as the platform can make them so. `failover` is `primary` or
-    `secondary` where one site takes over from another under the same name."""
+    `secondary` where one site takes over from another under the same name. The budget is the whole deployment's."""
 
     where: str
     stack: str
@@ -119,6 +119,7 @@ class SiteRequest:
     images: Mapping[str, str] = field(default_factory=dict[str, str])
     together: bool = False
     failover: str | None = None
+    budget_dollars_per_month: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

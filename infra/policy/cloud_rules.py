@@ -34,6 +34,7 @@ STATEFUL = (
     BUCKET,
     "aws:efs/fileSystem:FileSystem",
     "aws:eks/cluster:Cluster",
+    "aws:elasticache/replicationGroup:ReplicationGroup",
     "aws:kms/key:Key",
     "gcp:container/cluster:Cluster",
     "gcp:kms/cryptoKey:CryptoKey",

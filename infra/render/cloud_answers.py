@@ -16,6 +16,7 @@ COMPUTED: Mapping[str, Mapping[str, Any]] = {
     },
     "aws:ec2/launchTemplate:LaunchTemplate": {"latestVersion": 1},
     "aws:lb/loadBalancer:LoadBalancer": {"dnsName": "balancer.example.com", "zoneId": "Z0BALANCER"},
+    "aws:elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress": "limits.example.com"},
     "aws:route53/record:Record": {"fqdn": "proof.example.com"},
 }
 # What a program asks a cloud without making anything.

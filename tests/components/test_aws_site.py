@@ -16,7 +16,7 @@ from tests.on_aws import VARIANTS, inputs, managed, of_aws, only, platform, regi
 
 NAMES = (
     *("Site", "Keys", "Buckets", "PrivateBucket", "Registry", "Network", "Cluster", "NodePools", "NodeGroups"),
-    *("Addons", "Alarms", "Identity", "Storage", "FrontDoor", "Names"),
+    *("Addons", "Alarms", "Identity", "Storage", "FrontDoor", "Names", "LimitsStore", "Budget"),
 )
 
 
@@ -156,6 +156,8 @@ def test_what_serves_waits_for_machines_roles_and_storage(seen: Recorder) -> Non
     gateway = named(seen, "main-serving-gateway", "apps/v1")
     kinds = {"kubernetes:karpenter.sh/v1:NodePool", "aws:eks/nodeGroup:NodeGroup", "aws:efs/mountTarget:MountTarget"}
     kinds |= {"aws:eks/podIdentityAssociation:PodIdentityAssociation", "aws:eks/addon:Addon"}
+    # What is put into a bucket before its lock is there, it does not hold.
+    kinds |= {"aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"}
     waited = [one for one in seen.seen if one.type in kinds]
     assert len({one.type for one in waited}) == 4
     assert all(depends(seen, gateway, one) for one in waited)
@@ -256,7 +258,8 @@ def test_an_engine_fits_the_machine_whose_price_was_shown() -> None:
     assert pool["spec"]["limits"] == {"nvidia.com/gpu": "9"}
 
 
-def test_volumes_have_classes_that_are_there(seen: Recorder) -> None:
+def test_volumes_have_classes_that_are_there() -> None:
+    seen = registrations("existing_network")
     classes = {one["metadata"]["name"]: one for one in inputs(seen, STORAGE_CLASS).values()}
     claims = inputs(seen, "kubernetes:core/v1:PersistentVolumeClaim").values()
     assert {one["spec"]["storageClassName"] for one in claims} <= {*classes}
@@ -267,9 +270,6 @@ def test_volumes_have_classes_that_are_there(seen: Recorder) -> None:
     files = only(seen, "aws:efs/fileSystem:FileSystem")
     assert files["encrypted"] is True
     assert len(seen.of_type("aws:efs/mountTarget:MountTarget")) == 3
-    stateful = inputs(seen, "kubernetes:apps/v1:StatefulSet").values()
-    for one in stateful:
-        assert [claim["spec"]["storageClassName"] for claim in one["spec"]["volumeClaimTemplates"]] == ["slipway-block"]
 
 
 STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
@@ -335,6 +335,22 @@ def test_what_is_outside_the_cluster_is_watched(variant: str, ways: str) -> None
         assert one["treatMissingData"] == "notBreaching", name
         told = ["arn:aws:sns:us-east-1:123456789012:operations"] if variant == "one_site" else []
         assert one.get("alarmActions", []) == one.get("okActions", []) == told, name
+
+
+def test_a_budget_is_watched_and_tells_the_first_topic_and_stops_nothing() -> None:
+    found = only(registrations("one_site"), "aws:budgets/budget:Budget")
+    assert (found["budgetType"], found["timeUnit"], found["limitAmount"], found["limitUnit"]) == (
+        *("COST", "MONTHLY", "25000.00", "USD"),
+    )
+    (provider,) = registrations("one_site").of_type("pulumi:providers:aws")
+    stack = json.loads(provider.inputs["defaultTags"])["tags"]["slipway:stack"]
+    assert found["costFilters"] == [{"name": "TagKeyValue", "values": [f"user:slipway:stack${stack}"]}]
+    told = {(one["notificationType"], one["threshold"]): one for one in found["notifications"]}
+    assert {*told} == {("ACTUAL", 80), ("ACTUAL", 100), ("FORECASTED", 100)}
+    topic = ["arn:aws:sns:us-east-1:123456789012:operations"]
+    assert all(one["subscriberSnsTopicArns"] == topic for one in told.values())
+    assert not [one for one in registrations("one_site").seen if "budgetAction" in one.type]
+    assert not registrations().of_type("aws:budgets/budget:Budget"), "prod has no budget"
 
 
 # Front door.

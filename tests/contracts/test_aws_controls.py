@@ -6,15 +6,19 @@ A01 to A09 and P01, P02.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from infra.plan.client_keys import KeysByDriver
 from infra.platforms.aws.policies import FORCED_WILDCARDS
+from infra.platforms.aws.secrets_plan import secrets_problems
 from tests.harness import Recorder
-from tests.on_aws import VARIANTS, documents, inputs, managed, of_aws, only, registrations
+from tests.manifests import plain
+from tests.on_aws import CLIENT_KEYS, VARIANTS, documents, inputs, managed, of_aws, only, registrations
 
 CLUSTER = "aws:eks/cluster:Cluster"
 POOL, CLASS = "kubernetes:karpenter.sh/v1:NodePool", "kubernetes:eks.amazonaws.com/v1:NodeClass"
@@ -99,7 +103,9 @@ def test_a05_nobody_comes_in_but_by_http_and_https(seen: Recorder) -> None:
     for name, rule in inputs(seen, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").items():
         assert rule["ipProtocol"] == "tcp", name
         assert rule["fromPort"] == rule["toPort"], name
-        assert rule["fromPort"] in ((80, 443) if rule.get("cidrIpv4") == "0.0.0.0/0" else (80, 443, 2049, 8080)), name
+        assert rule["fromPort"] in (
+            (80, 443) if rule.get("cidrIpv4") == "0.0.0.0/0" else (80, 443, 2049, 6379, 8080)
+        ), name
     for group in inputs(seen, "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup").values():
         assert group["ingress"] == []
         assert group["egress"] == []
@@ -163,7 +169,23 @@ def test_a06_each_workload_reads_its_own_model_alone() -> None:
     assert rights[("s3:GetObject",)] == [f"{bucket}/models/chat/*"]
     assert not [action for actions in rights for action in actions if "Put" in action or "Delete" in action]
     associations = inputs(registrations(), "aws:eks/podIdentityAssociation:PodIdentityAssociation")
-    assert {one["serviceAccount"] for one in associations.values()} == {"engine-chat", "model-fetch"}
+    assert {one["serviceAccount"] for one in associations.values()} == {"engine-chat", "model-fetch", "gateway"}
+
+
+def test_a06_gateways_put_an_audit_and_nothing_else(seen: Recorder) -> None:
+    name = "aws:iam/rolePolicy:RolePolicy main-identity-gateway policy"
+    if seen.of_type(FILES):
+        (statement,) = documents(seen)[name]["Statement"]
+        assert statement["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+        assert statement["Resource"] == [CLIENT_KEYS]
+        return
+    rights = [(one["Effect"], one["Action"], one["Resource"]) for one in documents(seen)[name]["Statement"]]
+    ((_, _, (key,)),) = [right for right in rights if right[1] == ["kms:GenerateDataKey"]]
+    assert key.endswith(":main-keys-data")
+    assert rights == [
+        ("Allow", ["s3:PutObject"], ["arn:aws:s3:us-east-1:123456789012:main-buckets-audit/audit/*"]),
+        ("Allow", ["kms:GenerateDataKey"], [key]),
+    ]
 
 
 def test_a06_nobody_is_let_in_by_a_file_in_the_cluster(seen: Recorder) -> None:
@@ -175,7 +197,8 @@ def test_a06_nobody_is_let_in_by_a_file_in_the_cluster(seen: Recorder) -> None:
 
 def test_a07_buckets_are_private_versioned_logged_and_over_tls(seen: Recorder) -> None:
     buckets = inputs(seen, "aws:s3/bucket:Bucket")
-    assert {*buckets} == {"main-buckets-models", "main-buckets-logs"}
+    audit = set() if seen.of_type(FILES) else {"main-buckets-audit"}
+    assert {*buckets} == {"main-buckets-models", "main-buckets-logs"} | audit
     for name in buckets:
         block = _of(seen, "bucketPublicAccessBlock:BucketPublicAccessBlock", name)
         assert [block[field] for field in BLOCKS] == [True] * 4
@@ -187,13 +210,15 @@ def test_a07_buckets_are_private_versioned_logged_and_over_tls(seen: Recorder) -
         assert all(one["Principal"] == "*" and one["Action"] == ["s3:*"] for one in denied)
         for one in policy["Statement"]:
             assert one["Effect"] == "Deny" or "Service" in one["Principal"], "no account and nobody of the world"
-    assert _of(seen, "bucketLogging:BucketLogging", "main-buckets-models")["targetBucket"] == "main-buckets-logs-id"
+    for name in {*buckets} - {"main-buckets-logs"}:
+        assert _of(seen, "bucketLogging:BucketLogging", name)["targetBucket"] == "main-buckets-logs-id"
 
 
+FILES = "aws:efs/fileSystem:FileSystem"
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 
 
-def test_a07_weights_have_a_key_of_ours(seen: Recorder) -> None:
+def test_a07_weights_and_audit_have_a_key_of_ours(seen: Recorder) -> None:
     """Logs have AWS' own: neither load balancers nor S3 itself write with another."""
     encrypted = {
         name: _of(seen, "bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", name)
@@ -201,13 +226,97 @@ def test_a07_weights_have_a_key_of_ours(seen: Recorder) -> None:
     }
     default = "applyServerSideEncryptionByDefault"
     models, logs = (encrypted[f"main-buckets-{use}"]["rules"][0][default] for use in ("models", "logs"))
-    assert models["sseAlgorithm"] == "aws:kms"
-    assert models["kmsMasterKeyId"].endswith(":main-keys-data")
+    kept = [encrypted[name]["rules"][0][default] for name in encrypted if name.endswith("-audit")]
+    assert len(kept) == (not seen.of_type(FILES))
+    for one in (models, *kept):
+        assert one["sseAlgorithm"] == "aws:kms"
+        assert one["kmsMasterKeyId"].endswith(":main-keys-data")
     assert logs == {"sseAlgorithm": "AES256"}
 
 
 def _of(seen: Recorder, kind: str, name: str) -> dict[str, Any]:
     return inputs(seen, f"aws:s3/{kind}")[name]
+
+
+def test_a07_limits_are_encrypted_behind_a_password_and_outlive_a_zone(seen: Recorder) -> None:
+    """In nobody's cluster: a pod would go with its zone."""
+    assert not seen.of_type("kubernetes:apps/v1:StatefulSet")
+    stores = seen.of_type(STORE)
+    (content,) = documents_of_gateways(seen)
+    others = content["limits_store"]["url_file"].startswith("/run/secrets/gateway/")
+    assert len(stores) == (0 if others else 1)
+    for store in stores:
+        asked = plain(store.inputs)
+        assert asked["engine"] == "valkey"
+        assert asked["atRestEncryptionEnabled"] is asked["transitEncryptionEnabled"] is True
+        assert asked["transitEncryptionMode"] == "required"
+        assert asked["kmsKeyId"].endswith(":main-keys-data")
+        assert store.is_secret("authToken")
+        assert re.fullmatch("[0-9a-f]{64}", store.inputs["authToken"]["value"]), (
+            "ElastiCache takes few signs beside letters and digits"
+        )
+        assert asked["multiAzEnabled"] is asked["automaticFailoverEnabled"] is True
+        zones = ["us-east-1a", "us-east-1b", "us-east-1d"]
+        assert asked["preferredCacheClusterAzs"] == zones
+        assert asked["numCacheClusters"] == 3
+        assert asked["snapshotRetentionLimit"] >= 7
+        assert asked["autoMinorVersionUpgrade"] is False
+        (parameter,) = only(seen, "aws:elasticache/parameterGroup:ParameterGroup")["parameters"]
+        assert parameter == {"name": "maxmemory-policy", "value": "noeviction"}
+        machines = next(iter(inputs(seen, CLASS).values()), None)
+        if machines:
+            subnets = only(seen, "aws:elasticache/subnetGroup:SubnetGroup")["subnetIds"]
+            assert subnets == [term["id"] for term in machines["spec"]["subnetSelectorTerms"]]
+
+
+STORE = "aws:elasticache/replicationGroup:ReplicationGroup"
+
+
+def documents_of_gateways(seen: Recorder) -> list[dict[str, Any]]:
+    maps = inputs(seen, "kubernetes:core/v1:ConfigMap").values()
+    return [json.loads(one["data"]["gateway.json"]) for one in maps if "gateway.json" in one["data"]]
+
+
+def test_a07_gateways_have_the_stores_address_as_a_secret_alone() -> None:
+    seen = registrations()
+    (secret,) = [one for one in seen.of_type("kubernetes:core/v1:Secret") if one.name.endswith("shared-limits")]
+    assert secret.is_secret("stringData")
+    token = seen.of_type(STORE)[0].inputs["authToken"]["value"]
+    assert secret.inputs["stringData"]["value"] == {"url": f"rediss://:{token}@limits.example.com:6379/0"}
+    (content,) = documents_of_gateways(seen)
+    assert content["limits_store"]["url_file"] == "/run/secrets/shared-limits/url"
+    assert content["limits_store"]["when_away"] == "local"
+    assert token not in json.dumps(content)
+    gateway = inputs(seen, "kubernetes:apps/v1:Deployment")["main-serving-gateway"]["spec"]["template"]["spec"]
+    assert [one["secret"] for one in gateway["volumes"] if one["name"] == "shared-limits"] == [
+        {"secretName": "shared-limits", "defaultMode": 0o440, "items": [{"key": "url", "path": "url"}]}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variant", "ranges"),
+    [
+        ("as_it_ships", ["10.40.0.0/19", "10.40.32.0/19", "10.40.96.0/19"]),
+        ("existing_network", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"]),
+    ],
+)
+def test_a07_only_gateways_of_the_site_reach_the_store(variant: str, ranges: list[str]) -> None:
+    seen = registrations(variant)
+    (rule,) = [
+        one
+        for one in inputs(seen, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").values()
+        if one["fromPort"] == 6379
+    ]
+    assert rule["referencedSecurityGroupId"] == "sg-of-the-cluster"
+    assert "cidrIpv4" not in rule
+    policies = inputs(seen, "kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    found = {
+        name: [peer["ipBlock"]["cidr"] for peer in way["to"]]
+        for name, policy in policies.items()
+        for way in policy["spec"].get("egress", ())
+        if {"protocol": "TCP", "port": 6379} in way.get("ports", ())
+    }
+    assert found == {"main-serving-isolation-gateway": ranges}
 
 
 def test_a08_images_are_scanned_encrypted_and_stay_what_they_are(seen: Recorder) -> None:
@@ -283,6 +392,7 @@ def _unmarked(value: Any) -> Any:
 STATEFUL = {
     *("aws:eks/cluster:Cluster", "aws:kms/key:Key", "aws:s3/bucket:Bucket", "aws:ecr/repository:Repository"),
     "aws:efs/fileSystem:FileSystem",
+    "aws:elasticache/replicationGroup:ReplicationGroup",
 }
 
 
@@ -291,14 +401,76 @@ def test_p02_what_cannot_be_made_again_is_protected(variant: str) -> None:
     seen = registrations(variant)
     protects = variant != "one_site"
     found = [one for one in seen.seen if one.type in STATEFUL]
-    assert {one.type for one in found} == STATEFUL
+    elsewhere = {STORE} if variant == "no_way_out" else set()
+    elsewhere |= set() if variant == "existing_network" else {FILES}
+    assert {one.type for one in found} == STATEFUL - elsewhere
     assert {one.name for one in seen.seen if one.protect} == {one.name for one in found if protects}
     assert only(seen, CLUSTER)["deletionProtection"] is protects
     assert only(seen, "aws:lb/loadBalancer:LoadBalancer")["enableDeletionProtection"] is protects
     assert all(one["forceDestroy"] is not protects for one in inputs(seen, "aws:s3/bucket:Bucket").values())
 
 
-def test_p02_the_audit_outlives_what_served(seen: Recorder) -> None:
+def test_k13_keys_of_secrets_manager_are_mounted_and_never_in_the_cluster() -> None:
+    seen = registrations("existing_network")
+    (provider,) = inputs(seen, "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass").values()
+    assert provider["spec"]["provider"] == "aws"
+    assert provider["spec"]["parameters"]["usePodIdentity"] == "true"
+    assert CLIENT_KEYS in provider["spec"]["parameters"]["objects"]
+    gateway = inputs(seen, "kubernetes:apps/v1:Deployment")["main-serving-gateway"]["spec"]["template"]["spec"]
+    (volume,) = [one for one in gateway["volumes"] if one["name"] == "client-keys"]
+    assert volume["csi"]["driver"] == "secrets-store.csi.k8s.io"
+    addons = {one["addonName"] for one in inputs(seen, "aws:eks/addon:Addon").values()}
+    assert "aws-secrets-store-csi-driver-provider" in addons, "whoever mounts them"
+    assert not [one for one in seen.of_type("kubernetes:core/v1:Secret") if "client-keys" in one.name]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"objects": f"- objectName: {CLIENT_KEYS}"}, "no `usePodIdentity`"),
+        ({"objects": "- objectName: llm/clients", "usePodIdentity": "true"}, "no ARN of a secret"),
+    ],
+)
+def test_a_secret_that_the_gateways_role_could_not_name_is_refused(parameters: dict[str, str], said: str) -> None:
+    (found,) = secrets_problems("here", KeysByDriver(provider="aws", parameters=parameters))
+    assert found.found == said
+    assert not [*secrets_problems("here", KeysByDriver(provider="vault", parameters=parameters))]
+
+
+@pytest.mark.parametrize(
+    ("variant", "mode", "days"), [("as_it_ships", "GOVERNANCE", 365), ("no_way_out", "COMPLIANCE", 30)]
+)
+def test_p02_nobody_takes_back_what_the_audit_says(variant: str, mode: str, days: int) -> None:
+    seen = registrations(variant)
+    assert inputs(seen, "aws:s3/bucket:Bucket")["main-buckets-audit"]["objectLockEnabled"] is True
+    (lock,) = seen.of_type("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
+    assert lock.name == "main-buckets-audit"
+    assert plain(lock.inputs)["rule"] == {"defaultRetention": {"mode": mode, "days": days}}
+    (versions,) = [one for one in seen.of_type(f"{VERSIONS}:BucketVersioning") if one.name == lock.name]
+    assert versions.urn in lock.depends_on
+    assert not seen.of_type("kubernetes:core/v1:PersistentVolumeClaim")
+
+
+VERSIONS = "aws:s3/bucketVersioning"
+
+
+def test_gateways_copy_their_audit_to_the_sites_bucket_without_a_key(seen: Recorder) -> None:
+    (content,) = documents_of_gateways(seen)
+    store = content["audit"].get("object_store")
+    if seen.of_type(FILES):
+        assert store is None
+        return
+    url = "https://main-buckets-audit-id.s3.us-east-1.amazonaws.com"
+    assert store == {"kind": "s3", "url": url, "region": "us-east-1", "prefix": "audit/"}
+    if variant_has_policies := inputs(seen, "kubernetes:networking.k8s.io/v1:NetworkPolicy"):
+        ways = variant_has_policies["main-serving-isolation-gateway"]["spec"]["egress"]
+        reached = {peer["ipBlock"]["cidr"] for way in ways for peer in way["to"] if "ipBlock" in peer}
+        assert "169.254.170.23/32" in reached, "who gives them credentials"
+        assert [way for way in ways if {"protocol": "TCP", "port": 443} in way.get("ports", ())]
+
+
+def test_p02_an_audit_on_a_volume_outlives_what_served() -> None:
+    seen = registrations("existing_network")
     (audit,) = seen.of_type("kubernetes:core/v1:PersistentVolumeClaim")
     assert audit.retained
     (kept,) = [

@@ -11,6 +11,7 @@ from infra.plan.address_space import PRIVATE
 from infra.plan.serving import ServingPlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.network import NetworkPlan
+from infra.platforms.aws.secrets_plan import secrets_read
 
 # What CloudWatch keeps logs for.
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
@@ -25,6 +26,8 @@ BLOCK_CLASS, SHARED_CLASS = "slipway-block", "slipway-shared"
 NODE_DISK_GIBIBYTES = 100
 # A control plane takes about 10 minutes; what is slower is not going to be there.
 CREATE_MINUTES, DELETE_MINUTES = 40, 30
+# Secrets of Secrets Manager as files of pods, the driver included (EKS user guide, add-ons, read 2026-11).
+SECRETS_ADDON = "aws-secrets-store-csi-driver-provider"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +86,10 @@ def cluster_plan(name: str, settings: AwsSettings, network: NetworkPlan, serving
         root_volume_gibibytes=managed.root_volume_gibibytes if managed else None,
         log_types=LOG_TYPES,
         log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
-        addons={addon.name: addon for addon in _addons(managed, shared=shared)},
+        addons={
+            addon.name: addon
+            for addon in _addons(managed, shared=shared, secrets=bool(secrets_read(serving.gateway_pods.keys)))
+        },
         block_provisioner="ebs.csi.aws.com" if managed else "ebs.csi.eks.amazonaws.com",
         shared_files=shared,
         dns=tuple(_place(cidr, DNS_PLACE) for cidr in services),
@@ -101,9 +107,11 @@ def _place(cidr: str, place: int) -> str:
     return f"{IPv4Network(cidr)[place]}/32"
 
 
-def _addons(managed: ManagedNodes | None, *, shared: bool) -> list[Addon]:
+def _addons(managed: ManagedNodes | None, *, shared: bool, secrets: bool) -> list[Addon]:
     """What Auto Mode does not bring itself: what autoscalers read, and files that many pods share."""
     found = [Addon(name="metrics-server", configuration={})]
+    if secrets:
+        found.append(Addon(name=SECRETS_ADDON, configuration={}))
     if shared:
         found.append(
             Addon(

@@ -13,10 +13,12 @@ from infra.platforms.aws.cluster_plan import BLOCK_CLASS, SHARED_CLASS
 from infra.platforms.aws.component_addons import Addons
 from infra.platforms.aws.component_alarms import Alarms
 from infra.platforms.aws.component_buckets import Buckets
+from infra.platforms.aws.component_budget import Budget
 from infra.platforms.aws.component_cluster import Cluster
 from infra.platforms.aws.component_front_door import BoundByTargetGroup, FrontDoor
 from infra.platforms.aws.component_identity import Identity
 from infra.platforms.aws.component_keys import Keys
+from infra.platforms.aws.component_limits import LimitsStore
 from infra.platforms.aws.component_network import Network
 from infra.platforms.aws.component_node_groups import NodeGroups
 from infra.platforms.aws.component_node_pools import NodePools
@@ -61,6 +63,7 @@ class AwsSite(pulumi.ComponentResource):
             region=details.region,
             key_arn=self._keys.data_arn,
             keep_logs_days=details.cluster.log_retention_days,
+            audit=details.audit_bucket,
             protected=details.deletion_protection,
             opts=self._child,
         )
@@ -93,7 +96,9 @@ class AwsSite(pulumi.ComponentResource):
         ready = self._around(network, cluster, machines, inside)
         door = self._front_door(network, cluster)
         self._alarms(network, door)
-        handle = self._handle(door)
+        if details.budget:
+            Budget(f"{name}-budget", details.budget, opts=self._child)
+        handle = self._handle(door, self._limits(network, cluster))
         stack = ServingStack(
             f"{name}-serving",
             details.serving,
@@ -177,7 +182,7 @@ class AwsSite(pulumi.ComponentResource):
             f"{name}-identity",
             details.identities,
             cluster=cluster.cluster,
-            bucket_arn=self._buckets.models.arn,
+            bucket_arns=self._buckets.arns,
             key_arn=self._keys.data_arn,
             name_prefix=details.name_prefix,
             opts=self._child,
@@ -193,7 +198,7 @@ class AwsSite(pulumi.ComponentResource):
             protected=details.deletion_protection,
             opts=inside,
         )
-        return [addons, identity, storage]
+        return [addons, identity, storage, self._buckets]
 
     def _front_door(self, network: Network, cluster: Cluster) -> FrontDoor:
         details, door = self._plan, self._plan.front_door
@@ -224,7 +229,22 @@ class AwsSite(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _handle(self, door: FrontDoor) -> ClusterHandle:
+    def _limits(self, network: Network, cluster: Cluster) -> pulumi.Input[str] | None:
+        details = self._plan
+        if details.limits is None:
+            return None
+        return LimitsStore(
+            f"{self._name}-limits",
+            details.limits,
+            vpc_id=network.vpc_id,
+            subnet_ids=network.subnet_ids["private"],
+            cluster_security_group_id=cluster.security_group_id,
+            key_arn=self._keys.data_arn,
+            protected=details.deletion_protection,
+            opts=self._child,
+        ).url
+
+    def _handle(self, door: FrontDoor, limits_url: pulumi.Input[str] | None) -> ClusterHandle:
         details, cluster = self._plan, self._plan.cluster
         return ClusterHandle(
             provider=self._kubernetes,
@@ -234,7 +254,10 @@ class AwsSite(pulumi.ComponentResource):
             zones=details.zones,
             storage=StorageClasses(audit=SHARED_CLASS, limits=BLOCK_CLASS),
             addresses=ClusterAddresses(
-                metadata_allowed=(cluster.identity_agent,), dns=cluster.dns, api_server=cluster.api_server
+                metadata_allowed=(cluster.identity_agent,),
+                dns=cluster.dns,
+                api_server=cluster.api_server,
+                limits=details.limits.addresses if details.limits else (),
             ),
             front_door=BoundByTargetGroup(
                 name=f"{self._name}-door",
@@ -247,4 +270,6 @@ class AwsSite(pulumi.ComponentResource):
             autoscaler="horizontal_pod_autoscaler",
             prometheus=False,
             deleted_with=self._control_plane,
+            limits_url=limits_url,
+            audit_bucket=self._buckets.audit,
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from infra.platforms.aws.audit_plan import AuditBucketPlan
 from infra.platforms.aws.policies import Statement, over_tls_only
 
 s3 = aws.s3
@@ -28,6 +29,7 @@ class PrivateBucket(pulumi.ComponentResource):
         keep_days: int | None,
         protected: bool,
         statements: pulumi.Input[Sequence[Statement]] = (),
+        lock: AuditBucketPlan | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:PrivateBucket", name, None, opts)
@@ -37,6 +39,8 @@ class PrivateBucket(pulumi.ComponentResource):
             bucket_prefix=name_prefix,
             # What is not protected goes whole, with what is in it.
             force_destroy=not protected,
+            # Only a new bucket can have it.
+            object_lock_enabled=True if lock else None,
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protected)),
         )
         private = [
@@ -77,6 +81,14 @@ class PrivateBucket(pulumi.ComponentResource):
             rules=[_lifecycle(old_versions_days, keep_days)],
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=private[3:])),
         )
+        if lock is not None:
+            retention = s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(mode=lock.mode.upper(), days=lock.days)
+            s3.BucketObjectLockConfiguration(
+                name,
+                bucket=made.id,
+                rule=s3.BucketObjectLockConfigurationRuleArgs(default_retention=retention),
+                opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=private[3:])),
+            )
         if logged_to is not None:
             s3.BucketLogging(
                 name, bucket=made.id, target_bucket=logged_to, target_prefix=f"buckets/{name}/", opts=child

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from infra.plan.in_cluster import GATEWAY
 from infra.platforms.aws.component_roles import role
 from infra.platforms.aws.identity_plan import WorkloadRole
-from infra.platforms.aws.policies import fills_models, pod_identity_trust, reads_models
+from infra.platforms.aws.policies import fills_models, gateway_rights, pod_identity_trust, reads_models
 
 
 class Identity(pulumi.ComponentResource):
@@ -21,7 +22,7 @@ class Identity(pulumi.ComponentResource):
         plan: Mapping[str, WorkloadRole],
         *,
         cluster: aws.eks.Cluster,
-        bucket_arn: pulumi.Output[str],
+        bucket_arns: Mapping[str, pulumi.Output[str]],
         key_arn: pulumi.Output[str],
         name_prefix: str,
         opts: pulumi.ResourceOptions | None = None,
@@ -35,7 +36,7 @@ class Identity(pulumi.ComponentResource):
                 trusted=_trusted(planned, cluster),
                 opts=child,
             )
-            policy = pulumi.Output.all(bucket_arn, key_arn).apply(
+            policy = pulumi.Output.all(bucket_arns[planned.bucket], key_arn).apply(
                 lambda known, of=planned: _policy(of, known[0], known[1])
             )
             given = aws.iam.RolePolicy(f"{name}-{workload}", role=own.id, policy=policy, opts=child)
@@ -55,6 +56,8 @@ def _trusted(planned: WorkloadRole, cluster: aws.eks.Cluster) -> pulumi.Output[s
 
 
 def _policy(planned: WorkloadRole, bucket_arn: str, key_arn: str) -> str:
+    if planned.service_account == GATEWAY:
+        return gateway_rights(bucket_arn, key_arn, planned.prefixes, planned.secrets)
     if planned.fills:
         return fills_models(bucket_arn, key_arn, planned.prefixes)
     return reads_models(bucket_arn, key_arn, planned.prefixes[0])

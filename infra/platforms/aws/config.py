@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.addresses import Cidr, Domain
 from infra.platforms.base import PlatformSettings
+from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
 from infra.settings import Settings
 
@@ -109,6 +110,16 @@ class WafSettings(Settings):
     )
 
 
+class AuditBucketSettings(Settings):
+    """A bucket of the site for the audit of its gateways. What is in it can only be read."""
+
+    mode: Literal["governance", "compliance"] = Field(
+        default="governance",
+        description="`governance` can be lifted by who has the right to; `compliance` by nobody, not even the owner.",
+    )
+    days: int = Field(default=365, ge=1, le=36_500, description="For how many days nobody deletes or changes it.")
+
+
 class AwsSettings(PlatformSettings):
     """A region of AWS."""
 
@@ -153,13 +164,30 @@ class AwsSettings(PlatformSettings):
     processor_instance_type: InstanceType = Field(
         default="m6i.4xlarge", description="Machines of models without an accelerator."
     )
+    limits_node_type: str = Field(
+        default="cache.t4g.small",
+        pattern=r"^cache\.[a-z0-9-]+\.[a-z0-9]+$",
+        description="Nodes of ElastiCache for Valkey, one in each zone, in which gateways count together where "
+        "`gateway.limits_store` names no other store.",
+    )
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
+    )
+    audit_bucket: AuditBucketSettings | None = Field(
+        default_factory=AuditBucketSettings,
+        description="Where gateways copy their audit if `gateway.audit.object_store` names no other bucket; null: "
+        "nowhere, and it stays on a file system of the site.",
+    )
+    client_keys_from: ClientKeysSettings = Field(
+        default_factory=lambda: FromStackSettings(kind="stack"),
+        description="Where gateways find the hashes of clients' keys; unset, the stack writes them. Of Secrets Manager "
+        "by the driver's provider `aws`: with `usePodIdentity`, and each secret by its ARN.",
     )
     alarm_topics: list[TopicArn] = Field(
         default_factory=list,
         max_length=5,
-        description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone.",
+        description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone. The first one "
+        "hears of `budget` too, where its policy lets `budgets.amazonaws.com` publish.",
     )
     deletion_protection: bool = Field(
         default=True, description="Whether cluster, load balancer and keys refuse to be deleted."

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
+from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
@@ -18,12 +19,16 @@ from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.aws.alarms import alarms
+from infra.platforms.aws.audit_plan import audit_bucket_plan, with_audit_bucket
+from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.identity_plan import workload_roles
+from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
+from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
 from infra.platforms.aws.uses import own_uses
@@ -51,6 +56,8 @@ PROVISION = Seen(
 )
 # Of names that AWS makes unique itself, the beginning. A bucket's may have 37 letters, with what it is for.
 PREFIX_LETTERS = 28
+# A store in the cluster would go with one zone, and limits must outlive it.
+IN_CLUSTER = ClusterFacts(limits_store=True)
 
 
 NAT_OF_ONE_ZONE = SinglePoint(
@@ -114,6 +121,7 @@ class Aws:
         yield from shape_problems(request, SHAPES, "AWS")
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
+        yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from one_pod_problems(request)
         yield from inside_problems(request)
 
@@ -131,9 +139,11 @@ class Aws:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings
+        audit_bucket = audit_bucket_plan(settings, request.gateway)
+        request = with_audit_bucket(request, audit_bucket)
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", _drain(request), zones)
+        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, IN_CLUSTER)
         pools = _pools(request)
         serving = replace(
             serving,
@@ -156,9 +166,12 @@ class Aws:
                 disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
                 grace_seconds=serving.drain.node_grace_seconds,
             ),
-            identities=workload_roles(serving),
+            identities=workload_roles(serving, audit_bucket),
             repositories=_repositories(f"slipway-{name}", serving),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
+            limits=limits_plan(settings, network, serving),
+            audit_bucket=audit_bucket,
+            budget=budget_plan(request, settings.alarm_topics),
             serving=serving,
             alarms=alarms(network),
             alarm_topics=tuple(settings.alarm_topics),
@@ -208,7 +221,9 @@ class Aws:
             details.network,
             details.cluster,
             details.front_door,
+            details.limits,
             len(details.alarms),
+            audit_bucket=details.audit_bucket is not None,
         )
 
 
@@ -216,8 +231,7 @@ def _repositories(name: str, serving: ServingPlan) -> tuple[str, ...]:
     """One for each kind of image that runs here, by its name in them."""
     images = [engine.container.image for engine in serving.engines.values()]
     engines = {image.entry for image in images if image and image.entry}
-    own = {"gateway", "valkey"} if serving.shared_limits else {"gateway"}
-    return tuple(f"{name}/{kind}" for kind in sorted(own | engines))
+    return tuple(f"{name}/{kind}" for kind in sorted({"gateway"} | engines))
 
 
 def _pools(request: SiteRequest) -> dict[str, NodePool]:

@@ -144,6 +144,17 @@ def reads_models(bucket_arn: str, key_arn: str, prefix: str) -> str:
     )
 
 
+def gateway_rights(bucket_arn: str, key_arn: str, prefixes: Sequence[str], secrets: Sequence[str]) -> str:
+    """A gateway's: puts objects of its audit below a prefix, and can neither read, list nor delete them; and reads
+    those secrets. A key of the secrets' own must let it decrypt."""
+    audit = [
+        allow("Put", ["s3:PutObject"], [f"{bucket_arn}/{prefix}/*" for prefix in prefixes]),
+        allow("Encrypt", ["kms:GenerateDataKey"], [key_arn]),
+    ]
+    read = allow("Secrets", ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], secrets)
+    return document(*(audit if prefixes else ()), *((read,) if secrets else ()))
+
+
 def fills_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str]) -> str:
     """Whoever brings weights: writes them, and reads them back to compare."""
     below = [f"{bucket_arn}/{prefix}/*" for prefix in prefixes]

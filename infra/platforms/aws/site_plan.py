@@ -11,9 +11,12 @@ from infra.plan.node_pools import NodePool
 from infra.plan.serving import ServingSite
 from infra.plan.site_drain import drain_text
 from infra.platforms.aws.alarms import Alarm
+from infra.platforms.aws.audit_plan import AuditBucketPlan
+from infra.platforms.aws.budget_plan import BudgetPlan
 from infra.platforms.aws.cluster_plan import ClusterPlan
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.limits_plan import LimitsPlan
 from infra.platforms.aws.machines import NodesPlan
 from infra.platforms.aws.network import NetworkPlan
 from infra.problems import Problem
@@ -33,6 +36,9 @@ class AwsSitePlan(ServingSite):
     identities: Mapping[str, WorkloadRole]
     repositories: tuple[str, ...]
     front_door: FrontDoorPlan
+    limits: LimitsPlan | None
+    audit_bucket: AuditBucketPlan | None
+    budget: BudgetPlan | None
     alarms: tuple[Alarm, ...]
     alarm_topics: tuple[str, ...]
     deletion_protection: bool
@@ -76,9 +82,19 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         f"API {access}",
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
         f"{'with' if door.managed_rules else 'without'} a firewall",
+        **({"limits": f"counted together in {details.limits.text}"} if details.limits else {}),
+        **_audit_text(details),
+        **({"budget": details.budget.text} if details.budget else {}),
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
     }
+
+
+def _audit_text(details: AwsSitePlan) -> dict[str, str]:
+    audit, bucket = details.serving.gateway_pods.audit, details.audit_bucket
+    if audit is None or bucket is None:
+        return {}
+    return {"audit": f"{bucket.text}; a node that is lost takes {audit.lost} with it"}
 
 
 def _network_text(network: NetworkPlan) -> str:

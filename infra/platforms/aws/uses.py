@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from infra.platforms.aws.cluster_plan import ClusterPlan
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
+from infra.platforms.aws.limits_plan import LimitsPlan
 from infra.platforms.aws.network import NetworkPlan
 from infra.price.bill import Use
 
@@ -14,9 +15,17 @@ GIB_OF_AUDIT = 50
 
 
 def own_uses(
-    region: str, zones: int, network: NetworkPlan, cluster: ClusterPlan, door: FrontDoorPlan, alarms: int
+    region: str,
+    zones: int,
+    network: NetworkPlan,
+    cluster: ClusterPlan,
+    door: FrontDoorPlan,
+    limits: LimitsPlan | None,
+    alarms: int,
+    *,
+    audit_bucket: bool,
 ) -> Iterator[Use]:
-    """Ways to AWS' own services, addresses, keys, the firewall, and the file system that gateways share."""
+    """Ways to AWS' own services, addresses, keys, the firewall, and what gateways share: a file system, and a store."""
     addresses = len({*network.exits.values()}) + (0 if door.internal else zones)
     rules = len(door.managed_rules) + (door.requests_per_five_minutes is not None)
     for what, item, fewest, most in (
@@ -25,8 +34,10 @@ def own_uses(
         ("keys", "encryption_key", KEYS, KEYS),
         ("firewall", "web_firewall", bool(rules), bool(rules)),
         ("its rules", "web_firewall_rule", rules, rules),
+        *((("limits counted together", limits.node_type, len(limits.zones), len(limits.zones)),) if limits else ()),
         ("alarms", "alarm", alarms, alarms),
         ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if cluster.shared_files else 0),
+        ("audit of gateways, locked", "object_storage", 0, GIB_OF_AUDIT if audit_bucket else 0),
     ):
         if most:
             yield Use(what=what, cloud="aws", region=region, item=item, minimum=float(fewest), maximum=float(most))

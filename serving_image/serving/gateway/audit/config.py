@@ -33,7 +33,8 @@ class ObjectLockConfig(Strict, frozen=True):
 
 class ObjectStoreConfig(Strict, frozen=True):
     """A bucket that gets every closed segment. Credentials come from files, or else from the environment at the
-    start (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN); never from this file."""
+    start (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN), or, where it has no keys, from the endpoint
+    that it names (AWS_CONTAINER_CREDENTIALS_FULL_URI: ECS, EKS Pod Identity); never from this file."""
 
     kind: Literal["s3", "gcs"]
     url: str

@@ -11,8 +11,9 @@ from prometheus_client.registry import Collector
 
 from serving.gateway.audit.beginning import Note
 from serving.gateway.audit.config import AuditConfig
+from serving.gateway.audit.credentials import CredentialsMissing
 from serving.gateway.audit.log import AuditLog, audit_problem, open_audit
-from serving.gateway.audit.object_store import CredentialsMissing, ObjectStore
+from serving.gateway.audit.object_store import ObjectStore
 from serving.gateway.audit.otlp import OtlpLogs
 from serving.gateway.audit.writer import note_on
 

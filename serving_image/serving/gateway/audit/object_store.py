@@ -17,8 +17,9 @@ from yarl import URL
 from serving.gateway.audit import disk
 from serving.gateway.audit.beginning import Note
 from serving.gateway.audit.config import ObjectStoreConfig
+from serving.gateway.audit.credentials import CredentialsAway, credential_source
 from serving.gateway.audit.segments import chains_in, is_being_written, sent_file
-from serving.gateway.audit.sigv4 import DIALECTS, Credentials, signed_headers
+from serving.gateway.audit.sigv4 import DIALECTS, signed_headers
 
 _EVERY_SECONDS = 1.0
 _LONGEST_PAUSE = 60.0
@@ -29,16 +30,12 @@ _DAY = 86_400
 _LAST_SECONDS = 30.0
 
 
-class CredentialsMissing(Exception):
-    """Neither files nor environment have them; the text says which."""
-
-
 class ObjectStore:
     """One bucket, and the folder whose closed segments it gets."""
 
     def __init__(self, config: ObjectStoreConfig, folder: Path, chain: str, note: Note) -> None:
         self._config = config
-        self._credentials = read_credentials(config)
+        self._credentials = credential_source(config)
         self._dialect = DIALECTS[config.kind]
         self._folder = folder
         self._chain = chain
@@ -86,9 +83,9 @@ class ObjectStore:
                 await asyncio.to_thread(disk.replace, sent_file(segment), b"")
                 self.sent += 1
                 self._observe(waiting[index + 1 :])
-        except (OSError, aiohttp.ClientError, TimeoutError, _StoreRefused) as error:
+        except (OSError, aiohttp.ClientError, TimeoutError, CredentialsAway, _StoreRefused) as error:
             if not self._failing:
-                found = str(error) if isinstance(error, _StoreRefused) else type(error).__name__
+                found = str(error) if isinstance(error, CredentialsAway | _StoreRefused) else type(error).__name__
                 self._note("audit_object_store_away", "error", found=found, unsent=self.unsent)
             self._failing = True
             return False
@@ -129,9 +126,10 @@ class ObjectStore:
             headers[f"{prefix}-object-lock-retain-until-date"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", until)
         name = quote(f"{self._config.prefix}{segment.name[:8]}/{segment.name}", safe="/-_.~")
         url = f"{self._config.url.rstrip('/')}/{name}"
-        signed = signed_headers("PUT", url, headers, sha256, self._credentials, self._dialect, self._config.region)
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS))
+        credentials = await self._credentials.current(self._session)
+        signed = signed_headers("PUT", url, headers, sha256, credentials, self._dialect, self._config.region)
         # Read piece by piece, each on a thread: a segment is too large for the event loop.
         with segment.open("rb") as file:
             async with self._session.put(
@@ -144,21 +142,6 @@ class ObjectStore:
 
 class _StoreRefused(Exception):
     """The store answered something else than success."""
-
-
-def read_credentials(config: ObjectStoreConfig) -> Credentials:
-    """From the two files, otherwise from the environment. Raises OSError and CredentialsMissing."""
-    if config.access_key_file is not None and config.secret_key_file is not None:
-        access = Path(config.access_key_file).read_text(encoding="ascii").strip()
-        secret = Path(config.secret_key_file).read_text(encoding="ascii").strip()
-        token = None
-    else:
-        access = os.environ.get("AWS_ACCESS_KEY_ID", "")
-        secret = os.environ.get("AWS_SECRET_ACCESS_KEY", "")
-        token = os.environ.get("AWS_SESSION_TOKEN") or None
-    if not access or not secret:
-        raise CredentialsMissing
-    return Credentials(access, secret, token)
 
 
 async def _pieces(descriptor: int):
