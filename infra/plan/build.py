@@ -6,6 +6,7 @@ from datetime import date
 
 from infra import chosen_site
 from infra.config import StackConfig
+from infra.plan.chosen_images import gateway_image_problems
 from infra.plan.drain import drain_plan
 from infra.plan.gateway_checks import gateway_problems, longest_wait
 from infra.plan.layout import (
@@ -49,7 +50,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
     book = price_book_of(config.pricing)
     planner = Planner(config, stack, sites, layout, book)
     problems += planner.model_problems()
-    problems += gateway_problems(config)
+    problems += [*gateway_problems(config), *gateway_image_problems(config)]
     requests = planner.requests()
     problems += nobody_there(sites, {name: request.gateway["clients"] for name, request in requests.items()})
     platforms = {name: PLATFORMS[site.platform.kind] for name, site in sites.items()}
