@@ -78,6 +78,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
         *planner.model_warnings(),
         *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
     )
+    models = planner.models()
     objectives = {name: settings.objective for name, settings in config.models.items()}
     return DeploymentPlan(
         stack=stack,
@@ -85,7 +86,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
         sites=planned,
         deployed_sites=tuple(planned) if site is None else (site,),
         links=links_of(config, sites, layout),
-        models=costs.of_models(with_site_drain(planner.models(), planned), planned, objectives, cheaper),
+        models=costs.of_models(with_site_drain(models, planned), planned, objectives, cheaper),
         remote_models={
             name: RemoteModelPlan(
                 task=settings.task,
@@ -98,7 +99,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
         },
         clients=planner.clients,
         gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
-        price=costs.plan,
+        price=costs.plan(models, planned),
         weakenings=weakenings,
         warnings=(*weakenings, *costs.warnings(config.budget, today)),
     )
