@@ -81,7 +81,10 @@ def _spare(plan: DeploymentPlan) -> str:
     if not gpus(plan):
         return "engines on processors"
     more = sum(
-        spare_gpus(name, model, plan.sites[site]) or 0 for name, model in plan.models.items() for site in model.sites
+        spare_gpus(name, model, plan.sites[site]) or 0
+        for name, model in plan.models.items()
+        for site in model.sites
+        if site in plan.sites
     )
     return f"and {more:,} more while a change runs" if more else ""
 
