@@ -20,6 +20,7 @@ from infra.engines.features import (
     ToolCalls,
 )
 from infra.gateway.config import GatewaySettings
+from infra.gateway.images import ImageRegistry
 from infra.gateway.privacy import ClientPrivacySettings
 from infra.gateway.quota import PriceSettings, QuotaSettings
 from infra.gateway.routing import (
@@ -250,6 +251,12 @@ class StackConfig(Settings):
         default_factory=dict,
         max_length=256,
         description="Ranges of addresses that no site may take, by name: those of offices and of connected networks.",
+    )
+    registry: ImageRegistry | None = Field(
+        default=None,
+        description="Where images of slipway's release are copied to for this deployment, by the same digests, and "
+        "where `gateway.images.build` pushes to, such as `registry.example.com/team`; unset, they come from where the "
+        "release is.",
     )
     budget: BudgetSettings | None = Field(
         default=None, description="What its machines may cost at clouds; unset, anything. Own machines have no price."

@@ -12,14 +12,20 @@ from infra.plan.types import Image
 RELEASED = Path(__file__).parent / "released_images.json"
 
 
-def released_image(target: str) -> Image | None:
-    """The image by its digest; None while there is no release."""
+def released_image(target: str, registry: str | None = None) -> Image | None:
+    """The image by its digest, where the release put it or in a `registry` that it was copied to; None while there is
+    no release, and of what no release has."""
     known = _read()
-    reference: str | None = known["images"][target]
+    reference: str | None = known["images"].get(target)
     if reference is None:
         return None
     repository, _, digest = reference.partition("@")
-    return Image(repository=repository, tag=known["version"], digest=digest, entry=target)
+    return Image(
+        repository=f"{registry}/{target}" if registry else repository,
+        tag=known["version"],
+        digest=digest,
+        entry=target,
+    )
 
 
 @cache

@@ -48,6 +48,7 @@ class Gateway(pulumi.ComponentResource):
         cluster: ClusterHandle,
         opts: pulumi.ResourceOptions | None = None,
         *,
+        image: pulumi.Input[str],
         beside: Sequence[Beside] = (),
     ) -> None:
         super().__init__("slipway:serving:Gateway", name, None, opts)
@@ -63,7 +64,7 @@ class Gateway(pulumi.ComponentResource):
         deployment = apps.Deployment(
             name,
             metadata=_named(cluster),
-            spec=_deployment(plan, cluster, mounted, beside),
+            spec=_deployment(plan, image, cluster, mounted, beside),
             opts=pulumi.ResourceOptions.merge(child, patience),
         )
         self.service = core.Service(
@@ -105,7 +106,11 @@ class Gateway(pulumi.ComponentResource):
 
 
 def _deployment(
-    plan: ServingPlan, cluster: ClusterHandle, mounted: list[Mounted], beside: Sequence[Beside]
+    plan: ServingPlan,
+    image: pulumi.Input[str],
+    cluster: ClusterHandle,
+    mounted: list[Mounted],
+    beside: Sequence[Beside],
 ) -> kubernetes.apps.v1.DeploymentSpecArgs:
     pods, own = plan.gateway_pods, selector(GATEWAY, GATEWAY)
     scaled = pods.replicas.max > pods.replicas.min
@@ -144,20 +149,20 @@ def _deployment(
                 image_pull_secrets=[core.LocalObjectReferenceArgs(name=known) for known in cluster.image_pull_secrets]
                 or None,
                 init_containers=[container for part in beside for container in part.containers] or None,
-                containers=[_container(pods, mounted)],
+                containers=[_container(pods, image, mounted)],
                 volumes=[*(found.volume for found in mounted), *(volume for part in beside for volume in part.volumes)],
             ),
         ),
     )
 
 
-def _container(pods: GatewayPods, mounted: list[Mounted]) -> kubernetes.core.v1.ContainerArgs:
+def _container(pods: GatewayPods, image: pulumi.Input[str], mounted: list[Mounted]) -> kubernetes.core.v1.ContainerArgs:
     # An address in it stands for all of the pod's, of either family; who reaches them is the network policies'.
     every = "0.0.0.0"  # noqa: S104
     pod_name = core.EnvVarSourceArgs(field_ref=core.ObjectFieldSelectorArgs(field_path="metadata.name"))
     return core.ContainerArgs(
         name=GATEWAY,
-        image=pods.image,
+        image=image,
         image_pull_policy="IfNotPresent",
         command=[PYTHON, "-m", "serving.gateway"],
         args=[

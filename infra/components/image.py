@@ -34,5 +34,5 @@ class GatewayImage(pulumi.ComponentResource):
             tags=[plan.tag],
             opts=pulumi.ResourceOptions(parent=self, provider=provider),
         )
-        self.reference: pulumi.Output[str] = image.ref
+        self.reference: pulumi.Output[str] = image.digest.apply(lambda digest: f"{plan.tag}@{digest}")
         self.register_outputs({"reference": self.reference})

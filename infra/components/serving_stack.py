@@ -17,6 +17,7 @@ from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
 from infra.components.observability import Observability
 from infra.components.shared_limits import SharedLimits
+from infra.plan.gateway_pods import GatewayPods
 from infra.plan.in_cluster import (
     ENGINE_AUTHORITY_ENTRY,
     ENGINE_KEY_ENTRY,
@@ -29,6 +30,7 @@ from infra.plan.in_cluster import (
 )
 from infra.plan.serving import EnginePlan, ServingPlan
 from infra.platforms.base import SiteSecrets
+from infra.registry import load_object
 
 core, meta = kubernetes.core.v1, kubernetes.meta.v1
 
@@ -67,14 +69,15 @@ class ServingStack(pulumi.ComponentResource):
             address = pulumi.Output.secret(cluster.limits_url)
             _secret(f"{name}-{SHARED_LIMITS}", SHARED_LIMITS, {"url": address}, cluster, inside)
 
+        image = self._image(f"{name}-image", plan.gateway_pods)
         servers = [
-            self._engine(f"{name}-{engine.name}", engine, engine_key, authority, plan, cluster, inside)
+            self._engine(f"{name}-{engine.name}", engine, engine_key, authority, image, cluster, inside)
             for engine in plan.engines.values()
         ]
         within = [server for server in servers if server.engine.beside_gateway]
         after = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=within))
         parts = [beside(server.engine, cluster, server.objects) for server in within]
-        gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, after, beside=parts)
+        gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, after, image=image, beside=parts)
         if plan.monitoring:
             Observability(f"{name}-observability", plan.monitoring, cluster, inside)
         self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))
@@ -86,13 +89,12 @@ class ServingStack(pulumi.ComponentResource):
         engine: EnginePlan,
         key: pulumi.Output[str],
         authority: Authority,
-        plan: ServingPlan,
+        image: pulumi.Input[str],
         cluster: ClusterHandle,
         inside: pulumi.ResourceOptions,
     ) -> ModelServer:
-        """One model: its weights, then the engines that read them, then what changes their number."""
-        # The launcher, which fetches weights, is in the gateways' image too.
-        image = plan.gateway_pods.image or ""
+        """One model: its weights, then the engines that read them, then what changes their number. The launcher, which
+        fetches weights, is in the gateways' `image` too."""
         after: list[pulumi.Resource] = []
         if engine.weights_volume.claim:
             after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=inside))
@@ -110,6 +112,14 @@ class ServingStack(pulumi.ComponentResource):
                 opts=scaled,
             )
         return server
+
+    def _image(self, name: str, pods: GatewayPods) -> pulumi.Input[str]:
+        """The gateways' image by its digest."""
+        if pods.build is None:
+            return pods.image or ""
+        # Its SDK is an extra that only such a stack needs.
+        built = load_object("infra.components.image:GatewayImage")
+        return built(name, pods.build, pulumi.ResourceOptions(parent=self)).reference
 
     def _made(self, name: str, client: str) -> pulumi.Output[str]:
         """A key that the stack makes once, for who is a client inside."""

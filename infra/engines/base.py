@@ -29,7 +29,8 @@ class EngineSettings(Settings):
     image: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$",
-        description="Image to run, by digest: your mirror or build of the same version; unset, the catalogue's.",
+        description="Image to run, by digest: your mirror or build of the same version; unset, that of slipway's "
+        "latest release (from `registry`, if that is set), or while there is none, the catalogue's.",
         json_schema_extra={"x-remedy": "end it with `@sha256:` and the digest's 64 digits"},
     )
     extra_arguments: list[ExtraArgument] = Field(
@@ -75,7 +76,7 @@ class EngineRequest:
 
     `host`, `port`, `weights_path`, `key_file`, `threads` (for settings that name none) and `cache_path` are what the
     platform gives the process: fixed values in a container, placeholders where only whoever starts it knows them.
-    `where` is the model's path in the configuration, for problems.
+    `where` is the model's path in the configuration, for problems. `registry` has copies of a release's images.
     """
 
     where: str
@@ -102,6 +103,7 @@ class EngineRequest:
     adapters: Mapping[str, Adapter] = field(default_factory=dict[str, Adapter])
     speculative: Speculative | None = None
     parallel: Parallel = Parallel()
+    registry: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

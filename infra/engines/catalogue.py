@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from infra.catalog.released_images import released_image
 from infra.plan.types import Image
 
 CATALOGUE = Path(__file__).parent.parent / "catalog"
@@ -43,8 +44,9 @@ def flags(kind: str) -> Flags:
     )
 
 
-def image(entry: str, own: str | None) -> Image:
-    """The image of a catalogue entry, or the one that a user pins by digest."""
+def image(entry: str, own: str | None, registry: str | None = None) -> Image:
+    """The one that a user pins by digest; else that of our latest release, in the user's `registry` if there is one;
+    else the engine's own, as the catalogue has it."""
     known = _read("engine_versions.json")[entry]
     if own is not None:
         name, _, digest = own.partition("@")
@@ -52,6 +54,8 @@ def image(entry: str, own: str | None) -> Image:
         repository, colon, tag = name.rpartition(":")
         tagged = bool(colon) and "/" not in tag
         return Image(repository=repository if tagged else name, tag=tag if tagged else None, digest=digest, entry=entry)
+    if released := released_image(entry, registry):
+        return released
     return Image(repository=known["image"], tag=known["tag"], digest=known["digest"], entry=entry)
 
 

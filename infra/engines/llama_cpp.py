@@ -116,7 +116,7 @@ class LlamaCpp:
         if request.task == "embed":
             arguments += ["--embeddings", "--pooling", "mean"]
         return ContainerSpec(
-            image=image("llama_cpp_cuda" if settings.gpu_layers else "llama_cpp", settings.image),
+            image=image("llama_cpp_cuda" if settings.gpu_layers else "llama_cpp", settings.image, request.registry),
             command=("/app/llama-server",),
             arguments=(*arguments, *_features(request), *_separated(settings.extra_arguments)),
             environment={},

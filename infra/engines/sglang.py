@@ -124,7 +124,7 @@ class Sglang:
     def render(self, request: EngineRequest) -> ContainerSpec:
         settings: SglangSettings = request.settings
         return ContainerSpec(
-            image=image("sglang", settings.image),
+            image=image("sglang", settings.image, request.registry),
             command=("python3", "-m", "sglang.launch_server"),
             arguments=(*_arguments(request, settings), *_node(request, "0"), *settings.extra_arguments),
             environment={

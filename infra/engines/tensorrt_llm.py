@@ -91,7 +91,7 @@ class TensorrtLlm:
     def render(self, request: EngineRequest) -> ContainerSpec:
         settings: TensorrtLlmSettings = request.settings
         return ContainerSpec(
-            image=image("tensorrt_llm", settings.image),
+            image=image("tensorrt_llm", settings.image, request.registry),
             command=("trtllm-serve",),
             # It has no flag for a served name: clients see the folder's, so the platform names that as the model.
             arguments=(request.weights_path, *_arguments(request, settings), *settings.extra_arguments),

@@ -112,7 +112,7 @@ class Vllm:
         settings: VllmSettings = request.settings
         arguments, extra = (request.weights_path, *_arguments(request, settings)), settings.extra_arguments
         return ContainerSpec(
-            image=image("vllm", settings.image),
+            image=image("vllm", settings.image, request.registry),
             # Not the image's entrypoint, which has changed between versions.
             command=("vllm", "serve"),
             arguments=(*arguments, *_node(request, "0"), *extra),

@@ -6,6 +6,7 @@ from datetime import date
 
 from infra import chosen_site
 from infra.config import StackConfig
+from infra.plan.chosen_images import gateway_image_problems
 from infra.plan.drain import drain_plan
 from infra.plan.gateway_checks import gateway_problems, longest_wait
 from infra.plan.layout import (
@@ -49,7 +50,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
     book = price_book_of(config.pricing)
     planner = Planner(config, stack, sites, layout, book)
     problems += planner.model_problems()
-    problems += gateway_problems(config)
+    problems += [*gateway_problems(config), *gateway_image_problems(config)]
     requests = planner.requests()
     problems += nobody_there(sites, {name: request.gateway["clients"] for name, request in requests.items()})
     platforms = {name: PLATFORMS[site.platform.kind] for name, site in sites.items()}
@@ -77,6 +78,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
         *planner.model_warnings(),
         *(warning for name, request in requests.items() for warning in platforms[name].warnings(request)),
     )
+    models = planner.models()
     objectives = {name: settings.objective for name, settings in config.models.items()}
     return DeploymentPlan(
         stack=stack,
@@ -84,7 +86,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
         sites=planned,
         deployed_sites=tuple(planned) if site is None else (site,),
         links=links_of(config, sites, layout),
-        models=costs.of_models(with_site_drain(planner.models(), planned), planned, objectives, cheaper),
+        models=costs.of_models(with_site_drain(models, planned), planned, objectives, cheaper),
         remote_models={
             name: RemoteModelPlan(
                 task=settings.task,
@@ -97,7 +99,7 @@ def build_plan(config: StackConfig, stack: str, today: date | None = None, site:
         },
         clients=planner.clients,
         gateway_keep_alive_seconds=config.gateway.limits.keep_alive_seconds,
-        price=costs.plan,
+        price=costs.plan(models, planned),
         weakenings=weakenings,
         warnings=(*weakenings, *costs.warnings(config.budget, today)),
     )

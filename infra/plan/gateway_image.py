@@ -19,10 +19,13 @@ class GatewayImagePlan:
     build_arguments: Mapping[str, str]
 
 
-def gateway_image_plan(registry: str, version: str, architectures: Sequence[str] = ("amd64",)) -> GatewayImagePlan:
-    """The image in a registry (`host/path`). It runs by its digest; the tag is for people and for cleaning up."""
+def gateway_image_plan(
+    registry: str, version: str, stack: str, architectures: Sequence[str] = ("amd64",)
+) -> GatewayImagePlan:
+    """The image in a registry (`host/path`). It runs by its digest; the tag is for people and for cleaning up, and each
+    stack has its own: what one builds is not what another runs."""
     return GatewayImagePlan(
-        tag=f"{registry.rstrip('/')}/{TARGET}:{version}",
+        tag=f"{registry}/{TARGET}:{version}-{stack}",
         target=TARGET,
         platforms=tuple(PLATFORMS[architecture] for architecture in sorted(set(architectures))),
         build_arguments={"VERSION": version},

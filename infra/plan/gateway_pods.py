@@ -10,6 +10,7 @@ from typing import Any
 from infra.placeholders import LEAVES, in_place
 from infra.plan.client_keys import ClientKeySource
 from infra.plan.drain_ladder import GATEWAY_MARGIN_SECONDS, PRE_STOP_SECONDS, DrainLadder
+from infra.plan.gateway_image import GatewayImagePlan
 from infra.plan.in_cluster import ENGINE_AUTHORITY_ENTRY, ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER, SHARED_LIMITS
 from infra.plan.types import ModelPlan, Replicas
 from infra.platforms.base import SiteRequest
@@ -61,12 +62,13 @@ class AuditPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayPods:
-    """`image` None: none is named yet. `key_expiry` is when all keys of a client end, `secret_names` are those of
-    `slipway:gateway_secrets` that a file is made of. `drain_seconds` is how long answers may go on after SIGTERM.
-    They are ready when engines are: within `ready_seconds`, or the deployment fails. A new one counts after
-    `settle_seconds`: until then a front door that asks for itself may not send it anything."""
+    """`image` None: none is named yet, or `build` makes it. `key_expiry` is when all keys of a client end,
+    `secret_names` are those of `slipway:gateway_secrets` that a file is made of. `drain_seconds` is how long answers
+    may go on after SIGTERM. They are ready when engines are: within `ready_seconds`, or the deployment fails. A new one
+    counts after `settle_seconds`: until then a front door that asks for itself may not send it anything."""
 
     image: str | None
+    build: GatewayImagePlan | None
     replicas: Replicas
     cpu_request: str
     cpu_limit: str
@@ -89,6 +91,7 @@ def gateway_pods(request: SiteRequest, ladder: DrainLadder, keys: ClientKeySourc
     several = request.gateways > 1
     return GatewayPods(
         image=request.images.get("gateway"),
+        build=request.gateway_build,
         replicas=Replicas(min=request.gateways, max=request.gateways * (MOST_TIMES_AS_MANY if several else 1)),
         cpu_request=CPU_REQUEST,
         cpu_limit=CPU_LIMIT,

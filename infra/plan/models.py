@@ -32,7 +32,9 @@ class Placed:
     replicas: Replicas
 
 
-def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -> EngineRequest:
+def engine_request(
+    name: str, settings: ModelSettings, address: EngineAddress, registry: str | None = None
+) -> EngineRequest:
     """What a model wants of its engine, with what the platform gives the process."""
     further = f"{(address.further_weights_path or '').replace('{model}', name)}/{name}"
     speculative = settings.speculative
@@ -79,6 +81,7 @@ def engine_request(name: str, settings: ModelSettings, address: EngineAddress) -
             tensor=gpus if "tensor" in able.parallel else 1,
             pipeline=nodes if "nodes" in able.parallel else 1,
         ),
+        registry=registry,
     )
 
 

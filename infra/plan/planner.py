@@ -8,12 +8,13 @@ from typing import Any
 
 from infra.config import ModelSettings, StackConfig
 from infra.engines import ENGINES
+from infra.engines.base import EngineRequest
 from infra.explain import dotted
-from infra.gateway.config import rendered
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.alike import alike, sites_of
 from infra.plan.alternatives import Wanted, alternatives
 from infra.plan.capabilities import model_warnings, placement_problems
+from infra.plan.chosen_images import gateway_build, gateway_images
 from infra.plan.drain import drain_plan
 from infra.plan.fit import Fit, fit
 from infra.plan.fit_checks import Market, Serving, fit_problems, fit_warnings, market
@@ -51,6 +52,7 @@ class Planner:
         self._refused: set[str] = set()
         # Where nothing is served while all is well.
         self._standing_by = {link.target for link in layout.links if link.reason == "standby"}
+        self._gateway_build = gateway_build(config, stack)
         self._shared: dict[Any, tuple[Mapping[str, ModelPlan], Mapping[str, Replicas], Mapping[str, Any]]] = {}
         self.clients = {
             name: ClientPlan(models=tuple(client.models), requests_per_minute=client.requests_per_minute)
@@ -61,7 +63,7 @@ class Planner:
         """What engines cannot do of what is wanted, on any of the platforms where they would."""
         for name, settings in self._config.models.items():
             for address, site in self._where(name).items():
-                request = engine_request(name, settings, address)
+                request = self._engine_request(name, address)
                 found = [*placement_problems(settings.engine.kind, request, site, address)]
                 found += model_problems(settings, request)
                 if found:
@@ -105,7 +107,7 @@ class Planner:
         """Named weakenings of engines. Called only when there is no problem."""
         for name, settings in self._config.models.items():
             for address in self._where(name):
-                yield from model_warnings(self._model(name, address), engine_request(name, settings, address), address)
+                yield from model_warnings(self._model(name, address), self._engine_request(name, address), address)
             yield from node_warnings(name, settings.accelerator.nodes if settings.accelerator else 1)
             sized = fit(settings)
             if isinstance(sized, str):
@@ -179,7 +181,8 @@ class Planner:
             gateways=self._layout.gateways.get(name, 1),
             gateway=content,
             drain=drain,
-            images=rendered(self._config.gateway.images),
+            images=gateway_images(self._config),
+            gateway_build=self._gateway_build,
             together=self._layout.together,
             failover=self._failover(name),
             budget_dollars_per_month=budget.dollars_per_month if (budget := self._config.budget) else None,
@@ -191,6 +194,9 @@ class Planner:
             if link.reason == "standby" and name in (link.source, link.target):
                 return "primary" if name == link.source else "secondary"
         return None
+
+    def _engine_request(self, name: str, address: EngineAddress) -> EngineRequest:
+        return engine_request(name, self._config.models[name], address, self._config.registry)
 
     def _where(self, name: str) -> Mapping[EngineAddress, str]:
         """How engines of a model are addressed, each with the first site where it is so; without a placement any site
@@ -207,7 +213,7 @@ class Planner:
             settings = self._config.models[name]
             self._planned[key] = model_plan(
                 settings,
-                engine_request(name, settings, address),
+                self._engine_request(name, address),
                 self._placed[name],
                 longest_wait(name, self._config),
                 self._starts_of(name),
@@ -218,7 +224,7 @@ class Planner:
         """Each model's once, over all of its sites."""
         if name not in self._starts:
             settings = self._config.models[name]
-            request = engine_request(name, settings, next(iter(self._where(name))))
+            request = self._engine_request(name, next(iter(self._where(name))))
             self._starts[name] = model_starts(
                 settings,
                 ENGINES[settings.engine.kind].render(request).image,

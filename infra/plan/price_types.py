@@ -15,7 +15,7 @@ class Dollars:
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
-    """Machines, GB kept or GB moved in a month, at the fewest and at the most replicas."""
+    """Machines, GB kept or GB moved in a month, or minutes, at the fewest and at the most replicas."""
 
     min: float
     max: float
@@ -35,15 +35,31 @@ class PriceLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RolloutPrice:
+    """What one change of a model costs at a site where it runs one replica more (`rollout: spare`), until every replica
+    has started again, on a slow day. It is in no sum. `gpus` are those of the one more, beside those of all others.
+    None where nobody says a price, or how long a start takes."""
+
+    site: str
+    model: str
+    gpus: int
+    dollars_per_hour: float | None
+    minutes: Amount | None
+    dollars: Dollars | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class PricePlan:
     """What the clouds of all sites charge, without what leaves them. `dollars_per_hour_now` is what runs before anybody
-    asks: at the fewest replicas. `as_of` is the oldest date of a price; `lines` without a price are in no sum."""
+    asks: at the fewest replicas. `as_of` is the oldest date of a price; `lines` without a price are in no sum, and no
+    `rollouts` are."""
 
     dollars_per_hour_now: float
     dollars_per_hour: Dollars
     dollars_per_month: Dollars
     as_of: str | None
     lines: tuple[PriceLine, ...]
+    rollouts: tuple[RolloutPrice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

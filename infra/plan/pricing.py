@@ -14,6 +14,7 @@ from infra.objective import ObjectiveSettings
 from infra.plan.alternatives import worth_it
 from infra.plan.figures import ModelPerformance
 from infra.plan.price_types import Amount, Dollars, ModelPrice, PriceLine, PricePlan
+from infra.plan.rollout_price import rollout_prices
 from infra.plan.types import Alternative, ModelPlan, SitePlan
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteRequest
@@ -34,8 +35,7 @@ class Pricing:
     uses: Sequence[Use]
     bill: Bill | None
 
-    @property
-    def plan(self) -> PricePlan | None:
+    def plan(self, models: Mapping[str, ModelPlan], sites: Mapping[str, SitePlan]) -> PricePlan | None:
         """As the plan says it."""
         made = self.bill
         if made is None:
@@ -49,6 +49,7 @@ class Pricing:
             dollars_per_month=month,
             as_of=min((price.as_of for price in made.prices if price.as_of), default=None),
             lines=tuple(_line(line) for line in made.lines),
+            rollouts=rollout_prices(models, sites, made.lines),
         )
 
     def problems(

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from infra.explain import dotted
-from infra.naming import DEPLOYMENT_KEY, normalised
+from infra.naming import normalised
 from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource
 from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
@@ -16,6 +15,7 @@ from infra.plan.engine_pod import EnginePod, engine_pod
 from infra.plan.flows import LIMITS_BESIDE, Flow, flows, group_flows
 from infra.plan.gateway_pods import GatewayPods, gateway_pods, own_limits_store
 from infra.plan.in_cluster import ENGINE, GATEWAY, SHARED_LIMITS
+from infra.plan.missing_images import missing_images
 from infra.plan.monitoring import MonitoringPlan, Scraped, monitoring_plan
 from infra.plan.node_groups import NodeGroups, node_groups
 from infra.plan.one_pod import beside_gateway
@@ -138,27 +138,11 @@ class ServingSite:
 
     @property
     def missing(self) -> tuple[Problem, ...]:
-        """What must be said before it can be deployed: every image by digest. A tag is whatever it names today."""
+        """What must be said before it can be deployed."""
         plan = self.serving
-        images = {f"{DEPLOYMENT_KEY}.gateway.images.gateway": (plan.gateway_pods.image, "nothing")}
-        if plan.shared_limits:
-            images[f"{DEPLOYMENT_KEY}.gateway.images.valkey"] = (plan.shared_limits.image, "nothing")
-        for name, engine in plan.engines.items():
-            image = engine.container.image
-            images[dotted(DEPLOYMENT_KEY, ("models", name, "engine", "image"))] = (
-                image.digest,
-                f"nothing, so that it would be `{image.reference}`, whatever that is today",
-            )
-        return tuple(
-            Problem(
-                where=where,
-                found=found,
-                allowed="an image by its digest, from a registry that the cluster reaches",
-                remedy="name it: `REGISTRY/NAME@sha256:DIGEST`",
-            )
-            for where, (image, found) in images.items()
-            if image is None
-        )
+        engines = {name: engine.container.image for name, engine in plan.engines.items()}
+        others = {"valkey": plan.shared_limits.image} if plan.shared_limits else {}
+        return tuple(missing_images(plan.gateway_pods, engines, others))
 
 
 def serving_plan(

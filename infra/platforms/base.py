@@ -8,6 +8,7 @@ from ipaddress import IPv4Network
 from typing import Any, Protocol
 
 from infra.plan.address_space import PRIVATE
+from infra.plan.gateway_image import GatewayImagePlan
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, DrainPlan, ModelPlan, Replicas, SitePlan
 from infra.plan.zone_loss import SinglePoint
@@ -102,7 +103,8 @@ class OtherPurchase:
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
-    `models`, `replicas` and `gateway`. `images` are those that a user named, by what runs from them. `together`
+    `models`, `replicas` and `gateway`. `images` are those beside the engines', by what runs from them;
+    `gateway_build` is the gateway's, where the stack builds it. `together`
     says that gateway and engines are one, as far as the platform can make them so. `failover` is `primary` or
     `secondary` where one site takes over from another under the same name. The budget is the whole deployment's."""
 
@@ -117,6 +119,7 @@ class SiteRequest:
     gateway: Mapping[str, Any]
     drain: DrainPlan
     images: Mapping[str, str] = field(default_factory=dict[str, str])
+    gateway_build: GatewayImagePlan | None = None
     together: bool = False
     failover: str | None = None
     budget_dollars_per_month: float | None = None

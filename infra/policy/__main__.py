@@ -11,12 +11,24 @@ from typing import Any
 # Pulumi runs this folder alone.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from infra.policy.known import known
 from infra.policy.rule import Resource, Rule, StackRule
 from infra.policy.rules import RULES
+from infra.problems import Problem, Refused
 
-# An extra that most have not installed, and without types.
-policy: Any = import_module("pulumi_policy")
+NOT_INSTALLED = Problem(
+    where="infra/policy",
+    found="no package `pulumi_policy`, with which Pulumi checks the rules",
+    allowed="the extra `policy` in .venv",
+    remedy="run `tools/python/install policy`, then the same command again",
+)
+
+try:
+    # An extra that most have not installed, and without types.
+    policy: Any = import_module("pulumi_policy")
+    # It needs the extra too.
+    known: Any = import_module("infra.policy.known").known
+except ModuleNotFoundError:
+    sys.exit(str(Refused("the policy pack", [NOT_INSTALLED])))
 
 
 def _resource(found: Any, uses: frozenset[str] = frozenset()) -> Resource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
+from infra.plan.rollout_price import spare_gpus
 from infra.plan.types import DeploymentPlan, Replicas
 from infra.report.words import count, dollars, replica_range, some
 
@@ -38,7 +39,7 @@ def figures(plan: DeploymentPlan) -> list[Figure]:
             detail=f"of {count(plan.models, 'model')}",
         )
     )
-    found.append(Figure(label="GPUs", value=gpus(plan) or "none", detail="" if gpus(plan) else "engines on processors"))
+    found.append(Figure(label="GPUs", value=gpus(plan) or "none", detail=_spare(plan)))
     speeds = {name: model.performance for name, model in plan.models.items() if model.performance}
     if speeds:
         name, speed = next(iter(speeds.items()))
@@ -73,6 +74,19 @@ def gpus(plan: DeploymentPlan) -> str:
         f"{replica_range(Replicas(min=sum(r.min for r in found), max=sum(r.max for r in found)))} × {name}"
         for name, found in by_type.items()
     )
+
+
+def _spare(plan: DeploymentPlan) -> str:
+    """What cluster or quota must have beside that."""
+    if not gpus(plan):
+        return "engines on processors"
+    more = sum(
+        spare_gpus(name, model, plan.sites[site]) or 0
+        for name, model in plan.models.items()
+        for site in model.sites
+        if site in plan.sites
+    )
+    return f"and {more:,} more while a change runs" if more else ""
 
 
 def _price(plan: DeploymentPlan) -> Figure:

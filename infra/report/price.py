@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from infra.plan.price_types import ModelPrice, PriceLine
+from infra.plan.price_types import ModelPrice, PriceLine, PricePlan
 from infra.plan.types import DeploymentPlan
 from infra.report.section import Depth, Section, Table
 from infra.report.words import span
@@ -32,7 +32,7 @@ def price(plan: DeploymentPlan) -> Section | None:
         name="price",
         title="Price",
         note=f"US dollars{since}; without the traffic of answers",
-        tables=(Table(header=("site", "what", "item", "amount", "$/month"), rows=rows),),
+        tables=(Table(header=("site", "what", "item", "amount", "$/month"), rows=rows), *_changes(found)),
         lines=tuple(tokens),
         depth=Depth.LONG,
     )
@@ -46,6 +46,28 @@ def _tokens(name: str, price: ModelPrice) -> Iterator[str]:
         yield (
             f"model {name}: ${price.dollars_per_million_output_tokens_at_stated_load:.2f} at the load of its "
             f"objective, {price.stated_load:.0%} of what then runs"
+        )
+
+
+def _changes(price: PricePlan) -> Iterator[Table]:
+    """What a change runs beside all that is above."""
+    if price.rollouts:
+        yield Table(
+            title="One change: a replica more until all have started again, in no sum above",
+            header=("site", "model", "GPUs more", "$/hour", "minutes", "$ for a change"),
+            rows=[
+                (
+                    change.site,
+                    change.model,
+                    str(change.gpus) if change.gpus else "none",
+                    "no price" if change.dollars_per_hour is None else f"{change.dollars_per_hour:,.2f}",
+                    "not known"
+                    if change.minutes is None
+                    else span(round(change.minutes.min), round(change.minutes.max)),
+                    "not known" if change.dollars is None else span(change.dollars.min, change.dollars.max),
+                )
+                for change in price.rollouts
+            ],
         )
 
 

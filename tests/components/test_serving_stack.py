@@ -317,9 +317,9 @@ def test_gateways_scale_by_what_they_have_where_somebody_tells() -> None:
 REFUSED = """3 problems in the stack `onprem`
 
 1. slipway:deployment.gateway.images.gateway
-   found    nothing
+   found    nothing, and no release to take it from
    allowed  an image by its digest, from a registry that the cluster reaches
-   do       name it: `REGISTRY/NAME@sha256:DIGEST`
+   do       name it: `REGISTRY/NAME@sha256:DIGEST`; or let the stack build it: `images.build: true` and a `registry`
 
 2. slipway:deployment.gateway.images.valkey
    found    nothing

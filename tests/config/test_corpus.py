@@ -103,6 +103,7 @@ BEYOND_A_SCHEMA = {
     "invalid-address",
     "output-as-long-as-context",
     "plain-http-on-the-network",
+    "registry-build",
     "secret-client-keys-in-plain",
     "secret-gateway-secrets-in-plain",
     "sha256-without-file",

@@ -69,6 +69,15 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "price?.dollars_per_month.min": NUMBER,
     "price?.dollars_per_month.max": NUMBER,
     "price?.as_of": str,
+    "price?.rollouts": list,
+    "price?.rollouts[].site": str,
+    "price?.rollouts[].model": str,
+    "price?.rollouts[].gpus": int,
+    "price?.rollouts[].dollars_per_hour?": NUMBER,
+    "price?.rollouts[].minutes?.min": NUMBER,
+    "price?.rollouts[].minutes?.max": NUMBER,
+    "price?.rollouts[].dollars?.min": NUMBER,
+    "price?.rollouts[].dollars?.max": NUMBER,
 }
 
 

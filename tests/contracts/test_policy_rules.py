@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -272,3 +274,16 @@ def test_whoever_reads_the_rules_needs_no_pulumi() -> None:
     """Contract tests and scans hold them too."""
     for path in (ROOT / "infra" / "policy").glob("*rule*.py"):
         assert "import pulumi" not in path.read_text(), path
+
+
+def test_without_its_extra_the_pack_says_what_to_install() -> None:
+    """As Pulumi starts it: the folder alone."""
+    without = (
+        "import runpy, sys; sys.modules['pulumi_policy'] = None; runpy.run_path('infra/policy', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", without], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "do       run `tools/python/install policy`" in done.stderr

@@ -263,8 +263,9 @@ def _quota(plan: KubernetesSitePlan, pods: tuple[PodsNeed, ...]) -> Mapping[str,
 
 def _images(plan: KubernetesSitePlan) -> Iterator[tuple[str, str]]:
     serving = plan.serving
-    if serving.gateway_pods.image:
-        yield "gateway", serving.gateway_pods.image
+    pods = serving.gateway_pods
+    if gateway := pods.build.tag if pods.build else pods.image:
+        yield "gateway", gateway
     if serving.shared_limits and serving.shared_limits.image:
         yield "valkey", serving.shared_limits.image
     for engine in serving.engines.values():
