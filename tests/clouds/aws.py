@@ -151,7 +151,7 @@ def id_of(token: str, name: str, inputs: Inputs, region: str) -> str:
     if kind.startswith(OF_A_BUCKET) and kind != "s3/bucket:Bucket":
         return str(inputs["bucket"])
     if kind == RECORD:
-        return "_".join((str(inputs[part]) for part in ("zoneId", "name", "type", "setIdentifier") if part in inputs))
+        return "_".join(str(inputs[part]) for part in ("zoneId", "name", "type", "setIdentifier") if part in inputs)
     called = str(inputs.get(held) or f"{inputs[f'{held}Prefix']}{seed}") if held else seed
     return arn(token, called, region) if kind in BY_ARN else called
 

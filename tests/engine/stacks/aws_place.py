@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.control_plane import ControlPlane
-from tests.cluster.nodes import GPU_TAINT, Pool
 from tests.clouds import eks
 from tests.clouds import project as clouds
 from tests.clouds.cloud import Cloud
+from tests.cluster.control_plane import ControlPlane
+from tests.cluster.nodes import GPU_TAINT, Pool
 from tests.engine.checkout import ROOT, Checkout
 from tests.engine.stacks.places import RealControlPlane, tools_with_a_home_of_their_own
 
@@ -34,13 +34,13 @@ class StandInAws(RealControlPlane):
     def __init__(self, plane: ControlPlane, kubernetes_version: str, file: Path, region: str, cluster: str) -> None:
         super().__init__(plane, kubernetes_version)
         self.cloud, self.region = Cloud(file), region
-        self._file, self._cluster = file, cluster
+        self.file, self._cluster = file, cluster
 
     def prepare(self, checkout: Checkout) -> None:
         """A Pulumi home with both plugins, and an `aws` that gives tokens."""
         commands = checkout.folder / "commands"
         home = tools_with_a_home_of_their_own(checkout.folder / ".tools", self.version, commands)
-        clouds.install(home, "aws", self._file)
+        clouds.install(home, "aws", self.file)
         eks.command_line(commands, self.plane.kubeconfig, self._cluster)
         ours = str(ROOT / ".tools")
         path = [entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.startswith(ours)]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.clouds import eks
+from tests.clouds import project as clouds
 from tests.cluster import custom_resources, nodes
 from tests.cluster.conftest import GENERAL, GPU, started
 from tests.cluster.pulumi_project import wheel_version
-from tests.clouds import eks
-from tests.clouds import project as clouds
 from tests.engine.stacks.aws_place import CLUSTER, StandInAws, machines
 from tests.engine.stacks.controllers import Controllers
 from tests.engine.stacks.deployed import Deployed, Deployments

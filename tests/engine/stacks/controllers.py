@@ -56,7 +56,9 @@ class Controllers:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         entry = {"type": condition, "status": "True", "reason": "Tests", "message": "", "lastTransitionTime": now}
         metadata = one["metadata"]
-        self._client.patch_status(version, kind, metadata["name"], {"conditions": [entry]}, metadata.get("namespace", ""))
+        self._client.patch_status(
+            version, kind, metadata["name"], {"conditions": [entry]}, metadata.get("namespace", "")
+        )
 
     def _give_volumes(self) -> None:
         classes = {

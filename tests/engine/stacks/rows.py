@@ -80,6 +80,10 @@ def _in_stack(*names: str) -> frozenset[str]:
     return frozenset(f"datacentre-serving-{name}" for name in names)
 
 
+def _in_prod(*names: str) -> frozenset[str]:
+    return frozenset(f"main-{name}" for name in names)
+
+
 ONPREM = ExampleStack(
     "onprem",
     "real_control_plane",
@@ -136,7 +140,25 @@ PROD = ExampleStack(
     "stand_in_aws",
     "web",
     unprotected,
-    (),
+    (
+        Change(
+            "the most replicas",
+            _model(scaling={"min_replicas": 3, "max_replicas": 10}),
+            {
+                "update": _in_prod(
+                    "pools-l40s-1-on-demand", "serving-engine-chat-scaling-scaled", "serving-isolation-quota"
+                )
+            },
+        ),
+        Change(
+            "another engine",
+            _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
+            {
+                "update": _in_prod("serving-engine-chat-engine", "serving-engine-chat-key", "serving-gateway"),
+                "replace": _in_prod("serving-engine-chat-files"),
+            },
+        ),
+    ),
     {"slipway:gateway_secrets.limits_store": "rediss://:canary-of-a-password@limits.example.com:6379"},
 )
 EXAMPLES = (DEV, ONPREM, PROD)
