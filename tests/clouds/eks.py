@@ -1,4 +1,4 @@
-"""EKS of the stand-in AWS: its cluster is a real API server of the tests', reached as a real one is, by a token of `aws`.
+"""EKS of the stand-in AWS: its cluster is a real API server, reached as EKS' are, by a token that `aws` gives.
 
 Kinds that Auto Mode brings have definitions that let everything through: EKS' own are nowhere to be had.
 """

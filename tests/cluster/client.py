@@ -74,7 +74,7 @@ class Client:
 
     @classmethod
     def of_kubeconfig(cls, text: str, context: str | None = None, **options: Any) -> Client:
-        """The client of a kubeconfig with the authority's certificate inside, and a token or a command that gives one."""
+        """The client of a kubeconfig with the authority's certificate inside, and a token or a command for one."""
         config = yaml.safe_load(text)
         chosen = _named(config["contexts"], context or config["current-context"])["context"]
         cluster = _named(config["clusters"], chosen["cluster"])["cluster"]

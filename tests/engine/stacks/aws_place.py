@@ -17,6 +17,8 @@ from tests.engine.stacks.places import RealControlPlane, tools_with_a_home_of_th
 POOL = "slipway/pool"
 # Has the name of its stack and site.
 CLUSTER = "slipway-prod-main"
+# How long a gateway is waited for until the load balancer has it: nobody balances here, and each of them would take it.
+SETTLES = "infra/platforms/aws/front_door_plan.py", "SETTLE_SECONDS = 15 + HEALTH_SECONDS * HEALTH_TIMES"
 
 
 def machines(zones: tuple[str, ...]) -> tuple[Pool, Pool]:
@@ -41,6 +43,9 @@ class StandInAws(RealControlPlane):
         commands = checkout.folder / "commands"
         home = tools_with_a_home_of_their_own(checkout.folder / ".tools", self.version, commands)
         clouds.install(home, "aws", self.file)
+        file, settles = checkout.folder / SETTLES[0], SETTLES[1]
+        assert settles in file.read_text()
+        file.write_text(file.read_text().replace(settles, "SETTLE_SECONDS = 1"))
         eks.command_line(commands, self.plane.kubeconfig, self._cluster)
         ours = str(ROOT / ".tools")
         path = [entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.startswith(ours)]

@@ -44,7 +44,7 @@ def real_control_plane(folder: Path) -> Iterator[Place]:
 def stand_in_aws(
     folder: Path, region: str = "us-east-1", zones: str = "abd", cluster: str = CLUSTER, file: Path | None = None
 ) -> Iterator[StandInAws]:
-    """A region with nothing in it, and the API server that its cluster will be; `file` where the cloud is there already."""
+    """A region with nothing in it, and the API server that its cluster will be; `file`: of a cloud that is there."""
     version = wheel_version()
     if version is None or clouds.version("aws") is None:
         pytest.skip("pulumi-aws is not installed here: tools/python/install local dev kubernetes aws installs it")

@@ -1,7 +1,8 @@
 """The controllers of others' custom resources that a program waits for, as little as that takes: one condition each.
 
-cert-manager issues a Certificate, EFS gives a claim its volume, a gateway's implementation programs a Gateway, EKS looks at classes and
-pools of machines. None of them runs here: a thread says that they have done it, a moment after the object is there.
+cert-manager issues a Certificate, EFS gives a claim its volume, a gateway's implementation programs a Gateway, EKS
+looks at classes and pools of machines. None of them runs here: a thread says that they have done it, a moment after the
+object is there.
 """
 
 from __future__ import annotations
@@ -55,10 +56,8 @@ class Controllers:
             return
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         entry = {"type": condition, "status": "True", "reason": "Tests", "message": "", "lastTransitionTime": now}
-        metadata = one["metadata"]
-        self._client.patch_status(
-            version, kind, metadata["name"], {"conditions": [entry]}, metadata.get("namespace", "")
-        )
+        name, namespace = one["metadata"]["name"], one["metadata"].get("namespace", "")
+        self._client.patch_status(version, kind, name, {"conditions": [entry]}, namespace)
 
     def _give_volumes(self) -> None:
         classes = {

@@ -154,7 +154,17 @@ PROD = ExampleStack(
             "another engine",
             _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
             {
-                "update": _in_prod("serving-engine-chat-engine", "serving-engine-chat-key", "serving-gateway"),
+                # It ends more slowly: so do the front door's targets, and machines that are given up.
+                "update": _in_prod(
+                    "door-gateways",
+                    "pools-gateway-on-demand",
+                    "pools-l40s-1-on-demand",
+                    "serving-engine-chat-engine",
+                    "serving-engine-chat-key",
+                    "serving-engine-chat-scaling-scaled",
+                    "serving-gateway",
+                    "serving-gateway-scaling",
+                ),
                 "replace": _in_prod("serving-engine-chat-files"),
             },
         ),
