@@ -135,7 +135,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = plain(request.news)
         if request.preview:
             # What is computed stays as it was, which a bridged provider knows from its plan.
-            return provider_pb2.UpdateResponse(properties=struct({**plain(request.olds), **inputs}))
+            return provider_pb2.UpdateResponse(properties=struct(_over(plain(request.olds), inputs)))
         with self._cloud.change() as held:
             thing = held["things"].get(f"{request.type} {request.id}")
             if thing is None:

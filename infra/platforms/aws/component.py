@@ -134,6 +134,8 @@ class AwsSite(pulumi.ComponentResource):
             # Otherwise a changed file would be another object, and its pods replaced.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
+            # What somebody has changed by hand is taken back. Without it the server refuses: the field is theirs now.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
