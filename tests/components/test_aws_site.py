@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.catalog.engine_images import engine_images
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
@@ -194,6 +195,17 @@ def test_the_cluster_is_reached_with_a_token_of_its_own_each_time(seen: Recorder
 def policies(seen: Recorder) -> dict[str, Any]:
     found = inputs(seen, "kubernetes:networking.k8s.io/v1:NetworkPolicy")
     return {one["metadata"]["name"]: one["spec"] for one in found.values()}
+
+
+def test_what_somebody_changed_by_hand_in_the_cluster_is_taken_back(seen: Recorder) -> None:
+    assert only(seen, "pulumi:providers:kubernetes")["enablePatchForce"] == "true"
+
+
+def test_a_change_of_the_engine_takes_no_repository_away() -> None:
+    repositories = {
+        name.removeprefix("main-registry-") for name in inputs(registrations(), "aws:ecr/repository:Repository")
+    }
+    assert repositories == {"gateway", "valkey", *engine_images()}
 
 
 def test_network_policies_apply(seen: Recorder) -> None:
