@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.catalog.engine_images import engine_images
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.plan.deployable import refuse_undeployable
@@ -167,7 +168,13 @@ def test_what_is_inside_the_cluster_goes_with_it(seen: Recorder) -> None:
     cluster = named(seen, "main-cluster-control-plane", "eks/cluster")
     inside = [one for one in seen.seen if one.type.startswith("kubernetes:")]
     assert {one.deleted_with for one in inside} == {cluster.urn}
-    assert not [one.name for one in of_aws(seen) if one.deleted_with], "what costs is deleted by itself"
+    by_urn = {one.urn: one for one in seen.seen}
+
+    def is_taken_along(one: Registration | None) -> bool:
+        """The engine gives children what their parent has."""
+        return one is not None and (bool(one.deleted_with) or is_taken_along(by_urn.get(one.parent)))
+
+    assert not [one.name for one in of_aws(seen) if is_taken_along(one)], "what costs is deleted by itself"
 
 
 # The cluster, as the serving stack sees it.
@@ -190,6 +197,17 @@ def test_the_cluster_is_reached_with_a_token_of_its_own_each_time(seen: Recorder
 def policies(seen: Recorder) -> dict[str, Any]:
     found = inputs(seen, "kubernetes:networking.k8s.io/v1:NetworkPolicy")
     return {one["metadata"]["name"]: one["spec"] for one in found.values()}
+
+
+def test_what_somebody_changed_by_hand_in_the_cluster_is_taken_back(seen: Recorder) -> None:
+    assert only(seen, "pulumi:providers:kubernetes")["enablePatchForce"] == "true"
+
+
+def test_a_change_of_the_engine_takes_no_repository_away() -> None:
+    repositories = {
+        name.removeprefix("main-registry-") for name in inputs(registrations(), "aws:ecr/repository:Repository")
+    }
+    assert repositories == {"gateway", "valkey", *engine_images()}
 
 
 def test_network_policies_apply(seen: Recorder) -> None:

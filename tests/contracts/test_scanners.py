@@ -15,9 +15,10 @@ from infra.render.hidden_pods import hidden_pods
 from infra.render.kubernetes import manifests
 from infra.render.registrations import Registration
 from infra.render.stack import registrations
+from infra.render.terraform.plan import of_a_cloud
+from tests import on_aws
 from tests.golden.test_golden_manifests import STACKS
 from tests.harness import deploy
-from tests.manifests import ROOT
 from tests.on_a_cluster import VARIANTS
 from tests.on_a_cluster import registrations as variant
 from tools.scanners import scan as scanning
@@ -31,10 +32,14 @@ scanned = pytest.mark.skipif(
 # Others' kinds: no Kubernetes has a schema of them. tests/cluster holds them against their definitions.
 CUSTOM = {
     "cert-manager.io/v1 Certificate",
+    "eks.amazonaws.com/v1 NodeClass",
+    "eks.amazonaws.com/v1 TargetGroupBinding",
     "external-secrets.io/v1 ExternalSecret",
     "gateway.networking.k8s.io/v1 Gateway",
     "gateway.networking.k8s.io/v1 HTTPRoute",
+    "karpenter.sh/v1 NodePool",
     "keda.sh/v1alpha1 ScaledObject",
+    "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
     "monitoring.coreos.com/v1 PodMonitor",
     "monitoring.coreos.com/v1 PrometheusRule",
     "secrets-store.csi.x-k8s.io/v1 SecretProviderClass",
@@ -43,12 +48,13 @@ CUSTOM = {
 
 @cache
 def shipped(stack: str) -> list[Registration]:
-    return registrations(ROOT / f"Pulumi.{stack}.yaml", stack)
+    return registrations(STACKS[stack], stack)
 
 
 EVERY: dict[str, Callable[[], list[Registration]]] = {
     **{f"stack {stack}": lambda stack=stack: shipped(stack) for stack in STACKS},
     **{f"variant {name}": lambda name=name: variant(name).seen for name in VARIANTS if name != "as_it_ships"},
+    "on AWS, existing_network": lambda: on_aws.registrations("existing_network").seen,
 }
 
 
@@ -71,8 +77,11 @@ def test_nothing_is_found_without_a_reason(name: str, results: Callable[[str], S
     result = results(name)
     print(report(name, result))
     assert unexplained(result.found, accepted()) == []
-    assert result.kubernetes.passed > 250
-    assert result.kubernetes.resources > 30
+    assert result.kubernetes.passed > 100
+    assert result.kubernetes.resources > 25
+    clouds = [one for one in EVERY[name]() if of_a_cloud(one)]
+    assert result.clouds.resources == len(clouds)
+    assert result.clouds.passed >= 2 * len(clouds)
 
 
 @scanned
@@ -167,6 +176,18 @@ def test_the_schemas_bite(worst: Scan) -> None:
         wrong = [line for line in worst.wrong if f"version {version}" in line]
         assert [line for line in wrong if "service-field.yaml" in line and "selektor" in line]
         assert [line for line in wrong if "service-type.yaml" in line and "eighty" in line]
+
+
+@scanned
+def test_what_a_stack_on_aws_gives_up_is_found(tmp_path: Path) -> None:
+    python = installed()
+    assert python
+    result = scan(python, on_aws.registrations("one_site").seen, tmp_path)
+    assert {(one.check, one.resource) for one in unexplained(result.found, accepted())} == {
+        ("CKV2_AWS_28", "aws_lb.main-door-balancer"),  # no firewall
+        ("CKV_AWS_150", "aws_lb.main-door-balancer"),  # no protection
+        ("CKV_AWS_39", "aws_eks_cluster.main-cluster-control-plane"),  # an API that everybody reaches
+    }
 
 
 @scanned

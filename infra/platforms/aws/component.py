@@ -139,6 +139,8 @@ class AwsSite(pulumi.ComponentResource):
             # Otherwise a changed file would be another object, and its pods replaced.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
+            # What somebody has changed by hand is taken back. Without it the server refuses: the field is theirs now.
+            enable_patch_force=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
 
@@ -196,7 +198,10 @@ class AwsSite(pulumi.ComponentResource):
             cluster_security_group_id=cluster.security_group_id,
             key_arn=self._keys.data_arn,
             protected=details.deletion_protection,
-            opts=inside,
+            cluster=cluster.cluster,
+            opts=pulumi.ResourceOptions(
+                parent=self, providers=[self._aws, self._kubernetes], depends_on=[*cluster.admitted]
+            ),
         )
         return [addons, identity, storage, self._buckets]
 

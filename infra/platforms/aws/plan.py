@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from infra.catalog.engine_images import engine_images
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
 from infra.plan.cluster_facts import ClusterFacts
@@ -13,7 +14,7 @@ from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
-from infra.plan.serving import IN_A_CONTAINER, ServingPlan, in_transit, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -167,7 +168,7 @@ class Aws:
                 grace_seconds=serving.drain.node_grace_seconds,
             ),
             identities=workload_roles(serving, audit_bucket),
-            repositories=_repositories(f"slipway-{name}", serving),
+            repositories=_repositories(f"slipway-{name}"),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
             limits=limits_plan(settings, network, serving),
             audit_bucket=audit_bucket,
@@ -227,11 +228,10 @@ class Aws:
         )
 
 
-def _repositories(name: str, serving: ServingPlan) -> tuple[str, ...]:
-    """One for each kind of image that runs here, by its name in them."""
-    images = [engine.container.image for engine in serving.engines.values()]
-    engines = {image.entry for image in images if image and image.entry}
-    return tuple(f"{name}/{kind}" for kind in sorted({"gateway"} | engines))
+def _repositories(name: str) -> tuple[str, ...]:
+    """One for each kind of image that can run here, whatever does now: one that is protected could not go when another
+    engine comes, and nothing is paid for an empty one."""
+    return tuple(f"{name}/{kind}" for kind in sorted({"gateway", *engine_images()}))
 
 
 def _pools(request: SiteRequest) -> dict[str, NodePool]:
