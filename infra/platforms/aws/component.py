@@ -56,7 +56,7 @@ class AwsSite(pulumi.ComponentResource):
         )
         self._buckets = Buckets(
             f"{name}-buckets",
-            name_prefix=details.name_prefix,
+            name_prefix=details.roles.name_prefix,
             account=self._account,
             region=details.region,
             key_arn=self._keys.data_arn,
@@ -77,7 +77,7 @@ class AwsSite(pulumi.ComponentResource):
             region=details.region,
             logs_key_arn=self._keys.logs_arn,
             log_retention_days=details.cluster.log_retention_days,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             opts=self._child,
         )
         cluster = self._cluster(network)
@@ -118,7 +118,7 @@ class AwsSite(pulumi.ComponentResource):
             cluster_key_arn=self._keys.cluster_arn,
             logs_key_arn=self._keys.logs_arn,
             data_key_arn=self._keys.data_arn,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             protected=details.deletion_protection,
             opts=self._after(network),
         )
@@ -169,7 +169,7 @@ class AwsSite(pulumi.ComponentResource):
             f"{name}-addons",
             details.cluster.addons,
             cluster=cluster.cluster,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             # Their pods need machines, but those of a network plugin, without which machines are not ready.
             opts=self._after(machines) if details.cluster.auto_mode else self._child,
         )
@@ -179,7 +179,7 @@ class AwsSite(pulumi.ComponentResource):
             cluster=cluster.cluster,
             bucket_arn=self._buckets.models.arn,
             key_arn=self._keys.data_arn,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             opts=self._child,
         )
         storage = Storage(

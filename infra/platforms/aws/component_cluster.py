@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from infra.platforms.aws.cluster_plan import CREATE_MINUTES, DELETE_MINUTES, ClusterPlan
 from infra.platforms.aws.component_roles import role
 from infra.platforms.aws.kubeconfig import kubeconfig
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.policies import (
     AUTO_MODE_NODE_POLICIES,
     AUTO_MODE_POLICIES,
@@ -39,12 +40,12 @@ class Cluster(pulumi.ComponentResource):
         cluster_key_arn: pulumi.Input[str],
         logs_key_arn: pulumi.Input[str],
         data_key_arn: pulumi.Output[str],
-        name_prefix: str,
+        roles: RoleBounds,
         protected: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:Cluster", name, None, opts)
-        self._name, self._plan, self._prefix = name, plan, name_prefix
+        self._name, self._plan, self._roles = name, plan, roles
         self._child = pulumi.ResourceOptions(parent=self)
         # EKS writes to a group of this name, and would make one that is neither encrypted nor ever emptied.
         logs = aws.cloudwatch.LogGroup(
@@ -114,7 +115,7 @@ class Cluster(pulumi.ComponentResource):
         auto = self._plan.auto_mode
         own, before = role(
             f"{self._name}-control-plane",
-            name_prefix=self._prefix,
+            bounds=self._roles,
             trusted=trust("eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession")),
             policies=(*CLUSTER_POLICIES, *(AUTO_MODE_POLICIES if auto else ())),
             opts=self._child,
@@ -130,7 +131,7 @@ class Cluster(pulumi.ComponentResource):
         name, auto = self._name, self._plan.auto_mode
         own, before = role(
             f"{name}-node",
-            name_prefix=self._prefix,
+            bounds=self._roles,
             trusted=trust("ec2.amazonaws.com"),
             policies=AUTO_MODE_NODE_POLICIES if auto else MANAGED_NODE_POLICIES,
             opts=self._child,

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from infra.platforms.aws.component_roles import role
 from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.policies import fills_models, pod_identity_trust, reads_models
 
 
@@ -23,7 +24,7 @@ class Identity(pulumi.ComponentResource):
         cluster: aws.eks.Cluster,
         bucket_arn: pulumi.Output[str],
         key_arn: pulumi.Output[str],
-        name_prefix: str,
+        roles: RoleBounds,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:Identity", name, None, opts)
@@ -31,7 +32,7 @@ class Identity(pulumi.ComponentResource):
         for workload, planned in plan.items():
             own, _ = role(
                 f"{name}-{workload}",
-                name_prefix=name_prefix,
+                bounds=roles,
                 trusted=_trusted(planned, cluster),
                 opts=child,
             )
