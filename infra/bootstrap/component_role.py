@@ -12,7 +12,7 @@ from infra.bootstrap.plan import PATH, SESSION_SECONDS, RolePlan
 
 
 class GithubRole(pulumi.ComponentResource):
-    """Owns the role and its policies. `arn` is known when it has all of them."""
+    """Owns the role and its policies; `arn` is what its environment is told."""
 
     def __init__(
         self,
