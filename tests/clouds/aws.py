@@ -6,11 +6,11 @@ have a name, which the provider makes where the program gives none, and an ARN.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from tests.clouds import eks
 from tests.clouds.cloud import made_up
 from tests.clouds.facts import Facts, Inputs
 
@@ -35,11 +35,12 @@ PREFIXES: Mapping[str, str] = {
     "vpc/securityGroupEgressRule:SecurityGroupEgressRule": "sgr",
     "eks/podIdentityAssociation:PodIdentityAssociation": "a",
     "route53/healthCheck:HealthCheck": "hc",
-    "route53/record:Record": "rr",
 }
+RECORD = "route53/record:Record"
 # Properties that hold the physical name, where it is not `name`; empty: there is none.
 NAMES: Mapping[str, str] = {
     **dict.fromkeys(PREFIXES, ""),
+    RECORD: "",
     "ec2/securityGroup:SecurityGroup": "name",
     "ec2/launchTemplate:LaunchTemplate": "name",
     "ec2/placementGroup:PlacementGroup": "name",
@@ -147,9 +148,11 @@ def id_of(token: str, name: str, inputs: Inputs, region: str) -> str:
         return f"{PREFIXES[kind]}-{seed}"
     if kind == "kms/key:Key":
         return "-".join((seed[:8], seed[8:12], seed[12:16], made_up(4, seed), made_up(12, seed, "key")))
-    if kind.startswith(OF_A_BUCKET):
+    if kind.startswith(OF_A_BUCKET) and kind != "s3/bucket:Bucket":
         return str(inputs["bucket"])
-    called = str(inputs[held]) if held else seed
+    if kind == RECORD:
+        return "_".join(str(inputs[part]) for part in ("zoneId", "name", "type", "setIdentifier") if part in inputs)
+    called = str(inputs.get(held) or f"{inputs[f'{held}Prefix']}{seed}") if held else seed
     return arn(token, called, region) if kind in BY_ARN else called
 
 
@@ -157,19 +160,21 @@ def answers(token: str, name: str, given: str, inputs: Inputs, region: str) -> d
     kind = _kind(token)
     own = given if given.startswith("arn:") else arn(token, given, region)
     found: dict[str, Any] = {"arn": own, "region": region}
+    if held := name_of(token):
+        found[held] = given.rpartition("/")[2] if kind in BY_ARN else given
     more = _MORE.get(kind)
     return found | more(given, inputs, region) if more else found
 
 
 def _cluster(given: str, inputs: Inputs, region: str) -> dict[str, Any]:
-    del inputs
     host = made_up(32, given, region).upper()
+    reached = eks.answers(f"{host}.gr7.{region}.eks.amazonaws.com")
     return {
-        "endpoint": f"https://{host}.gr7.{region}.eks.amazonaws.com",
-        "certificateAuthority": {"data": base64.b64encode(b"a certificate of nobody").decode()},
-        "certificateAuthorities": [{"data": base64.b64encode(b"a certificate of nobody").decode()}],
+        "endpoint": reached["endpoint"],
+        "certificateAuthority": {"data": reached["authority"]},
+        "certificateAuthorities": [{"data": reached["authority"]}],
         "identities": [{"oidcs": [{"issuer": f"https://oidc.eks.{region}.amazonaws.com/id/{host}"}]}],
-        "vpcConfig": {"clusterSecurityGroupId": f"sg-{made_up(17, given, 'cluster')}"},
+        "vpcConfig": {**inputs["vpcConfig"], "clusterSecurityGroupId": f"sg-{made_up(17, given, 'cluster')}"},
         "status": "ACTIVE",
         "platformVersion": "eks.7",
     }
@@ -195,7 +200,7 @@ def _certificate(given: str, inputs: Inputs, region: str) -> dict[str, Any]:
 
 
 def _load_balancer(given: str, inputs: Inputs, region: str) -> dict[str, Any]:
-    name, number = inputs["name"], made_up(10, given)
+    name, number = given.rpartition("/")[2], made_up(10, given)
     return {
         "dnsName": f"{'internal-' if inputs.get('internal') else ''}{name}-{number}.{region}.elb.amazonaws.com",
         "zoneId": f"Z{made_up(13, region).upper()}",
@@ -244,7 +249,7 @@ _MORE: Mapping[str, Any] = {
     },
     "iam/role:Role": lambda given, inputs, region: {"uniqueId": f"AROA{made_up(17, given).upper()}"},
     "elasticache/replicationGroup:ReplicationGroup": _cache,
-    "route53/record:Record": lambda given, inputs, region: {"fqdn": inputs["name"]},
+    RECORD: lambda given, inputs, region: {"fqdn": inputs["name"]},
     "secretsmanager/secretVersion:SecretVersion": lambda given, inputs, region: {"versionId": made_up(32, given)},
 }
 _COMPUTED_BY = {
@@ -253,6 +258,7 @@ _COMPUTED_BY = {
         "certificateAuthority",
         "certificateAuthorities",
         "identities",
+        "vpcConfig.clusterSecurityGroupId",
         "status",
         "platformVersion",
     },
@@ -268,11 +274,14 @@ _COMPUTED_BY = {
     "ecr/repository:Repository": {"repositoryUrl", "registryId"},
     "elasticache/replicationGroup:ReplicationGroup": {"primaryEndpointAddress", "configurationEndpointAddress"},
     "secretsmanager/secretVersion:SecretVersion": {"versionId"},
+    RECORD: {"fqdn"},
 }
 
 
 def computed(token: str) -> frozenset[str]:
-    return frozenset({"arn", *_COMPUTED_BY.get(_kind(token), ())})
+    """What is known only when it is there. `a.b`: a part of what is given."""
+    held = name_of(token)
+    return frozenset({"arn", *((held,) if held else ()), *_COMPUTED_BY.get(_kind(token), ())})
 
 
 ASKED = {

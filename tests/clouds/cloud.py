@@ -42,8 +42,8 @@ class Cloud:
     def of_type(self, kind: str) -> list[Thing]:
         return [thing for thing in self.things().values() if thing["type"] == kind]
 
-    def refuse(self, *creations: int) -> None:
-        """Refuse these creations, counted from now on from 1; none: refuse no more."""
+    def refuse(self, *creations: int | str) -> None:
+        """Refuse these creations, counted from now on from 1, or by logical name; none: refuse no more."""
         with self.change() as held:
             held["creations"], held["refused"] = 0, list(creations)
 

@@ -115,10 +115,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         with self._cloud.change() as held:
             held["creations"] += 1
             number = held["creations"]
-            if number in held["refused"]:
+            if {number, request.name} & {*held["refused"]}:
                 fail(context, f"{request.name}: refused, as creation {number} was to be")
             given = self._facts.id_of(kind, request.name, inputs, self._place)
-            if f"{kind} {given}" in held["things"]:
+            if f"{kind} {given}" in held["things"] and not inputs.get("allowOverwrite"):
                 fail(context, f"{request.name}: there is a {kind} `{given}` already")
             thing = {"type": kind, "name": request.name, "id": given, "place": self._place, "inputs": inputs}
             thing["outputs"] = self._facts.answers(kind, request.name, given, inputs, self._place)
@@ -158,10 +158,24 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return str(self._settings.get(self._facts.place, ""))
 
     def _live(self, thing: Mapping[str, Any]) -> Any:
-        return struct({**thing["outputs"], **thing["inputs"]})
+        return struct(_over(thing["outputs"], thing["inputs"]))
 
     def _unknown(self, kind: str, inputs: Object) -> Any:
-        return struct({**dict.fromkeys(self._facts.computed(kind), UNKNOWN), **inputs})
+        unknown: dict[str, Any] = {}
+        for computed in self._facts.computed(kind):
+            whole, _, part = computed.partition(".")
+            unknown[whole] = {**unknown.get(whole, {}), part: UNKNOWN} if part else UNKNOWN
+        return struct(_over(unknown, inputs))
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Object:
+    """Both, with parts of each where both are made of parts."""
+    both = {name: _over(below[name], above[name]) for name in below if _are_parts(below[name], above.get(name))}
+    return {**below, **above, **both}
+
+
+def _are_parts(*values: Any) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def _names(value: Any, wanted: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import ssl
+import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -73,13 +74,13 @@ class Client:
 
     @classmethod
     def of_kubeconfig(cls, text: str, context: str | None = None, **options: Any) -> Client:
-        """The client of a kubeconfig with a token and the authority's certificate inside."""
+        """The client of a kubeconfig with the authority's certificate inside, and a token or a command that gives one."""
         config = yaml.safe_load(text)
         chosen = _named(config["contexts"], context or config["current-context"])["context"]
         cluster = _named(config["clusters"], chosen["cluster"])["cluster"]
         user = _named(config["users"], chosen["user"])["user"]
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        return cls(cluster["server"], user["token"], authority, **options)
+        return cls(cluster["server"], _token(user), authority, **options)
 
     # -- objects ---------------------------------------------------------------------------------------------------
 
@@ -259,6 +260,16 @@ def eventually(probe: Callable[[], T], what: str, within: float = 60.0) -> T:
             return answer
         assert time.monotonic() < deadline, f"not within {within:.0f} s: {what}"
         time.sleep(POLL_SECONDS)
+
+
+def _token(user: Mapping[str, Any]) -> str:
+    if "exec" not in user:
+        return user["token"]
+    asked = [user["exec"]["command"], *user["exec"]["args"]]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=REQUEST_SECONDS)
+    if done.returncode:
+        raise Refused(401, "Unauthorized", f"{' '.join(asked)}: {done.stderr}")
+    return json.loads(done.stdout)["status"]["token"]
 
 
 def _named(entries: list[Object], name: str) -> Object:

@@ -26,15 +26,17 @@ def wheel_version() -> str | None:
     return json.loads((Path(found.origin).parent / "pulumi-plugin.json").read_text())["version"]
 
 
-def install_plugin(home: Path, version: str) -> Path:
-    """Put the plugin where the engine looks for it; returns the executable."""
+def install_plugin(home: Path, version: str, commands: Path | None = None) -> Path:
+    """Put the plugin where the engine looks for it; returns the executable. What is in `commands` it finds before
+    anything else, whatever becomes of `PATH` on the way to it."""
     folder = home / "plugins" / f"resource-kubernetes-v{version}"
     folder.mkdir(parents=True)
     program = folder / "pulumi-resource-kubernetes"
     environment = shlex.quote(f"PYTHONPATH={ROOT}")
     command = shlex.join([str(VENV / "bin" / "python"), "-m", PLUGIN, "--version", version])
     # Its own name stays on the command line: whoever looks for this Pulumi home's plugins finds it.
-    program.write_text(f'#!/bin/sh\nexec env {environment} {command} "$0" "$@"\n')
+    first = f'PATH={shlex.quote(str(commands))}:"$PATH" ' if commands else ""
+    program.write_text(f'#!/bin/sh\nexec env {first}{environment} {command} "$0" "$@"\n')
     program.chmod(0o755)
     return program
 

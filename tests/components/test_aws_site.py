@@ -165,7 +165,13 @@ def test_what_is_inside_the_cluster_goes_with_it(seen: Recorder) -> None:
     cluster = named(seen, "main-cluster-control-plane", "eks/cluster")
     inside = [one for one in seen.seen if one.type.startswith("kubernetes:")]
     assert {one.deleted_with for one in inside} == {cluster.urn}
-    assert not [one.name for one in of_aws(seen) if one.deleted_with], "what costs is deleted by itself"
+    by_urn = {one.urn: one for one in seen.seen}
+
+    def is_taken_along(one: Registration | None) -> bool:
+        """The engine gives children what their parent has."""
+        return one is not None and (bool(one.deleted_with) or is_taken_along(by_urn.get(one.parent)))
+
+    assert not [one.name for one in of_aws(seen) if is_taken_along(one)], "what costs is deleted by itself"
 
 
 # The cluster, as the serving stack sees it.

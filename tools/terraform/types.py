@@ -31,6 +31,12 @@ RENAMED = {
     "aws:s3/bucketObject:BucketObject": "aws_s3_object",
     "aws:s3/bucketObjectv2:BucketObjectv2": "aws_s3_object",
 }
+# Where the wheels say `any`, as statements may be in statements (hashicorp/aws, wafv2 web ACL, read 2026-11).
+MORE_BLOCKS = {
+    "aws:wafv2/webAcl:WebAcl": {
+        *("action_to_use", "managed_rule_group_statement", "rate_based_statement", "rule_action_override", "statement"),
+    },
+}
 # A line at a time: the longest file has megabytes of names.
 _BLOCK = re.compile(r"^ +([a-z]\w*): \{\n +value: [^\n]*\n +isBlock: true", re.MULTILINE)
 
@@ -92,7 +98,7 @@ def _entry(token: str, candidates: list[str], sources: dict[str, str]) -> dict[s
     for name in candidates:
         source = sources.get(name)
         if source and f'tfResourceType = "{name}"' in source:
-            blocks = sorted({*_BLOCK.findall(source)})
+            blocks = sorted({*_BLOCK.findall(source), *MORE_BLOCKS.get(token, ())})
             return {"type": name, "blocks": blocks}
     raise Problem(
         where=token,

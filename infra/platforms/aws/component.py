@@ -191,7 +191,10 @@ class AwsSite(pulumi.ComponentResource):
             cluster_security_group_id=cluster.security_group_id,
             key_arn=self._keys.data_arn,
             protected=details.deletion_protection,
-            opts=inside,
+            cluster=cluster.cluster,
+            opts=pulumi.ResourceOptions(
+                parent=self, providers=[self._aws, self._kubernetes], depends_on=[*cluster.admitted]
+            ),
         )
         return [addons, identity, storage]
 

@@ -29,12 +29,14 @@ class Storage(pulumi.ComponentResource):
         cluster_security_group_id: pulumi.Input[str],
         key_arn: pulumi.Input[str],
         protected: bool,
+        cluster: aws.eks.Cluster,
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("slipway:aws:Storage", name, None, opts)
         self._name = name
         self._child = pulumi.ResourceOptions(parent=self)
-        self._inside = pulumi.ResourceOptions(parent=self, deleted_with=opts.deleted_with)
+        # Classes alone go with the cluster: it is inherited, and a file system would stay in subnets that have to go.
+        self._inside = pulumi.ResourceOptions(parent=self, deleted_with=cluster)
         self._class(
             "block",
             BLOCK_CLASS,

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import nodes
+from tests.clouds import eks
+from tests.clouds import project as clouds
+from tests.cluster import custom_resources, nodes
 from tests.cluster.conftest import GENERAL, GPU, started
 from tests.cluster.pulumi_project import wheel_version
+from tests.engine.stacks.aws_place import CLUSTER, StandInAws, machines
 from tests.engine.stacks.controllers import Controllers
 from tests.engine.stacks.deployed import Deployed, Deployments
 from tests.engine.stacks.places import Place, RealControlPlane, ThisMachine
@@ -37,7 +40,22 @@ def real_control_plane(folder: Path) -> Iterator[Place]:
             yield RealControlPlane(plane, version)
 
 
-PLACES = {"this_machine": this_machine, "real_control_plane": real_control_plane}
+@contextmanager
+def stand_in_aws(
+    folder: Path, region: str = "us-east-1", zones: str = "abd", cluster: str = CLUSTER, file: Path | None = None
+) -> Iterator[StandInAws]:
+    """A region with nothing in it, and the API server that its cluster will be; `file` where the cloud is there already."""
+    version = wheel_version()
+    if version is None or clouds.version("aws") is None:
+        pytest.skip("pulumi-aws is not installed here: tools/python/install local dev kubernetes aws installs it")
+    with started(folder, definitions=False) as plane:
+        custom_resources.load(plane.client(), eks.definitions())
+        nodes.create(plane.client(), *machines(tuple(f"{region}{zone}" for zone in zones)))
+        with Controllers(plane.client()):
+            yield StandInAws(plane, version, file or folder / "aws.json", region, cluster)
+
+
+PLACES = {"this_machine": this_machine, "real_control_plane": real_control_plane, "stand_in_aws": stand_in_aws}
 
 
 @pytest.fixture(scope="package")

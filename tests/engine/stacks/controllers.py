@@ -1,7 +1,7 @@
 """The controllers of others' custom resources that a program waits for, as little as that takes: one condition each.
 
-cert-manager issues a Certificate, a gateway's implementation programs a Gateway. Neither runs here: a thread says that
-they have done it, a moment after the object is there.
+cert-manager issues a Certificate, EFS gives a claim its volume, a gateway's implementation programs a Gateway, EKS looks at classes and
+pools of machines. None of them runs here: a thread says that they have done it, a moment after the object is there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ POLL_SECONDS = 0.5
 CONDITIONS = (
     ("cert-manager.io/v1", "Certificate", "Ready"),
     ("gateway.networking.k8s.io/v1", "Gateway", "Programmed"),
+    ("eks.amazonaws.com/v1", "NodeClass", "Ready"),
+    ("karpenter.sh/v1", "NodePool", "Ready"),
 )
+# Whose claims get a folder of a file system.
+SHARED_PROVISIONER = "efs.csi.aws.com"
 
 
 class Controllers:
@@ -42,6 +46,8 @@ class Controllers:
                 with suppress(Refused, NoSuchKind, OSError):
                     for one in self._client.list(version, kind):
                         self._say(version, kind, one, condition)
+            with suppress(Refused, NoSuchKind, OSError):
+                self._give_volumes()
 
     def _say(self, version: str, kind: str, one: dict[str, Any], condition: str) -> None:
         found = {entry["type"]: entry["status"] for entry in one.get("status", {}).get("conditions") or []}
@@ -50,4 +56,26 @@ class Controllers:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         entry = {"type": condition, "status": "True", "reason": "Tests", "message": "", "lastTransitionTime": now}
         metadata = one["metadata"]
-        self._client.patch_status(version, kind, metadata["name"], {"conditions": [entry]}, metadata["namespace"])
+        self._client.patch_status(
+            version, kind, metadata["name"], {"conditions": [entry]}, metadata.get("namespace", "")
+        )
+
+    def _give_volumes(self) -> None:
+        classes = {
+            one["metadata"]["name"]
+            for one in self._client.list("storage.k8s.io/v1", "StorageClass")
+            if one["provisioner"] == SHARED_PROVISIONER
+        }
+        for claim in self._client.list("v1", "PersistentVolumeClaim") if classes else ():
+            spec, metadata = claim["spec"], claim["metadata"]
+            if spec.get("storageClassName") in classes and not spec.get("volumeName"):
+                claimed = {"namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
+                volume = {
+                    "accessModes": spec["accessModes"],
+                    "capacity": spec["resources"]["requests"],
+                    "storageClassName": spec["storageClassName"],
+                    "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claimed},
+                    "csi": {"driver": SHARED_PROVISIONER, "volumeHandle": metadata["uid"]},
+                }
+                name = {"name": f"pvc-{metadata['uid']}"}
+                self._client.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": name, "spec": volume})

@@ -26,7 +26,7 @@ def prepared(example: ExampleStack, place: Place, folder: Path) -> Checkout:
 def give_secrets(example: ExampleStack, checkout: Checkout) -> None:
     """Sets every secret that a user can set."""
     checkout.change(with_a_secret)
-    given = {**SECRETS, f"slipway:client_keys.{example.client}": CLIENT_KEY}
+    given = {**SECRETS, **example.secrets, f"slipway:client_keys.{example.client}": CLIENT_KEY}
     arguments = [argument for key, value in given.items() for argument in ("--secret", f"{key}={value}")]
     checkout.pulumi("config", "set-all", "--stack", example.name, "--path", *arguments)
 

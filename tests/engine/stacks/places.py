@@ -66,18 +66,18 @@ class RealControlPlane:
 
     def __init__(self, plane: ControlPlane, plugin_version: str) -> None:
         self.client: Client = plane.client()
-        self._plane, self._version = plane, plugin_version
+        self.plane, self.version = plane, plugin_version
 
     def prepare(self, checkout: Checkout) -> None:
         """A kubeconfig with the context that the stack names, and a Pulumi home of its own with the plugin in it."""
         kubeconfig = checkout.folder / "kubeconfig.json"
-        kubeconfig.write_text(self._plane.kubeconfig.read_text().replace('"name": "tests"', f'"name": "{CONTEXT}"'))
+        kubeconfig.write_text(self.plane.kubeconfig.read_text().replace('"name": "tests"', f'"name": "{CONTEXT}"'))
         kubeconfig.write_text(
             kubeconfig.read_text()
             .replace('"current-context": "tests"', f'"current-context": "{CONTEXT}"')
             .replace('"cluster": "tests"', f'"cluster": "{CONTEXT}"')
         )
-        _tools_with_a_home_of_their_own(checkout.folder / ".tools", self._version)
+        tools_with_a_home_of_their_own(checkout.folder / ".tools", self.version)
         ours = str(ROOT / ".tools")
         path = [entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.startswith(ours)]
         checkout.more_environment |= {"KUBECONFIG": str(kubeconfig), "PATH": os.pathsep.join(path)}
@@ -103,8 +103,8 @@ class RealControlPlane:
         return [f"{resource['urn']}: {why}"] if why else []
 
 
-def _tools_with_a_home_of_their_own(tools: Path, version: str) -> None:
-    """The shared tools, but for Pulumi's home: a plugin there would be everybody's."""
+def tools_with_a_home_of_their_own(tools: Path, version: str, commands: Path | None = None) -> Path:
+    """The shared tools, but for Pulumi's home, which is returned: a plugin there would be everybody's."""
     shared = tools.resolve()
     tools.unlink()
     (tools / "pulumi").mkdir(parents=True)
@@ -114,4 +114,6 @@ def _tools_with_a_home_of_their_own(tools: Path, version: str) -> None:
     for entry in (shared / "pulumi").iterdir():
         if entry.name != "home":
             (tools / "pulumi" / entry.name).symlink_to(entry)
-    install_plugin(tools / "pulumi" / "home", version)
+    home = tools / "pulumi" / "home"
+    install_plugin(home, version, commands)
+    return home

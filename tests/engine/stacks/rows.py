@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tests.cluster.conftest import GPU
@@ -30,13 +30,15 @@ class Change:
 
 @dataclass(frozen=True)
 class ExampleStack:
-    """`place` names the fixture that gives it, `adapt` says what that place calls its classes and nodes."""
+    """`place` names the fixture that gives it, `adapt` says what that place calls its classes and nodes, `secrets` are
+    what its file asks for."""
 
     name: str
     place: str
     client: str
     adapt: Edit
     changes: tuple[Change, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
 
 
 def _nothing(deployment: Deployment) -> None:
@@ -48,6 +50,12 @@ def _on_these_nodes(deployment: Deployment) -> None:
     for site in deployment["sites"].values():
         site["platform"]["storage"] = {"weights": "kwok-volume", "audit": "kwok-volume"}
         site["platform"]["gpu"] = {"products": {"L40S": GPU.labels["nvidia.com/gpu.product"]}}
+
+
+def unprotected(deployment: Deployment) -> None:
+    """So that it can be destroyed."""
+    for site in deployment["sites"].values():
+        site["platform"]["deletion_protection"] = False
 
 
 def with_a_secret(deployment: Deployment) -> None:
@@ -70,6 +78,10 @@ def _model(**fields: Any) -> Edit:
 
 def _in_stack(*names: str) -> frozenset[str]:
     return frozenset(f"datacentre-serving-{name}" for name in names)
+
+
+def _in_prod(*names: str) -> frozenset[str]:
+    return frozenset(f"main-{name}" for name in names)
 
 
 ONPREM = ExampleStack(
@@ -123,4 +135,30 @@ DEV = ExampleStack(
     _nothing,
     (Change("a client's limit", _client("dev", requests_per_minute=1200), {"update": _names("here")}),),
 )
-EXAMPLES = (DEV, ONPREM)
+PROD = ExampleStack(
+    "prod",
+    "stand_in_aws",
+    "web",
+    unprotected,
+    (
+        Change(
+            "the most replicas",
+            _model(scaling={"min_replicas": 3, "max_replicas": 10}),
+            {
+                "update": _in_prod(
+                    "pools-l40s-1-on-demand", "serving-engine-chat-scaling-scaled", "serving-isolation-quota"
+                )
+            },
+        ),
+        Change(
+            "another engine",
+            _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
+            {
+                "update": _in_prod("serving-engine-chat-engine", "serving-engine-chat-key", "serving-gateway"),
+                "replace": _in_prod("serving-engine-chat-files"),
+            },
+        ),
+    ),
+    {"slipway:gateway_secrets.limits_store": "rediss://:canary-of-a-password@limits.example.com:6379"},
+)
+EXAMPLES = (DEV, ONPREM, PROD)
