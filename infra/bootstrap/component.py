@@ -45,6 +45,7 @@ class Bootstrap(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self._child = pulumi.ResourceOptions(parent=self, providers=[provider])
+        # With all that makes them private: a refused `pulumi destroy` removes whatever is not protected itself.
         self._kept = pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=plan.protected))
         state_key, secrets_key = self._key("state", "State of stacks"), self._key("secrets", "Secrets in that state")
         aws.kms.Alias(f"{name}-secrets", name=SECRETS_ALIAS, target_key_id=secrets_key, opts=self._kept)
@@ -54,7 +55,7 @@ class Bootstrap(pulumi.ComponentResource):
             plan.repositories,
             key_arn=self._key("images", "Images"),
             protected=plan.protected,
-            opts=self._child,
+            opts=self._kept,
         )
         self.role_arns = self._roles(state, [state_key, secrets_key])
         for budget in plan.budgets:
@@ -86,7 +87,7 @@ class Bootstrap(pulumi.ComponentResource):
             keep_days=KEEP_LOGS_DAYS,
             protected=self._plan.protected,
             statements=[bucket_logs(self._plan.account)],
-            opts=self._child,
+            opts=self._kept,
         )
         return PrivateBucket(
             f"{self._name}-state",
@@ -96,7 +97,7 @@ class Bootstrap(pulumi.ComponentResource):
             old_versions_days=OLD_STATE_DAYS,
             keep_days=None,
             protected=self._plan.protected,
-            opts=self._child,
+            opts=self._kept,
         )
 
     def _roles(self, state: PrivateBucket, key_arns: list[pulumi.Output[str]]) -> Mapping[str, pulumi.Output[str]]:
