@@ -103,12 +103,27 @@ class Cluster(pulumi.ComponentResource):
             ),
         )
         self.security_group_id = self.cluster.vpc_config.cluster_security_group_id
+        self._reached_from_inside()
         self.node_role, self.admitted = self._node_role()
         self._administrators()
         self.kubeconfig = pulumi.Output.all(self.cluster.endpoint, self.cluster.certificate_authority.data).apply(
             lambda known: kubeconfig(plan.name, region, known[0], known[1])
         )
         self.register_outputs({"name": self.cluster.name})
+
+    def _reached_from_inside(self) -> None:
+        """EKS lets nodes to its API alone; who deploys from inside the network is none."""
+        for place, cidr in enumerate(self._plan.clients):
+            aws.vpc.SecurityGroupIngressRule(
+                f"{self._name}-api" + (f"-{place}" if place else ""),
+                security_group_id=self.security_group_id,
+                description="The API, for who deploys from inside the network",
+                ip_protocol="tcp",
+                from_port=443,
+                to_port=443,
+                cidr_ipv4=cidr,
+                opts=self._child,
+            )
 
     def _control_plane_role(self, data_key_arn: pulumi.Output[str]) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         """In Auto Mode it starts machines too, whose disks have a key of ours."""
