@@ -119,7 +119,7 @@ def validate(raw: Any, source: str, lines: Mapping[KeyPath, int], problems: list
     """A deployment from plain data, or Refused with everything that is wrong with it."""
     problems = list(problems or [])
     config = None
-    secrets = list(_credentials(raw))
+    secrets = list(credentials(raw))
     found = [*colliding_names(raw), *references(raw), *gateway_references(raw)]
     try:
         # JSON mode: strict about types, while a list may still become a tuple.
@@ -150,7 +150,7 @@ def _line(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:
     return next((lines[path[:end]] for end in range(len(path), -1, -1) if path[:end] in lines), 0)
 
 
-def _credentials(raw: Any, path: KeyPath = ()) -> Found:
+def credentials(raw: Any, path: KeyPath = ()) -> Found:
     """Names and values that look like secrets, wherever they are, and what Pulumi has encrypted."""
     plain = Problem(where="", found=shown(raw), allowed="no secret inside the deployment", remedy=CREDENTIAL_REMEDY)
     if isinstance(raw, dict):
@@ -160,10 +160,10 @@ def _credentials(raw: Any, path: KeyPath = ()) -> Found:
         for key, value in section.items():
             if looks_like_credential(key):
                 yield (*path, key), replace(plain, found="a name that looks like a secret (not shown)")
-            yield from _credentials(value, (*path, key))
+            yield from credentials(value, (*path, key))
     elif isinstance(raw, list):
         for index, value in enumerate(cast(list[Any], raw)):
-            yield from _credentials(value, (*path, index))
+            yield from credentials(value, (*path, index))
     elif isinstance(raw, str) and looks_like_credential(raw):
         yield path, plain
 

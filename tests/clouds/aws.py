@@ -65,6 +65,8 @@ NAMES: Mapping[str, str] = {
     "ec2/ebsEncryptionByDefault:EbsEncryptionByDefault": "",
     "sns/topicPolicy:TopicPolicy": "",
     "sns/topicSubscription:TopicSubscription": "",
+    "iam/openIdConnectProvider:OpenIdConnectProvider": "",
+    "codebuild/webhook:Webhook": "",
 }
 # Parts of a bucket's settings are things of their own, called like their bucket.
 OF_A_BUCKET = "s3/bucket"
@@ -91,6 +93,7 @@ BY_ARN = frozenset(
         "acm/certificate:Certificate",
         "acm/certificateValidation:CertificateValidation",
         "iam/policy:Policy",
+        "iam/openIdConnectProvider:OpenIdConnectProvider",
         "secretsmanager/secret:Secret",
         "sns/topic:Topic",
     }
@@ -111,7 +114,9 @@ REPLACING: Mapping[str, frozenset[str]] = {
     "aws:lb/targetGroup:TargetGroup": frozenset({"name", "port", "protocol", "targetType", "vpcId"}),
     "aws:acm/certificate:Certificate": frozenset({"domainName", "subjectAlternativeNames", "keyAlgorithm"}),
     "aws:kms/key:Key": frozenset({"customerMasterKeySpec", "keyUsage"}),
-    "aws:iam/role:Role": frozenset({"name"}),
+    "aws:iam/role:Role": frozenset({"name", "path"}),
+    "aws:iam/policy:Policy": frozenset({"name", "path"}),
+    "aws:kms/alias:Alias": frozenset({"name"}),
     "aws:ecr/repository:Repository": frozenset({"name", "encryptionConfigurations"}),
     "aws:elasticache/replicationGroup:ReplicationGroup": frozenset(
         {"atRestEncryptionEnabled", "subnetGroupName", "replicationGroupId", "kmsKeyId"}
@@ -153,12 +158,17 @@ def id_of(token: str, name: str, inputs: Inputs, region: str) -> str:
     if kind == RECORD:
         return "_".join(str(inputs[part]) for part in ("zoneId", "name", "type", "setIdentifier") if part in inputs)
     called = str(inputs.get(held) or f"{inputs[f'{held}Prefix']}{seed}") if held else seed
-    return arn(token, called, region) if kind in BY_ARN else called
+    return arn(token, _below(inputs, called), region) if kind in BY_ARN else called
+
+
+def _below(inputs: Inputs, given: str) -> str:
+    """With the path that some things of IAM are under."""
+    return f"{inputs['path'].strip('/')}/{given}" if "path" in inputs else given
 
 
 def answers(token: str, name: str, given: str, inputs: Inputs, region: str) -> dict[str, Any]:
     kind = _kind(token)
-    own = given if given.startswith("arn:") else arn(token, given, region)
+    own = given if given.startswith("arn:") else arn(token, _below(inputs, given), region)
     found: dict[str, Any] = {"arn": own, "region": region}
     if held := name_of(token):
         found[held] = given.rpartition("/")[2] if kind in BY_ARN else given

@@ -489,3 +489,13 @@ def test_a_shared_name_s_proof_is_left_for_the_other_site() -> None:
 def test_clients_get_the_shared_name(seen: Recorder) -> None:
     if "endpoint" in seen.outputs:
         assert seen.outputs["endpoint"] == "https://llm.example.com"
+
+
+def test_who_deploys_from_inside_the_network_reaches_the_api() -> None:
+    """EKS itself lets nobody but nodes to it."""
+    rules = inputs(registrations(), "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    rule = rules["main-cluster-api"]
+    assert rule["securityGroupId"] == "sg-of-the-cluster"
+    assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("10.40.0.0/16", 443, 443)
+    others = inputs(registrations("existing_network"), "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    assert len([name for name in others if name.startswith("main-cluster-api")]) == 4, "every private range"

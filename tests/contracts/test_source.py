@@ -20,6 +20,8 @@ MAY_IMPORT_PULUMI = (
     "infra/platforms/*/component*.py",
     "infra/platforms/*/process_group.py",
     "infra/components/*",
+    "infra/bootstrap/component*.py",
+    "infra/bootstrap/program.py",
     "infra/policy/*",
     "infra/render/recorder.py",
 )

@@ -58,7 +58,7 @@ class AwsSite(pulumi.ComponentResource):
         )
         self._buckets = Buckets(
             f"{name}-buckets",
-            name_prefix=details.name_prefix,
+            name_prefix=details.roles.name_prefix,
             account=self._account,
             region=details.region,
             key_arn=self._keys.data_arn,
@@ -80,7 +80,7 @@ class AwsSite(pulumi.ComponentResource):
             region=details.region,
             logs_key_arn=self._keys.logs_arn,
             log_retention_days=details.cluster.log_retention_days,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             opts=self._child,
         )
         cluster = self._cluster(network)
@@ -123,7 +123,7 @@ class AwsSite(pulumi.ComponentResource):
             cluster_key_arn=self._keys.cluster_arn,
             logs_key_arn=self._keys.logs_arn,
             data_key_arn=self._keys.data_arn,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             protected=details.deletion_protection,
             opts=self._after(network),
         )
@@ -176,7 +176,7 @@ class AwsSite(pulumi.ComponentResource):
             f"{name}-addons",
             details.cluster.addons,
             cluster=cluster.cluster,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             # Their pods need machines, but those of a network plugin, without which machines are not ready.
             opts=self._after(machines) if details.cluster.auto_mode else self._child,
         )
@@ -186,7 +186,7 @@ class AwsSite(pulumi.ComponentResource):
             cluster=cluster.cluster,
             bucket_arns=self._buckets.arns,
             key_arn=self._keys.data_arn,
-            name_prefix=details.name_prefix,
+            roles=details.roles,
             opts=self._child,
         )
         storage = Storage(

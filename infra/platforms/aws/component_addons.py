@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from infra.platforms.aws.cluster_plan import Addon
 from infra.platforms.aws.component_roles import role
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.policies import pod_identity_trust
 
 NAMESPACE = "kube-system"
@@ -24,7 +25,7 @@ class Addons(pulumi.ComponentResource):
         plan: Mapping[str, Addon],
         *,
         cluster: aws.eks.Cluster,
-        name_prefix: str,
+        roles: RoleBounds,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:Addons", name, None, opts)
@@ -38,7 +39,7 @@ class Addons(pulumi.ComponentResource):
                 )
                 own, before = role(
                     f"{name}-{planned.name}",
-                    name_prefix=name_prefix,
+                    bounds=roles,
                     trusted=trusted,
                     policies=(planned.policy,),
                     opts=child,

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from infra.platforms.aws.cluster_plan import CREATE_MINUTES, DELETE_MINUTES, ClusterPlan
 from infra.platforms.aws.component_roles import role
 from infra.platforms.aws.kubeconfig import kubeconfig
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.policies import (
     AUTO_MODE_NODE_POLICIES,
     AUTO_MODE_POLICIES,
@@ -39,12 +40,12 @@ class Cluster(pulumi.ComponentResource):
         cluster_key_arn: pulumi.Input[str],
         logs_key_arn: pulumi.Input[str],
         data_key_arn: pulumi.Output[str],
-        name_prefix: str,
+        roles: RoleBounds,
         protected: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:Cluster", name, None, opts)
-        self._name, self._plan, self._prefix = name, plan, name_prefix
+        self._name, self._plan, self._roles = name, plan, roles
         self._child = pulumi.ResourceOptions(parent=self)
         # EKS writes to a group of this name, and would make one that is neither encrypted nor ever emptied.
         logs = aws.cloudwatch.LogGroup(
@@ -102,6 +103,7 @@ class Cluster(pulumi.ComponentResource):
             ),
         )
         self.security_group_id = self.cluster.vpc_config.cluster_security_group_id
+        self._reached_from_inside()
         self.node_role, self.admitted = self._node_role()
         self._administrators()
         self.kubeconfig = pulumi.Output.all(self.cluster.endpoint, self.cluster.certificate_authority.data).apply(
@@ -109,12 +111,26 @@ class Cluster(pulumi.ComponentResource):
         )
         self.register_outputs({"name": self.cluster.name})
 
+    def _reached_from_inside(self) -> None:
+        """EKS lets nodes to its API alone; who deploys from inside the network is none."""
+        for place, cidr in enumerate(self._plan.clients):
+            aws.vpc.SecurityGroupIngressRule(
+                f"{self._name}-api" + (f"-{place}" if place else ""),
+                security_group_id=self.security_group_id,
+                description="The API, for who deploys from inside the network",
+                ip_protocol="tcp",
+                from_port=443,
+                to_port=443,
+                cidr_ipv4=cidr,
+                opts=self._child,
+            )
+
     def _control_plane_role(self, data_key_arn: pulumi.Output[str]) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         """In Auto Mode it starts machines too, whose disks have a key of ours."""
         auto = self._plan.auto_mode
         own, before = role(
             f"{self._name}-control-plane",
-            name_prefix=self._prefix,
+            bounds=self._roles,
             trusted=trust("eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession")),
             policies=(*CLUSTER_POLICIES, *(AUTO_MODE_POLICIES if auto else ())),
             opts=self._child,
@@ -130,7 +146,7 @@ class Cluster(pulumi.ComponentResource):
         name, auto = self._name, self._plan.auto_mode
         own, before = role(
             f"{name}-node",
-            name_prefix=self._prefix,
+            bounds=self._roles,
             trusted=trust("ec2.amazonaws.com"),
             policies=AUTO_MODE_NODE_POLICIES if auto else MANAGED_NODE_POLICIES,
             opts=self._child,

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from infra.plan.in_cluster import GATEWAY
 from infra.platforms.aws.component_roles import role
 from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.policies import fills_models, gateway_rights, pod_identity_trust, reads_models
 
 
@@ -24,7 +25,7 @@ class Identity(pulumi.ComponentResource):
         cluster: aws.eks.Cluster,
         bucket_arns: Mapping[str, pulumi.Output[str]],
         key_arn: pulumi.Output[str],
-        name_prefix: str,
+        roles: RoleBounds,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:Identity", name, None, opts)
@@ -32,7 +33,7 @@ class Identity(pulumi.ComponentResource):
         for workload, planned in plan.items():
             own, _ = role(
                 f"{name}-{workload}",
-                name_prefix=name_prefix,
+                bounds=roles,
                 trusted=_trusted(planned, cluster),
                 opts=child,
             )

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.platforms.aws.component_endpoints import endpoints
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.network import NetworkPlan, Subnet
 from infra.platforms.aws.policies import trust, writes_logs
 
@@ -34,7 +35,7 @@ class Network(pulumi.ComponentResource):
         region: str,
         logs_key_arn: pulumi.Input[str],
         log_retention_days: int,
-        name_prefix: str,
+        roles: RoleBounds,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:Network", name, None, opts)
@@ -53,7 +54,7 @@ class Network(pulumi.ComponentResource):
             ids = {subnet: resource.id for subnet, resource in made.items()}
             tables = self._routes(vpc, made)
             endpoints(name, plan, region=region, vpc=vpc, subnets=ids, tables=tables, opts=self._child)
-            self._flow_log(vpc, logs_key_arn, log_retention_days, name_prefix)
+            self._flow_log(vpc, logs_key_arn, log_retention_days, roles)
         self.subnet_ids: dict[str, list[pulumi.Input[str]]] = {
             role: [ids[subnet] for subnet in plan.of_role(role)] for role in ROLE_TAGS
         }
@@ -135,13 +136,14 @@ class Network(pulumi.ComponentResource):
             opts=after,
         )
 
-    def _flow_log(self, vpc: aws.ec2.Vpc, key_arn: pulumi.Input[str], retention_days: int, name_prefix: str) -> None:
+    def _flow_log(self, vpc: aws.ec2.Vpc, key_arn: pulumi.Input[str], retention_days: int, roles: RoleBounds) -> None:
         group = aws.cloudwatch.LogGroup(
             f"{self._name}-flows", kms_key_id=key_arn, retention_in_days=retention_days, opts=self._child
         )
         role = aws.iam.Role(
             f"{self._name}-flows",
-            name_prefix=name_prefix,
+            name_prefix=roles.name_prefix,
+            permissions_boundary=roles.boundary_arn,
             assume_role_policy=trust("vpc-flow-logs.amazonaws.com"),
             opts=self._child,
         )

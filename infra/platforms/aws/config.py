@@ -33,6 +33,11 @@ RoleArn = Annotated[
     StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$"),
     Field(json_schema_extra={"x-remedy": "write it like `arn:aws:iam::123456789012:role/operations`"}),
 ]
+PolicyArn = Annotated[
+    str,
+    StringConstraints(pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:policy/[A-Za-z0-9_+=,.@/-]+$"),
+    Field(json_schema_extra={"x-remedy": "write it like `arn:aws:iam::123456789012:policy/slipway-bootstrap/prod`"}),
+]
 TopicArn = Annotated[
     str,
     StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"),
@@ -147,6 +152,10 @@ class AwsSettings(PlatformSettings):
         default_factory=list,
         max_length=16,
         description="Roles that administer the cluster; unset, only the one that creates it.",
+    )
+    permissions_boundary: PolicyArn | None = Field(
+        default=None,
+        description="Policy beyond which no role of the site has a right: `boundaries` of `bootstrap/`; unset, none.",
     )
     kubernetes_version: Literal["1.34", "1.35"] = Field(default="1.35", description="Version of Kubernetes.")
     nodes: Annotated[AutoModeNodes | ManagedNodes, Field(discriminator="kind")] = Field(

@@ -28,6 +28,7 @@ from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
+from infra.platforms.aws.names import RoleBounds, name_prefix
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
 from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
@@ -55,11 +56,8 @@ PROVISION = Seen(
     source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
     as_of="2025-05",
 )
-# Of names that AWS makes unique itself, the beginning. A bucket's may have 37 letters, with what it is for.
-PREFIX_LETTERS = 28
 # A store in the cluster would go with one zone, and limits must outlive it.
 IN_CLUSTER = ClusterFacts(limits_store=True)
-
 
 NAT_OF_ONE_ZONE = SinglePoint(
     field="nat",
@@ -157,7 +155,9 @@ class Aws:
         details = AwsSitePlan(
             region=settings.region,
             zones=zones,
-            name_prefix=f"{f'slipway-{name}'[:PREFIX_LETTERS].rstrip('-')}-",
+            roles=RoleBounds(
+                name_prefix=name_prefix(request.stack, request.site), boundary_arn=settings.permissions_boundary
+            ),
             network=network,
             cluster=cluster,
             pools=pools,

@@ -18,17 +18,18 @@ from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.identity_plan import WorkloadRole
 from infra.platforms.aws.limits_plan import LimitsPlan
 from infra.platforms.aws.machines import NodesPlan
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.network import NetworkPlan
 from infra.problems import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
 class AwsSitePlan(ServingSite):
-    """All of a site on AWS. `name_prefix` begins the names of what has to have one: roles, buckets."""
+    """All of a site on AWS. `roles` bounds its roles, and begins names of buckets too."""
 
     region: str
     zones: tuple[str, ...]
-    name_prefix: str
+    roles: RoleBounds
     network: NetworkPlan
     cluster: ClusterPlan
     pools: Mapping[str, NodePool]

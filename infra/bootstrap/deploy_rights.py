@@ -1,0 +1,131 @@
+"""What the roles of a stack may do: deploy it, look at it, keep its state; and the most that any role of it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from infra.bootstrap.config import DeployedStack
+from infra.bootstrap.rights import STACK_TAG, Right, Rights, statements
+from infra.bootstrap.rights_cluster import CLUSTER_RIGHTS, WITH_OWN_ROLE
+from infra.bootstrap.rights_data import DATA_RIGHTS, EMPTYING
+from infra.bootstrap.rights_front_door import FRONT_DOOR_RIGHTS
+from infra.bootstrap.rights_network import NETWORK_RIGHTS
+from infra.bootstrap.stack_names import StackName
+from infra.naming import PROJECT
+from infra.platforms.aws.policies import Statement, allow, document
+
+# By type: every one that a stack of the project registers on AWS.
+RIGHTS: Mapping[str, Rights] = {**CLUSTER_RIGHTS, **DATA_RIGHTS, **NETWORK_RIGHTS, **FRONT_DOOR_RIGHTS}
+# Actions that AWS knows on `*` alone, by how they begin, or where nothing narrower is known before a thing is there;
+# each with its reason. A test knows that there is no other one.
+ANY_RESOURCE: Mapping[str, str] = {
+    action: one.why
+    for rights in RIGHTS.values()
+    for one in (*rights.reads, *rights.writes)
+    if "*" in one.on
+    for action in one.actions
+}
+# What pods, machines and the control plane do on AWS at most. AWS writes their policies, and writes them anew with
+# EKS, so that only services can be named here; a boundary gives nothing.
+BOUNDARY_SERVICES = ("ec2:*", "elasticloadbalancing:*")
+IMAGE_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+
+
+def deploying(name: StackName, settings: DeployedStack, account: str, boundary: str) -> list[Statement]:
+    """To make, change and remove a site."""
+    rights = [one for each in RIGHTS.values() for one in (*each.reads, *each.writes)]
+    rights += () if settings.protected else EMPTYING
+    return statements(rights, name, account, settings.hosted_zone_id, boundary)
+
+
+def looking(name: StackName, settings: DeployedStack, account: str) -> list[Statement]:
+    """To see whether a site is as it was deployed."""
+    rights: list[Right] = [one for each in RIGHTS.values() for one in each.reads]
+    return statements(rights, name, account, settings.hosted_zone_id, "")
+
+
+def keeps_state(stack: str, bucket_arn: str, key_arns: Sequence[str], *, writes: bool) -> str:
+    """The state of one stack, in the bucket of all of them, and the keys of bucket and secrets."""
+    own = [f".pulumi/{part}/{PROJECT}/{stack}" for part in ("stacks", "history", "backups", "locks/organization")]
+    objects = [f"{bucket_arn}/{path}{end}" for path in own for end in (".*", "/*")]
+    found = [
+        allow("List", ["s3:ListBucket"], [bucket_arn]),
+        allow("Read", ["s3:GetObject"], [f"{bucket_arn}/.pulumi/meta.yaml", *objects]),
+        allow("Decrypt", ["kms:Decrypt", "kms:DescribeKey"], key_arns),
+    ]
+    if writes:
+        found += [
+            allow("Write", ["s3:PutObject", "s3:DeleteObject"], objects),
+            allow("Encrypt", ["kms:Encrypt", "kms:GenerateDataKey"], key_arns),
+        ]
+    return document(*found)
+
+
+def boundary(stack: str, names: Sequence[StackName], account: str) -> str:
+    """The most that a role of a stack may do, whatever it is given: on things of this stack, in its regions, and no
+    role but its own is handed on."""
+    regions = sorted({name.region for name in names})
+    here = {"StringEquals": {"aws:RequestedRegion": regions}}
+    own_key = {"StringEquals": {f"aws:ResourceTag/{STACK_TAG}": stack}}
+    roles = [f"arn:aws:iam::{account}:role/{name.prefix}*" for name in names]
+    buckets = [f"arn:aws:s3:::{name.prefix}*" for name in names]
+    in_regions = [f"{region}:{account}" for region in regions]
+    profiles = (
+        *("iam:AddRoleToInstanceProfile", "iam:CreateInstanceProfile", "iam:DeleteInstanceProfile"),
+        *("iam:GetInstanceProfile", "iam:RemoveRoleFromInstanceProfile", "iam:TagInstanceProfile"),
+    )
+    return document(
+        allow("Machines", BOUNDARY_SERVICES, ["*"], here),
+        {
+            "Sid": "NotOfOthers",
+            "Effect": "Deny",
+            "Action": [*BOUNDARY_SERVICES],
+            "Resource": ["*"],
+            "Condition": {
+                "StringNotEquals": {f"aws:ResourceTag/{STACK_TAG}": stack},
+                "Null": {f"aws:ResourceTag/{STACK_TAG}": "false"},
+            },
+        },
+        allow("Profiles", profiles, [f"arn:aws:iam::{account}:instance-profile/eks*"]),
+        allow("Own", ["iam:GetRole", "iam:PassRole"], roles),
+        allow(
+            "OwnRoles",
+            ["iam:CreateServiceLinkedRole"],
+            [f"arn:aws:iam::{account}:role/aws-service-role/*"],
+            {"StringEquals": {"iam:AWSServiceName": list(WITH_OWN_ROLE)}},
+        ),
+        allow(
+            "Cluster", ["eks:DescribeCluster"], [f"arn:aws:eks:{n.region}:{account}:cluster/{n.full}" for n in names]
+        ),
+        # The agent of Pod Identity, for a machine's own cluster.
+        allow(
+            "Pods",
+            ["eks-auth:AssumeRoleForPodIdentity"],
+            [f"arn:aws:eks:{n.region}:{account}:cluster/{n.full}" for n in names],
+        ),
+        allow("PullLogin", ["ecr:GetAuthorizationToken"], ["*"]),
+        allow("Pull", IMAGE_PULL, [f"arn:aws:ecr:{where}:repository/*" for where in in_regions]),
+        allow(
+            "Files",
+            [
+                *("elasticfilesystem:ClientMount", "elasticfilesystem:ClientRootAccess"),
+                *("elasticfilesystem:ClientWrite", "elasticfilesystem:CreateAccessPoint"),
+                *("elasticfilesystem:DeleteAccessPoint", "elasticfilesystem:DescribeAccessPoints"),
+                *("elasticfilesystem:DescribeFileSystems", "elasticfilesystem:DescribeMountTargets"),
+                "elasticfilesystem:TagResource",
+            ],
+            [f"arn:aws:elasticfilesystem:{where}:{kind}/*" for where in in_regions for kind in FILE_KINDS],
+        ),
+        allow("Models", ["s3:ListBucket"], buckets),
+        allow("Weights", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], [f"{b}/*" for b in buckets]),
+        allow("Keys", KEY_USES, [f"arn:aws:kms:{where}:key/*" for where in in_regions], own_key),
+        allow("Logs", LOG_WRITES, [f"arn:aws:logs:{where}:log-group:*" for where in in_regions]),
+    )
+
+
+FILE_KINDS = ("file-system", "access-point")
+KEY_USES = (
+    *("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),
+    *("kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"),
+)
+LOG_WRITES = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
