@@ -10,12 +10,19 @@ from infra.bootstrap.rights_cluster import CLUSTER_RIGHTS, WITH_OWN_ROLE
 from infra.bootstrap.rights_data import DATA_RIGHTS, EMPTYING
 from infra.bootstrap.rights_front_door import FRONT_DOOR_RIGHTS
 from infra.bootstrap.rights_network import NETWORK_RIGHTS
+from infra.bootstrap.rights_store import STORE_RIGHTS
 from infra.bootstrap.stack_names import StackName
 from infra.naming import PROJECT
 from infra.platforms.aws.policies import Statement, allow, document
 
 # By type: every one that a stack of the project registers on AWS.
-RIGHTS: Mapping[str, Rights] = {**CLUSTER_RIGHTS, **DATA_RIGHTS, **NETWORK_RIGHTS, **FRONT_DOOR_RIGHTS}
+RIGHTS: Mapping[str, Rights] = {
+    **CLUSTER_RIGHTS,
+    **DATA_RIGHTS,
+    **STORE_RIGHTS,
+    **NETWORK_RIGHTS,
+    **FRONT_DOOR_RIGHTS,
+}
 # Actions that AWS knows on `*` alone, by how they begin, or where nothing narrower is known before a thing is there;
 # each with its reason. A test knows that there is no other one.
 ANY_RESOURCE: Mapping[str, str] = {

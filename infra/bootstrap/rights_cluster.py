@@ -1,6 +1,6 @@
 """Rights for a site's cluster and for roles of what runs there, which no boundary lets grow.
 
-Actions and what bounds them are those of AWS' service authorization reference, read 2026-11.
+Actions and what bounds them are from memory of AWS' service authorization reference, 2026-11: tried in no account yet.
 """
 
 from __future__ import annotations

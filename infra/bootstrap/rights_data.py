@@ -1,6 +1,6 @@
 """Rights for what a site keeps: keys, buckets, images, files, logs; and to empty a bucket that is not protected.
 
-Actions and what bounds them are those of AWS' service authorization reference, read 2026-11.
+Actions and what bounds them are from memory of AWS' service authorization reference, 2026-11: tried in no account yet.
 """
 
 from __future__ import annotations

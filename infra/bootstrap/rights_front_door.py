@@ -1,6 +1,6 @@
 """Rights for a site's front door: load balancer, certificate, names, firewall, alarms.
 
-Actions and what bounds them are those of AWS' service authorization reference, read 2026-11.
+Actions and what bounds them are from memory of AWS' service authorization reference, 2026-11: tried in no account yet.
 """
 
 from __future__ import annotations

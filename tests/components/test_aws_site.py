@@ -207,7 +207,7 @@ def test_a_change_of_the_engine_takes_no_repository_away() -> None:
     repositories = {
         name.removeprefix("main-registry-") for name in inputs(registrations(), "aws:ecr/repository:Repository")
     }
-    assert repositories == {"gateway", "valkey", *engine_images()}
+    assert repositories == {"gateway", *engine_images()}
 
 
 def test_network_policies_apply(seen: Recorder) -> None:

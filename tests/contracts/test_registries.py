@@ -41,7 +41,12 @@ def every_setting() -> list[type[Settings]]:
         below = left.pop().__subclasses__()
         found |= set(below)
         left += below
-    return sorted((cls for cls in found - BASES if cls.__module__.startswith("infra.")), key=lambda cls: cls.__name__)
+    return sorted((cls for cls in found - BASES if _of_a_deployment(cls)), key=lambda cls: cls.__name__)
+
+
+def _of_a_deployment(cls: type[Settings]) -> bool:
+    """Day one has a stack and a corpus of its own."""
+    return cls.__module__.startswith("infra.") and not cls.__module__.startswith("infra.bootstrap.")
 
 
 SETTINGS = every_setting()

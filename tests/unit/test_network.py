@@ -195,7 +195,6 @@ def test_aws_holds_its_most_nodes_in_any_zone_and_a_zone_more_moves_nothing(
         changed = {"zones": [f"us-east-1{letter}" for letter in letters], "network": {"cidr": str(cidr)}}
         deployment = document("prod", **changed)
         deployment["models"]["chat"]["scaling"] = {"min_replicas": 2, "max_replicas": replicas}
-        deployment["gateway"]["limits_store"]["gateways"] = len(letters)
         return deployment
 
     # One for each replica, two for each gateway, and one while nodes are exchanged; each with two blocks of 16 for 32

@@ -136,8 +136,6 @@ def test_what_is_weaker_than_it_could_be_is_said_by_name() -> None:
 
 def test_limits_that_each_gateway_counts_for_itself_are_said() -> None:
     deployment = document("prod")
-    assert not of_places(planned(deployment))
-    del deployment["gateway"]["limits_store"]
     # In a cluster they count together all the same.
     assert not of_places(planned(deployment))
     config = validate(deployment, "case", {})
