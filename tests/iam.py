@@ -1,7 +1,7 @@
 """What policies of AWS allow, and by which of it somebody could give himself more: own, small, and for any document.
 
 The ways up are those of "AWS IAM Privilege Escalation Methods" (Rhino Security Labs) and of Principal Mapper's edges,
-read 2026-11. `allows` knows the operators that policies here use, and refuses to guess at others.
+from memory, 2026-11. `allows` knows the operators that policies here use, and refuses to guess at others.
 """
 
 from __future__ import annotations

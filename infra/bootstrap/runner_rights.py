@@ -5,7 +5,7 @@ from __future__ import annotations
 from infra.bootstrap.config import RunnerSettings
 from infra.platforms.aws.policies import allow, document
 
-# As EC2 lists: on `*` only (CodeBuild user guide, "Create a CodeBuild service role", read 2026-11).
+# As EC2 lists: on `*` only (CodeBuild user guide, "Create a CodeBuild service role", from memory, 2026-11).
 LISTS = (
     *("ec2:DescribeDhcpOptions", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSecurityGroups"),
     *("ec2:DescribeSubnets", "ec2:DescribeVpcs"),
