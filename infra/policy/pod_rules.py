@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from infra.policy.rule import Broken, Rule
 LEAST_ID = 10_000
 HOSTS = ("hostNetwork", "hostPID", "hostIPC")
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+COMMIT = re.compile(r"[0-9a-f]{40}")
 SECRET_NAME = re.compile(r"key|token|password|secret", re.IGNORECASE)
 LONGEST_TOKEN_SECONDS = 3600
 LEAST_PATIENCE_SECONDS = 30
@@ -143,6 +145,28 @@ def _no_foreign_code(pod: Pod, container: Container) -> Broken:
         yield "`VLLM_SERVER_DEV_MODE` opens the engine's insides"
 
 
+def _weights_of_a_commit(pod: Pod, container: Container) -> Broken:
+    del pod
+    words = [str(word) for word in (*container.get("command", ()), *container.get("args", ()))]
+    if words[:4][-1:] == ["fetch"]:
+        for word in words:
+            told = _fetched(word)
+            if told is not None and not (COMMIT.fullmatch(str(told.get("revision"))) or told.get("sha256")):
+                yield f"fetches `{told.get('location')}` at `{told.get('revision')}`, which may be another one tomorrow"
+    names = {one["name"]: one.get("value") for one in container.get("env", ())}
+    if "HF_HOME" in names and names.get("HF_HUB_OFFLINE") != "1":
+        yield "asks a hub while it runs: `HF_HUB_OFFLINE` is not 1"
+
+
+def _fetched(word: str) -> Mapping[str, Any] | None:
+    """What is to be fetched, where a word of a command says so."""
+    try:
+        told = json.loads(word)
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and "revision" in told else None  # pyright: ignore[reportUnknownVariableType]
+
+
 POD_RULES = (
     Rule(name="nobody-is-root", control="K01", says="Nobody is root.", check=for_containers(_nobody_is_root)),
     Rule(name="nobody-gains-rights", control="K02", says="Nobody gains rights.", check=for_containers(_no_rights)),
@@ -158,5 +182,11 @@ POD_RULES = (
     Rule(name="probes", control="K16", says="All three probes; liveness is its own.", check=for_serving(_probes)),
     Rule(name="spread", control="K18", says="Spread over zones and hosts.", check=for_pods(_spread)),
     Rule(name="ends-in-time", control="K19", says="It may end before it must.", check=for_serving(_ends_in_time)),
+    Rule(
+        name="fixed-weights",
+        control="K22",
+        says="Weights are those of a commit.",
+        check=for_containers(_weights_of_a_commit),
+    ),
     Rule(name="no-foreign-code", control="K21", says="No code of others runs.", check=for_containers(_no_foreign_code)),
 )

@@ -307,6 +307,14 @@ def test_k21_no_code_of_others_runs(found: Found) -> None:
     holds("K21", found)
 
 
+def test_k22_weights_are_those_of_a_commit_and_no_hub_is_asked_at_run_time(found: Found) -> None:
+    """That they are safetensors or GGUF and nothing else is the launcher's to see (`tests/serving`)."""
+    holds("K22", found)
+    told = [word for _, container, _ in containers(found) for word in container.get("args", ()) if "revision" in word]
+    assert told, "something is fetched"
+    assert all(re.search(r'"revision": "[0-9a-f]{40}"', word) for word in told)
+
+
 def test_k23_nobody_runs_code_by_way_of_ray(found: Found) -> None:
     """Engines of several nodes start their processes themselves, and their meeting point is in no Service."""
     holds("K23", found)

@@ -123,6 +123,13 @@ OF_OBJECTS: list[tuple[str, Callable[[Objects], None]]] = [
     ("spread", lambda found: pod(found)["topologySpreadConstraints"][0].update(labelSelector={})),
     ("ends-in-time", in_container(lifecycle={})),
     ("ends-in-time", in_pod(terminationGracePeriodSeconds=1)),
+    (
+        "fixed-weights",
+        in_container(
+            command=["python", "-m", "serving.launcher", "fetch"], args=['{"location": "x", "revision": "main"}']
+        ),
+    ),
+    ("fixed-weights", in_container(env=[{"name": "HF_HOME", "value": "/cache"}])),
     ("no-foreign-code", in_container(args=["--trust-remote-code"])),
     ("no-foreign-code", in_container(env=[{"name": "VLLM_SERVER_DEV_MODE", "value": "1"}])),
     ("restricted", of("Namespace/slipway:metadata.labels", {})),
