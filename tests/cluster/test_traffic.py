@@ -32,6 +32,8 @@ def stack(control_plane: ControlPlane) -> Iterator[Serving]:
         pytest.skip(f"pods cannot be run as processes here: {reason}")
     print(f"{RATE:.0f} streams a second")
     client = control_plane.client()
+    # Of another test; the namespace controller takes its time.
+    client.wait_gone("v1", "Namespace", NAMESPACE, within=120)
     others = [node["metadata"]["name"] for node in client.list("v1", "Node")]
     for name in others:
         client.patch("v1", "Node", name, {"spec": {"unschedulable": True}})

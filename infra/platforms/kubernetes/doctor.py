@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from infra.doctor.finding import Finding, guarded, missing, ok, unknown
 from infra.plan.types import SitePlan
@@ -55,7 +56,9 @@ class KubernetesDoctor:
         details: KubernetesSitePlan = plan.details
         # A cluster that is away, and a machine without the client: Pulumi says so itself.
         with suppress(Unanswered, Refused):
-            yield from apis.kinds(Cluster.of(details.kubeconfig_path, details.context), cluster_needs(details))
+            # An autoscaler without metrics can be made all the same.
+            needs = replace(cluster_needs(details), metrics_apis=())
+            yield from apis.kinds(Cluster.of(details.kubeconfig_path, details.context), needs)
 
     def _of_cluster(self, cluster: Cluster, needs: ClusterNeeds, context: str, answer: Answer) -> Iterator[Finding]:
         yield ok("cluster", f"context {context} is reached")

@@ -93,7 +93,7 @@ ONPREM = ExampleStack(
         Change("a client's limit", _client("web", requests_per_minute=1200), {"update": _in_stack("gateway-config")}),
         Change(
             "the most replicas",
-            _model(scaling={"min_replicas": 2, "max_replicas": 6}),
+            _model(scaling={"min_replicas": 3, "max_replicas": 8}),
             {"update": _in_stack("engine-chat-scaling-scaled", "isolation-quota")},
         ),
         Change(
@@ -169,6 +169,5 @@ PROD = ExampleStack(
             },
         ),
     ),
-    {"slipway:gateway_secrets.limits_store": "rediss://:canary-of-a-password@limits.example.com:6379"},
 )
 EXAMPLES = (DEV, ONPREM, PROD)
