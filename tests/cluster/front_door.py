@@ -47,7 +47,7 @@ http {{
       proxy_set_header Connection "";
       proxy_set_header Host $host;
       proxy_buffering off;
-      proxy_connect_timeout 2s;
+      proxy_connect_timeout 4s;
       proxy_read_timeout {silence}s;
       proxy_next_upstream error timeout;
     }}
@@ -96,7 +96,7 @@ class FrontDoor:
         found = ready(slices, "http")
         if not found or found == self._written:
             return False
-        servers = "\n".join(f"    server {host}:{port} max_fails=1 fail_timeout=5s;" for host, port in found)
+        servers = "\n".join(f"    server {host}:{port} max_fails=0;" for host, port in found)
         text = CONFIG.format(folder=self._folder, servers=servers, address=ADDRESS, port=PORT, silence=SILENCE_SECONDS)
         (self._folder / "nginx.conf").write_text(text)
         self._written = found
@@ -104,7 +104,7 @@ class FrontDoor:
 
     def _follow(self) -> None:
         while not self._ended.wait(LOOK_SECONDS):
-            with contextlib.suppress(OSError, Refused):
+            with contextlib.suppress(OSError, Refused, ValueError, subprocess.CalledProcessError):
                 if self._look():
                     self._reload()
 
