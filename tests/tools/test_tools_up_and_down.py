@@ -84,7 +84,6 @@ def test_a_backend_of_the_user_is_left_alone(checkout: Checkout, tmp_path: Path)
     checkout.run("tools/down", **backend)
 
 
-@pytest.mark.skip(reason="known to fail: a stack cut off in its creation is taken for one whose state was lost")
 def test_a_stack_whose_creation_was_cut_off(checkout: Checkout) -> None:
     checkout.run("tools/up")
     salt = re.search("encryptionsalt: .*", (checkout.root / ".slipway/Pulumi.dev.yaml").read_text())

@@ -44,8 +44,7 @@ def stacks() -> list[str]:
 
 def resources_up(stack: str) -> list[str]:
     """The types of the stack's resources, bookkeeping left out; empty where nothing is up."""
-    types = (str(resource.get("type", "")) for resource in _deployment(stack).get("resources") or [])
-    return sorted(kind for kind in types if not kind.startswith(_BOOKKEEPING))
+    return _up(_content(state_file(stack)) or {})
 
 
 def interrupted_creates(stack: str) -> list[str]:
@@ -86,7 +85,7 @@ def repair(stack: str) -> None:
     elif newest.exists():
         write_private(newest, whole.read_text(encoding="utf-8"))
         say(f"the state of stack {stack} is not whole; the one saved before it is used")
-    else:  # removed, or renamed with its stack: then what it holds is another stack's now
+    elif _up(_content(whole) or {}):  # removed, or renamed with its stack: then what it holds is another stack's now
         raise Problem(
             where=str(newest),
             found="no state, but copies of one",
@@ -96,9 +95,17 @@ def repair(stack: str) -> None:
 
 
 def _deployment(stack: str) -> dict[str, Any]:
-    state = _content(state_file(stack)) or {}
+    return _latest(_content(state_file(stack)) or {})
+
+
+def _latest(state: dict[str, Any]) -> dict[str, Any]:
     latest = (state.get("checkpoint") or {}).get("latest")
     return latest if isinstance(latest, dict) else {}
+
+
+def _up(state: dict[str, Any]) -> list[str]:
+    types = (str(resource.get("type", "")) for resource in _latest(state).get("resources") or [])
+    return sorted(kind for kind in types if not kind.startswith(_BOOKKEEPING))
 
 
 def _content(path: Path) -> dict[str, Any] | None:

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.timeout(400)
 SHORTEST = 12  # what is shorter (`""`, a name) is in every text
 # At 9 the Pulumi CLI writes every property that it is handed, secrets as they are. That is its own; the README says so.
 LOUDEST = 8
+# Whoever connects is shown it: marked only because it stands beside its key. One certificate, and nothing else with it.
+PUBLIC = re.compile(r"-----BEGIN CERTIFICATE-----\n[A-Za-z0-9+/=\n]+-----END CERTIFICATE-----\n?")
 # What a process of ours on this machine reads when it starts, and again when it is restarted: for its owner only.
 HANDED_OVER = re.compile(r"/generations/[^/]+/(huggingface_token|secrets-[0-9a-f]+/\w+)$")
 
@@ -53,7 +55,8 @@ def forms(value: str) -> set[str]:
 @pytest.fixture
 def canaries(deployed: Deployed) -> set[str]:
     shown = json.loads(deployed.pulumi("stack", "export", "--show-secrets"))
-    found = {text for text in secret_values(shown) if len(text) >= SHORTEST} | {CLIENT_KEY, *SECRETS.values()}
+    given = {CLIENT_KEY, *SECRETS.values()}
+    found = {text for text in secret_values(shown) if len(text) >= SHORTEST and not PUBLIC.fullmatch(text)} | given
     assert len(found) > len(SECRETS) + 1  # those made by the program too
     return {form for text in found for form in forms(text)}
 
@@ -68,7 +71,6 @@ def _leaks(canaries: set[str], texts: dict[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.skip(reason="known to fail since the last changes of the stacks, not mended yet")
 def test_no_secret_is_in_any_output_file_or_log(deployed: Deployed, canaries: set[str]) -> None:
     checkout, stack = deployed.checkout, deployed.example.name
     kept = checkout.stack_file.read_text()
