@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from infra.platforms.aws.config import SubnetId
+from infra.platforms.aws.config import HostedZoneId, SubnetId, VpcId
 from infra.settings import Name, Settings
 
 BOOTSTRAP_PROJECT = "slipway-bootstrap"
@@ -40,7 +40,7 @@ DeployedName = Annotated[
 class RunnerSettings(Settings):
     """Runs deployments inside a network, where an API of a cluster is reached that is private."""
 
-    vpc_id: str = Field(pattern=r"^vpc-[0-9a-f]{8,17}$", description="The network, such as `vpc-0123456789abcdef0`.")
+    vpc_id: VpcId = Field(description="The network, such as `vpc-0123456789abcdef0`.")
     subnet_ids: list[SubnetId] = Field(
         min_length=1, max_length=16, description="Private subnets of it, with a way to the internet."
     )
@@ -56,9 +56,7 @@ class DeployedStack(Settings):
     sites: dict[Name, Region] = Field(
         min_length=1, description="Its sites on AWS by their names in the deployment, with the region of each."
     )
-    hosted_zone_id: str = Field(
-        pattern=r"^Z[A-Z0-9]{5,31}$", description="The zone of Route 53 that its names are in; no other is written."
-    )
+    hosted_zone_id: HostedZoneId = Field(description="The zone of Route 53 that its names are in; no other is written.")
     protected: bool = Field(
         default=True, description="Whether its buckets may be emptied by no deployment, as `deletion_protection` means."
     )

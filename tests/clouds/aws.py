@@ -320,7 +320,6 @@ ASKED = {
 }
 
 FACTS = Facts(
-    package="aws",
     place="region",
     name_of=name_of,
     longest=LONGEST,

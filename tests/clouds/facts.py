@@ -19,7 +19,6 @@ class Facts:
     to go while others name them. `place` is the property of the provider's settings that says where things are.
     `asked` answers invokes."""
 
-    package: str
     place: str
     name_of: Callable[[str], str | None]
     longest: Mapping[str, int]

@@ -9,22 +9,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import sys
-import threading
 from collections.abc import Mapping
-from concurrent import futures
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.clouds.cloud import Cloud, made_up
 from tests.clouds.facts import Facts
 from tests.cluster.differences import changes, written
+from tests.cluster.plugin_server import serve
 from tests.cluster.plugin_values import UNKNOWN, Object, fail, has_unknown, plain, struct
 
 CLOUD_FILE = "SLIPWAY_TESTS_CLOUD"
@@ -193,20 +189,8 @@ def main() -> None:
     arguments.add_argument("--facts", required=True, help="module of the cloud's facts")
     arguments.add_argument("--version", required=True, help="the version it stands in for")
     known, _ = arguments.parse_known_args()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
     facts = import_module(known.facts).FACTS
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(facts, known.version), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    parent = os.getppid()
-    while not stop.wait(1.0) and os.getppid() == parent:
-        pass
-    sys.stdout.flush()
-    os._exit(0)
+    serve(lambda _: Provider(facts, known.version), workers=16)
 
 
 if __name__ == "__main__":

@@ -11,24 +11,21 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import signal
-import sys
 import threading
 import time
-from concurrent import futures
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.cluster import awaiting, differences
 from tests.cluster.client import Client, NoSuchKind, Refused
 from tests.cluster.plugin_objects import BREAK, Broken, called, explained, give_name, identity, patch_forced
+from tests.cluster.plugin_server import serve
 from tests.cluster.plugin_values import UNKNOWN, Object, fail, fail_initialisation, has_unknown, plain, struct
 
-LARGEST_MESSAGE_BYTES = 400 << 20
 FIELD_MANAGER = "pulumi-kubernetes"
 REFUSED_KINDS = r"kubernetes:(helm\.sh|yaml|kustomize)[/:].*|kubernetes:.*(Patch|List)"
 # A custom resource may be registered before its definition is there: the provider tries again, for about this long.
@@ -250,23 +247,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--version", required=True, help="the version it stands in for")
     known, _ = arguments.parse_known_args()
-    # Told to cancel, it ends what it waits for; it goes when the engine says so, which takes anything else for a crash.
-    cancelled, end = threading.Event(), threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: (cancelled.set(), end.set()))
-    server = grpc.server(
-        futures.ThreadPoolExecutor(max_workers=64),  # every object that is waited for holds one
-        options=[("grpc.max_receive_message_length", LARGEST_MESSAGE_BYTES)],
-    )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(known.version, cancelled), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    parent = os.getppid()
-    while not end.wait(1.0) and os.getppid() == parent:  # an engine that was killed interrupts nobody
-        pass
-    sys.stdout.flush()
-    os._exit(0)
+    # Every object that is waited for holds a worker.
+    serve(partial(Provider, known.version), workers=64)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ Pulumi has no way back: a rollback is the deployment of that commit. It keeps th
 
 import argparse
 
-from tools.deploy.history import updates
+from tools.deploy.asked import asked
 from tools.preview.github import append
 from tools.problem import run
+
+# The newest first; a page has ten where nothing is said.
+HISTORY = ("pulumi", "stack", "history", "--json", "--page-size", "200", "--page", "1")
 
 
 def main(arguments: list[str]) -> int:
@@ -17,7 +20,7 @@ def main(arguments: list[str]) -> int:
     stack = parser.parse_args(arguments).stack
     good = (
         update["environment"]["git.head"]
-        for update in updates(stack)
+        for update in asked(*HISTORY, "--stack", stack) or []
         if update.get("kind") == "update"
         and update.get("result") == "succeeded"
         # What was never committed cannot be deployed again.

@@ -7,14 +7,14 @@ import argparse
 import json
 import os
 import ssl
-import subprocess
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from tools.checkout import ROOT, VENV
+from tools.checkout import VENV
+from tools.deploy.asked import asked
 from tools.problem import Problem, run
 from tools.progress import say
 
@@ -106,9 +106,9 @@ def _trust() -> ssl.SSLContext:
 
 
 def _stack(name: str) -> Stack:
-    outputs = _json("pulumi", "stack", "output", "--json", "--show-secrets", "--stack", name)
+    outputs = asked("pulumi", "stack", "output", "--json", "--show-secrets", "--stack", name)
     keys = sorted((client, key) for client, key in (outputs.get("client_keys") or {}).items() if isinstance(key, str))
-    plan = _json(str(VENV / "bin" / "python"), "-m", "infra", "plan", "--stack", name, "--format", "json")
+    plan = asked(str(VENV / "bin" / "python"), "-m", "infra", "plan", "--stack", name, "--format", "json")
     # A client may not be allowed every model: one that is.
     tasks = {model: str(known["task"]) for model, known in plan["models"].items()}
     allowed = {client: set(known.get("models") or tasks) & set(tasks) for client, known in plan["clients"].items()}
@@ -121,20 +121,6 @@ def _stack(name: str) -> Stack:
             do="Deploy it first; a stack whose clients all have given keys needs one more client for this.",
         )
     return Stack(outputs["endpoint"], key, {model: tasks[model] for model in sorted(allowed[client])})
-
-
-def _json(*command: str) -> Any:
-    ran = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
-    )
-    if ran.returncode:
-        raise Problem(
-            where=" ".join(command[:3]),
-            found=ran.stderr.strip()[-2000:] or f"status {ran.returncode}",
-            allowed="a stack that is up, in a backend that this machine is logged in to",
-            do="Run that command by hand and mend what it says.",
-        )
-    return json.loads(ran.stdout)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,8 @@ TopicArn = Annotated[
     StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"),
     Field(json_schema_extra={"x-remedy": "write it like `arn:aws:sns:us-east-1:123456789012:operations`"}),
 ]
+VpcId = Annotated[str, StringConstraints(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+HostedZoneId = Annotated[str, StringConstraints(pattern=r"^Z[A-Z0-9]{5,31}$")]
 # In the order in which machines are asked for; the first that is to be had serves.
 Purchase = Annotated[list[Literal["reservation", "on_demand", "spot"]], Field(min_length=1, max_length=3)]
 
@@ -50,10 +52,7 @@ Purchase = Annotated[list[Literal["reservation", "on_demand", "spot"]], Field(mi
 class ExistingVpc(Settings):
     """A network that exists."""
 
-    vpc_id: str = Field(
-        pattern=r"^vpc-[0-9a-f]{8,17}$",
-        description="Its id, such as `vpc-0123456789abcdef0`.",
-    )
+    vpc_id: VpcId = Field(description="Its id, such as `vpc-0123456789abcdef0`.")
     private_subnets: dict[Zone, SubnetId] = Field(min_length=1, description="Subnets of nodes, by zone.")
     public_subnets: dict[Zone, SubnetId] = Field(
         default_factory=dict, description="Subnets of the load balancer, by zone; unset, it is internal."
@@ -134,9 +133,8 @@ class AwsSettings(PlatformSettings):
         min_length=2, max_length=6, description="The zones to use, two or more, such as `us-east-1a`; they are pinned."
     )
     domain: Domain = Field(description="Name that clients use, in a zone of Route 53.")
-    hosted_zone_id: str | None = Field(
+    hosted_zone_id: HostedZoneId | None = Field(
         default=None,
-        pattern=r"^Z[A-Z0-9]{5,31}$",
         description="Id of that zone of Route 53; unset, the zone of the domain without its first part is looked up.",
     )
     network: AwsNetworkSettings = Field(description="The network: a new one, or one that exists.")
