@@ -57,7 +57,7 @@ def pod_template(
 ) -> kubernetes.core.v1.PodTemplateSpecArgs:
     """One replica, or the first of its pods where it has several; a further one is a `worker`."""
     nodes, pod, weights = cluster.nodes[engine.pool], worker or engine.pod, engine.weights_volume
-    fetches = bool(weights.fetches) and not weights.filled_by_job
+    fetches = weights.fetched_by_pods
     return core.PodTemplateSpecArgs(
         metadata=kubernetes.meta.v1.ObjectMetaArgs(
             labels={**labels(pod.component, engine.name), **({FETCHES_WEIGHTS: "true"} if fetches else {})}
@@ -98,7 +98,7 @@ def beside(engine: EnginePlan, cluster: ClusterHandle, objects: EngineObjects) -
     """With `restartPolicy: Always` an init container is a sidecar: what comes after it waits until it is there, and it
     is told to end when they have ended."""
     nodes, weights = cluster.nodes[engine.pool], engine.weights_volume
-    fetches = bool(weights.fetches) and not weights.filled_by_job
+    fetches = weights.fetched_by_pods
     sidecar = _container(engine, engine.pod, nodes, objects)
     sidecar.restart_policy = "Always"
     return Beside(
@@ -149,8 +149,7 @@ def _together(groups: NodeGroups, nodes: NodeChoice) -> kubernetes.core.v1.Affin
 def _container(
     engine: EnginePlan, pod: EnginePod, nodes: NodeChoice, objects: EngineObjects
 ) -> kubernetes.core.v1.ContainerArgs:
-    container, keyed = engine.container, bool(pod.key_files)
-    probes = container.probes
+    container, probes = engine.container, engine.container.probes
     return core.ContainerArgs(
         name="engine",
         image=container.image.reference,
@@ -170,7 +169,7 @@ def _container(
         )
         if pod.pre_stop_seconds
         else None,
-        volume_mounts=_mounts(engine, pod, keyed=keyed),
+        volume_mounts=_mounts(engine, pod),
     )
 
 
@@ -214,7 +213,7 @@ def _volumes(pod: EnginePod, objects: EngineObjects, files: Mapping[str, str]) -
     return [*found, core.VolumeArgs(name=FILES, config_map=content)]
 
 
-def _mounts(engine: EnginePlan, pod: EnginePod, *, keyed: bool) -> list[kubernetes.core.v1.VolumeMountArgs]:
+def _mounts(engine: EnginePlan, pod: EnginePod) -> list[kubernetes.core.v1.VolumeMountArgs]:
     weights = engine.weights_volume
     found = [weights_mount(weights, read_only=True)]
     found += [core.VolumeMountArgs(name=_folder(path), mount_path=path) for path in pod.folders]
@@ -225,7 +224,7 @@ def _mounts(engine: EnginePlan, pod: EnginePod, *, keyed: bool) -> list[kubernet
         ]
     if pod.shared_memory_gib:
         found.append(core.VolumeMountArgs(name=SHARED_MEMORY, mount_path="/dev/shm"))  # noqa: S108 - in the container
-    if keyed:
+    if pod.key_files:
         found.append(core.VolumeMountArgs(name=KEY, mount_path=ENGINE_KEY_FOLDER, read_only=True))
     if pod.answers:
         # A folder: only then does a pod see that it was renewed.

@@ -42,8 +42,7 @@ class ModelServer(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:serving:ModelServer", name, None, opts)
-        self.engine = self._engine = engine
-        self._cluster, self._child = cluster, cluster.child(self)
+        self.engine, self._cluster, self._child = engine, cluster, cluster.child(self)
         pod = engine.pod
         self.objects = EngineObjects(
             key_secret=self._key(name, key) if pod.key_files else None,
@@ -57,7 +56,7 @@ class ModelServer(pulumi.ComponentResource):
         self.register_outputs({"name": engine.name})
 
     def _pods(self, name: str, objects: EngineObjects) -> None:
-        engine, cluster, pod = self._engine, self._cluster, self._engine.pod
+        engine, cluster, pod = self.engine, self._cluster, self.engine.pod
         patience = self._waiting(pod.ready_seconds)
         if engine.groups:
             leader_worker_set(f"{name}-engine", engine, engine.groups, cluster, objects, patience)
@@ -90,10 +89,10 @@ class ModelServer(pulumi.ComponentResource):
     def _key(self, name: str, key: pulumi.Input[str]) -> pulumi.Output[str]:
         """The engine's key, as the launcher and the engine want to read it."""
         known = pulumi.Output.from_input(key)
-        files = {file: known.apply(_with_key(content)) for file, content in self._engine.pod.key_files.items()}
+        files = {file: known.apply(_with_key(content)) for file, content in self.engine.pod.key_files.items()}
         secret = core.Secret(
             f"{name}-key",
-            metadata=self._metadata(f"{self._engine.name}-key"),
+            metadata=self._metadata(f"{self.engine.name}-key"),
             type="Opaque",
             string_data=files,
             opts=self._child,
@@ -102,7 +101,7 @@ class ModelServer(pulumi.ComponentResource):
 
     def _certificate(self, name: str, authority: Authority) -> pulumi.Output[str]:
         """What it shows to gateways. Renewed in its place: pods take it over as it is mounted."""
-        known, namespace = self._engine.name, self._cluster.namespace
+        known, namespace = self.engine.name, self._cluster.namespace
         issued = ServerCertificate(
             f"{name}-certificate",
             names=[known, f"{known}.{namespace}.svc"],
@@ -120,11 +119,11 @@ class ModelServer(pulumi.ComponentResource):
 
     def _files(self, name: str) -> pulumi.Output[str]:
         """What was rendered for it. The name changes with the content: pods follow, and old ones keep theirs."""
-        content = {entry(path): text for path, text in engine_files(self._engine).items()}
+        content = {entry(path): text for path, text in engine_files(self.engine).items()}
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:10]
         files = core.ConfigMap(
             f"{name}-files",
-            metadata=self._metadata(f"{self._engine.name}-files-{digest}"),
+            metadata=self._metadata(f"{self.engine.name}-files-{digest}"),
             data=content,
             immutable=True,
             opts=self._child,
@@ -144,7 +143,7 @@ class ModelServer(pulumi.ComponentResource):
         )
         template = resource.ResourceClaimTemplate(
             f"{name}-gpus",
-            metadata=self._metadata(f"{self._engine.name}-gpus"),
+            metadata=self._metadata(f"{self.engine.name}-gpus"),
             spec=resource.ResourceClaimTemplateSpecArgs(
                 spec=resource.ResourceClaimSpecArgs(
                     devices=resource.DeviceClaimArgs(
@@ -158,12 +157,12 @@ class ModelServer(pulumi.ComponentResource):
 
     def _metadata(self, name: str) -> kubernetes.meta.v1.ObjectMetaArgs:
         return meta.ObjectMetaArgs(
-            name=name, namespace=self._cluster.namespace, labels=labels(ENGINE, self._engine.name)
+            name=name, namespace=self._cluster.namespace, labels=labels(ENGINE, self.engine.name)
         )
 
     def _waiting(self, seconds: int) -> pulumi.ResourceOptions:
         """As long as the cold start may take; an update takes one after another."""
-        many = seconds * max(1, self._engine.replicas.max)
+        many = seconds * max(1, self.engine.replicas.max)
         timeouts = pulumi.CustomTimeouts(create=f"{seconds}s", update=f"{many}s")
         return pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(custom_timeouts=timeouts))
 

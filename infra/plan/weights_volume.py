@@ -53,6 +53,11 @@ class WeightsVolume:
     def filled_by_job(self) -> bool:
         return self.claim is not None
 
+    @property
+    def fetched_by_pods(self) -> bool:
+        """Each pod brings what it reads, before it starts."""
+        return bool(self.fetches) and not self.filled_by_job
+
 
 def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts) -> WeightsVolume:
     """The fitting way on a cluster. `name` is the engine's object."""
