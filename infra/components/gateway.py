@@ -65,7 +65,13 @@ class Gateway(pulumi.ComponentResource):
             name,
             metadata=_named(cluster),
             spec=_deployment(plan, image, cluster, mounted, beside),
-            opts=pulumi.ResourceOptions.merge(child, patience),
+            # Pulumi waits for its pods: where what they mount cannot be made, it must not wait for them.
+            opts=pulumi.ResourceOptions.merge(
+                child,
+                pulumi.ResourceOptions.merge(
+                    patience, pulumi.ResourceOptions(depends_on=[one.made for one in mounted if one.made])
+                ),
+            ),
         )
         self.service = core.Service(
             f"{name}-service",

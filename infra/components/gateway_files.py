@@ -44,6 +44,8 @@ class Mounted:
     path: str
     read_only: bool = True
     sub_path_expr: str | None = None
+    # What must be there before a pod can start; none where the component did not make it.
+    made: pulumi.Resource | None = None
 
     @property
     def mount(self) -> kubernetes.core.v1.VolumeMountArgs:
@@ -61,29 +63,29 @@ def gateway_files(
         {model: engine.name for model, engine in plan.engines.items()},
         {model: engine.origin for model, engine in plan.engines.items() if engine.origin},
     )
-    core.ConfigMap(
+    config = core.ConfigMap(
         f"{name}-config",
         metadata=_named(GATEWAY, cluster),
         data={CONFIG_FILE: _named_bucket(json.dumps(content, indent=2, sort_keys=True), cluster.audit_bucket)},
         opts=opts,
     )
-    config = core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=GATEWAY))
+    config_volume = core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=GATEWAY))
     mounted = [
-        Mounted(volume=config, path=CONFIG_FOLDER),
-        Mounted(volume=_client_keys(name, plan.gateway_pods, secrets, cluster, opts), path=CLIENT_KEYS_FOLDER),
+        Mounted(volume=config_volume, path=CONFIG_FOLDER, made=config),
+        _client_keys(name, plan.gateway_pods, secrets, cluster, opts),
         Mounted(volume=_secret_volume("engine-key", ENGINE_KEY_SECRET), path=ENGINE_KEY_FOLDER),
         *([Mounted(volume=_account(), path=ACCOUNT_FOLDER)] if plan.finds_engines else []),
         Mounted(volume=_empty("tmp", "64Mi"), path="/tmp", read_only=False),  # noqa: S108 - a volume of the pod's own
         _state(name, plan.gateway_pods, cluster, opts),
     ]
     if names := plan.gateway_pods.secret_names:
-        core.Secret(
+        given = core.Secret(
             f"{name}-secrets",
             metadata=_named(GATEWAY_SECRETS, cluster),
             string_data=pulumi.Output.secret(secrets.gateway_secrets).apply(_only(names)),
             opts=opts,
         )
-        mounted.append(Mounted(volume=_secret_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER))
+        mounted.append(Mounted(volume=_secret_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER, made=given))
     if plan.count_together:
         # The password of the store is in its address, which is all that a gateway needs.
         address = [core.KeyToPathArgs(key="url", path="url")]
@@ -112,13 +114,12 @@ def _only(names: tuple[str, ...]) -> Callable[[str], dict[str, str]]:
 
 def _client_keys(
     name: str, pods: GatewayPods, secrets: SiteSecrets, cluster: ClusterHandle, opts: pulumi.ResourceOptions
-) -> kubernetes.core.v1.VolumeArgs:
+) -> Mounted:
     """The volume with a file for each client, wherever they come from."""
-    source = pods.keys
-    if isinstance(source, KeysInSecret):
-        return _secret_volume(CLIENT_KEYS, source.name)
+    source, made = pods.keys, None
+    volume = _secret_volume(CLIENT_KEYS, source.name if isinstance(source, KeysInSecret) else CLIENT_KEYS)
     if isinstance(source, KeysByDriver):
-        _custom(
+        made = _custom(
             f"{name}-client-keys",
             "secrets-store.csi.x-k8s.io/v1",
             "SecretProviderClass",
@@ -129,24 +130,23 @@ def _client_keys(
         driver = core.CSIVolumeSourceArgs(
             driver="secrets-store.csi.k8s.io", read_only=True, volume_attributes={"secretProviderClass": CLIENT_KEYS}
         )
-        return core.VolumeArgs(name=CLIENT_KEYS, csi=driver)
-    if isinstance(source, KeysInStore):
+        volume = core.VolumeArgs(name=CLIENT_KEYS, csi=driver)
+    elif isinstance(source, KeysInStore):
         spec = {
             "refreshInterval": source.refresh,
             "secretStoreRef": {"name": source.store, "kind": source.store_kind},
             "target": {"name": CLIENT_KEYS, "creationPolicy": "Owner"},
             "dataFrom": [{"extract": {"key": source.key}}],
         }
-        _custom(f"{name}-client-keys", "external-secrets.io/v1", "ExternalSecret", spec, cluster, opts, "Ready")
-        return _secret_volume(CLIENT_KEYS, CLIENT_KEYS)
-    assert isinstance(source, KeysOfStack)
-    core.Secret(
-        f"{name}-client-keys",
-        metadata=_named(CLIENT_KEYS, cluster),
-        string_data=pulumi.Output.secret(secrets.key_hashes).apply(lambda text: _key_files(text, pods.key_expiry)),
-        opts=opts,
-    )
-    return _secret_volume(CLIENT_KEYS, CLIENT_KEYS)
+        made = _custom(f"{name}-client-keys", "external-secrets.io/v1", "ExternalSecret", spec, cluster, opts, "Ready")
+    elif isinstance(source, KeysOfStack):
+        made = core.Secret(
+            f"{name}-client-keys",
+            metadata=_named(CLIENT_KEYS, cluster),
+            string_data=pulumi.Output.secret(secrets.key_hashes).apply(lambda text: _key_files(text, pods.key_expiry)),
+            opts=opts,
+        )
+    return Mounted(volume=volume, path=CLIENT_KEYS_FOLDER, made=made)
 
 
 def _key_files(text: str, expiry: Mapping[str, str]) -> dict[str, str]:
@@ -163,7 +163,7 @@ def _state(name: str, pods: GatewayPods, cluster: ClusterHandle, opts: pulumi.Re
     audit = pods.audit
     if audit is None or audit.volume is None:
         return Mounted(volume=_empty("state", audit.size if audit else "64Mi"), path=STATE_FOLDER, read_only=False)
-    core.PersistentVolumeClaim(
+    kept = core.PersistentVolumeClaim(
         f"{name}-audit",
         # A class may wait for the first pod, which waits for this.
         metadata=_named(audit.volume, cluster, {"pulumi.com/skipAwait": "true"}),
@@ -181,6 +181,7 @@ def _state(name: str, pods: GatewayPods, cluster: ClusterHandle, opts: pulumi.Re
         path=STATE_FOLDER,
         read_only=False,
         sub_path_expr="$(POD_NAME)",
+        made=kept,
     )
 
 
@@ -222,10 +223,10 @@ def _custom(
     cluster: ClusterHandle,
     opts: pulumi.ResourceOptions,
     wait_for: str | None = None,
-) -> None:
+) -> pulumi.Resource:
     """An object that an operator of the cluster's acts upon."""
     annotations = {"pulumi.com/waitFor": f"condition={wait_for}"} if wait_for else None
-    kubernetes.apiextensions.CustomResource(
+    return kubernetes.apiextensions.CustomResource(
         name,
         api_version=api_version,
         kind=kind,

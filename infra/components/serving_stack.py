@@ -58,24 +58,26 @@ class ServingStack(pulumi.ComponentResource):
             ENGINE_KEY_ENTRY: engine_key,
             ENGINE_AUTHORITY_ENTRY: authority.certificate,
         }
-        _secret(f"{name}-engine-key", ENGINE_KEY_SECRET, known, cluster, inside)
+        mounted = [_secret(f"{name}-engine-key", ENGINE_KEY_SECRET, known, cluster, inside)]
         token = pulumi.Output.secret(secrets.huggingface_token)
-        _secret(f"{name}-model-source", MODEL_SOURCE_SECRET, {MODEL_SOURCE_ENTRY: token}, cluster, inside)
+        source = _secret(f"{name}-model-source", MODEL_SOURCE_SECRET, {MODEL_SOURCE_ENTRY: token}, cluster, inside)
+        fetching = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[source]))
 
         if plan.shared_limits:
             password = self._made(f"{name}-{SHARED_LIMITS}", "gateway of shared limits")
-            SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
+            store = SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
+            mounted.append(store.secret)
         if plan.limits_beside and cluster.limits_url is not None:
             address = pulumi.Output.secret(cluster.limits_url)
-            _secret(f"{name}-{SHARED_LIMITS}", SHARED_LIMITS, {"url": address}, cluster, inside)
+            mounted.append(_secret(f"{name}-{SHARED_LIMITS}", SHARED_LIMITS, {"url": address}, cluster, inside))
 
         image = self._image(f"{name}-image", plan.gateway_pods)
         servers = [
-            self._engine(f"{name}-{engine.name}", engine, engine_key, authority, image, cluster, inside)
+            self._engine(f"{name}-{engine.name}", engine, engine_key, authority, image, cluster, fetching)
             for engine in plan.engines.values()
         ]
         within = [server for server in servers if server.engine.beside_gateway]
-        after = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=within))
+        after = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[*within, *mounted]))
         parts = [beside(server.engine, cluster, server.objects) for server in within]
         gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, after, image=image, beside=parts)
         if plan.monitoring:
@@ -132,7 +134,7 @@ def _secret(
     data: dict[str, pulumi.Input[str]],
     cluster: ClusterHandle,
     opts: pulumi.ResourceOptions,
-) -> None:
+) -> pulumi.Resource:
     labels = {"app.kubernetes.io/part-of": PART_OF}
     metadata = meta.ObjectMetaArgs(name=called, namespace=cluster.namespace, labels=labels)
-    core.Secret(name, metadata=metadata, string_data=data, opts=opts)
+    return core.Secret(name, metadata=metadata, string_data=data, opts=opts)

@@ -35,7 +35,8 @@ MEMORY_SHARE = 0.6
 
 
 class SharedLimits(pulumi.ComponentResource):
-    """Owns Valkey's pod, service, password and volume. It keeps counts only: no key, no prompt, no answer."""
+    """Owns Valkey's pod, service, password and volume. It keeps counts only: no key, no prompt, no answer. `secret` has
+    its address for those who count in it."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class SharedLimits(pulumi.ComponentResource):
         super().__init__("slipway:serving:SharedLimits", name, None, opts)
         child, named = cluster.child(self), _named(cluster)
         known = pulumi.Output.secret(password)
-        core.Secret(
+        self.secret = core.Secret(
             f"{name}-secret",
             metadata=named,
             string_data={
@@ -57,7 +58,9 @@ class SharedLimits(pulumi.ComponentResource):
             },
             opts=child,
         )
-        store = apps.StatefulSet(name, metadata=named, spec=_stateful_set(plan, cluster), opts=child)
+        # Pulumi waits for its pod: where what it mounts cannot be made, it must not wait for it.
+        after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[self.secret]))
+        store = apps.StatefulSet(name, metadata=named, spec=_stateful_set(plan, cluster), opts=after)
         core.Service(
             f"{name}-service",
             metadata=named,
