@@ -8,7 +8,10 @@ from pathlib import Path
 from tools import progress
 
 # Go may not download another Go, look for a workspace, or link against this machine's C library.
-ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"}
+# A compiler that collects its garbage less often, and writes no debugging data that the linker throws away, needs a
+# fifth less time (etcd on 2 cores, 2026-11-26: 67 s of processor time, then 54 s).
+ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off", "GOGC": "400"}
+BUILD = ("-mod=readonly", "-gcflags=all=-dwarf=false")
 
 
 class Missing(Exception):

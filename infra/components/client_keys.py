@@ -57,7 +57,8 @@ class ClientKeys(pulumi.ComponentResource):
         everyone: dict[str, Any] = {c: [made[c]] if c in made else list(given[c]) for c in clients}
         self.keys: pulumi.Output[dict[str, list[str]]] = pulumi.Output.secret(_all(everyone))
         self.hashes: pulumi.Output[str] = self.keys.apply(_hashes)
-        self.register_outputs({"keys": self.keys})
+        # Pulumi's own log has outputs as they are, secret or not, from `-v=3` on: they are in the stack's alone.
+        self.register_outputs({"clients": sorted(clients)})
 
 
 def _all(everyone: Mapping[str, Any]) -> pulumi.Output[dict[str, list[str]]]:

@@ -15,7 +15,7 @@ def build(version: str, folder: Path) -> str:
     """Put the four programs into `folder`. Returns the origin, `source`."""
     program, environment = _go(), go.environment()
     link = f"-s -w -X {SDK}/go/common/version.Version=v{version}"
-    options = ["-mod=readonly", "-tags=osusergo,grpcnotrace", f"-ldflags={link}"]
+    options = [*go.BUILD, "-tags=osusergo,grpcnotrace", f"-ldflags={link}"]
     try:
         with progress.step(f"building Pulumi {version} from its Go modules", "4 to 5 min on 2 cores, once"):
             progress.run(
