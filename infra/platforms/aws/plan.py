@@ -75,7 +75,7 @@ class Aws:
     is_this_machine = False
     extras = ("aws",)
     component = "infra.platforms.aws.component:AwsSite"
-    doctor = None
+    doctor = "infra.platforms.aws.doctor:DOCTOR"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:
