@@ -108,7 +108,8 @@ def test_an_account_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None
     assert found["credentials"].found == f"account {ACCOUNT}, as arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me"
     assert found["EKS 1.35"].found == "supported until 2027-03-30"
     assert found["quota EC2-VPC Elastic IPs"].found == "5 allowed, 0 used by others, 3 needed"
-    assert found["quota Clusters"].found == "5 allowed, 1 used by others, 1 needed"
+    for name in ("Clusters", "Application Load Balancers per Region"):
+        assert found[f"quota {name}"].found == "5 allowed, 1 used by others, 1 needed"
     assert api.regions == {"us-east-1"}
 
 
