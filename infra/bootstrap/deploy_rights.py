@@ -8,6 +8,7 @@ from infra.bootstrap.config import DeployedStack
 from infra.bootstrap.rights import STACK_TAG, Right, Rights, statements
 from infra.bootstrap.rights_cluster import CLUSTER_RIGHTS, WITH_OWN_ROLE
 from infra.bootstrap.rights_data import DATA_RIGHTS, EMPTYING
+from infra.bootstrap.rights_doctor import DOCTOR_RIGHTS
 from infra.bootstrap.rights_front_door import FRONT_DOOR_RIGHTS
 from infra.bootstrap.rights_network import NETWORK_RIGHTS
 from infra.bootstrap.rights_store import STORE_RIGHTS
@@ -27,7 +28,7 @@ RIGHTS: Mapping[str, Rights] = {
 # each with its reason. A test knows that there is no other one.
 ANY_RESOURCE: Mapping[str, str] = {
     action: one.why
-    for rights in RIGHTS.values()
+    for rights in (*RIGHTS.values(), *DOCTOR_RIGHTS.values())
     for one in (*rights.reads, *rights.writes)
     if "*" in one.on
     for action in one.actions
@@ -40,15 +41,20 @@ IMAGE_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDo
 
 def deploying(name: StackName, settings: DeployedStack, account: str, boundary: str) -> list[Statement]:
     """To make, change and remove a site."""
-    rights = [one for each in RIGHTS.values() for one in (*each.reads, *each.writes)]
+    rights = [one for each in RIGHTS.values() for one in (*each.reads, *each.writes)] + _examining()
     rights += () if settings.protected else EMPTYING
     return statements(rights, name, account, settings.hosted_zone_id, boundary)
 
 
 def looking(name: StackName, settings: DeployedStack, account: str) -> list[Statement]:
     """To see whether a site is as it was deployed."""
-    rights: list[Right] = [one for each in RIGHTS.values() for one in each.reads]
+    rights: list[Right] = [one for each in RIGHTS.values() for one in each.reads] + _examining()
     return statements(rights, name, account, settings.hosted_zone_id, "")
+
+
+def _examining() -> list[Right]:
+    """To see whether an account has what a site needs; the last, so that nothing that is there moves."""
+    return [one for each in DOCTOR_RIGHTS.values() for one in each.reads]
 
 
 def keeps_state(stack: str, bucket_arn: str, key_arns: Sequence[str], *, writes: bool) -> str:

@@ -11,6 +11,7 @@ from infra.report.drain import drain, drain_ladders
 from infra.report.models import clients, fit_and_speed, load, models, remote_models
 from infra.report.places import each_site, links, sites
 from infra.report.price import price
+from infra.report.quotas import quotas
 from infra.report.section import Section
 from infra.report.security import security
 from infra.report.warnings import warnings
@@ -28,6 +29,7 @@ SECTIONS: tuple[Callable[[DeploymentPlan], Section | None], ...] = (
     cold_start_phases,
     price,
     cheaper,
+    quotas,
     drain,
     drain_ladders,
     security,

@@ -12,6 +12,7 @@ import pytest
 from infra.bootstrap.deploy_rights import ANY_RESOURCE, BOUNDARY_SERVICES, RIGHTS
 from infra.bootstrap.plan import boundary_arn
 from infra.bootstrap.rights import POLICIES_OF_A_ROLE, POLICY_CHARACTERS, STACK_TAG
+from infra.bootstrap.rights_doctor import DOCTOR_RIGHTS
 from infra.bootstrap.runner_rights import LISTS
 from tests import iam, on_aws, on_bootstrap
 from tests.contracts.source import ROOT
@@ -151,6 +152,17 @@ def test_whoever_deploys_may(action: str, resource: str, context: dict[str, str]
 @pytest.mark.parametrize(("action", "resource", "context"), REFUSED)
 def test_whoever_deploys_may_not(action: str, resource: str, context: dict[str, str]) -> None:
     assert not iam.allows(of_role("deploy-prod"), action, resource, context)
+
+
+@pytest.mark.parametrize("role", ["deploy-prod", "drift-prod"])
+def test_doctor_may_ask_all_that_it_asks(role: str) -> None:
+    held, zone = of_role(role), "Z0123456789EXAMPLE"
+    for rights in DOCTOR_RIGHTS.values():
+        for one in rights.reads:
+            for action in one.actions:
+                (on,) = one.on
+                assert iam.allows(held, action, on.format(account=ACCOUNT, zone=zone)), action
+    assert not iam.allows(held, "route53:GetHostedZone", "arn:aws:route53:::hostedzone/ZOTHER")
 
 
 def test_a_bucket_is_emptied_where_nothing_is_protected_only() -> None:

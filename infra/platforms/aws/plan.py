@@ -30,6 +30,7 @@ from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
 from infra.platforms.aws.names import RoleBounds, name_prefix
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
+from infra.platforms.aws.quotas import quota_needs
 from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
@@ -74,7 +75,7 @@ class Aws:
     is_this_machine = False
     extras = ("aws",)
     component = "infra.platforms.aws.component:AwsSite"
-    doctor = None
+    doctor = "infra.platforms.aws.doctor:DOCTOR"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:
@@ -152,6 +153,13 @@ class Aws:
         )
         network = network_plan(settings)
         cluster = cluster_plan(f"slipway-{name}", settings, network, serving)
+        machines = nodes_plan(
+            settings,
+            pools,
+            disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
+            grace_seconds=serving.drain.node_grace_seconds,
+        )
+        door = front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode)
         details = AwsSitePlan(
             region=settings.region,
             zones=zones,
@@ -161,15 +169,10 @@ class Aws:
             network=network,
             cluster=cluster,
             pools=pools,
-            machines=nodes_plan(
-                settings,
-                pools,
-                disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
-                grace_seconds=serving.drain.node_grace_seconds,
-            ),
+            machines=machines,
             identities=workload_roles(serving, audit_bucket),
             repositories=_repositories(f"slipway-{name}"),
-            front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
+            front_door=door,
             limits=limits_plan(settings, network, serving),
             audit_bucket=audit_bucket,
             budget=budget_plan(request, settings.alarm_topics),
@@ -178,6 +181,7 @@ class Aws:
             alarm_topics=tuple(settings.alarm_topics),
             deletion_protection=settings.deletion_protection,
             tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
+            quotas=quota_needs(machines, network, door),
         )
         return SitePlan(
             platform="aws",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.node_pools import NodePool
+from infra.plan.quota_types import QuotaNeed
 from infra.plan.serving import ServingSite
 from infra.plan.site_drain import drain_text
 from infra.platforms.aws.alarms import Alarm
@@ -25,7 +26,8 @@ from infra.problems import Problem
 
 @dataclass(frozen=True, kw_only=True)
 class AwsSitePlan(ServingSite):
-    """All of a site on AWS. `roles` bounds its roles, and begins names of buckets too."""
+    """All of a site on AWS. `roles` bounds its roles, and begins names of buckets too. `quotas` are what AWS must allow
+    the account before."""
 
     region: str
     zones: tuple[str, ...]
@@ -44,6 +46,7 @@ class AwsSitePlan(ServingSite):
     alarm_topics: tuple[str, ...]
     deletion_protection: bool
     tags: Mapping[str, str]
+    quotas: tuple[QuotaNeed, ...]
 
     @property
     def missing(self) -> tuple[Problem, ...]:
