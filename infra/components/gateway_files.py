@@ -76,14 +76,8 @@ def gateway_files(
         Mounted(volume=_empty("tmp", "64Mi"), path="/tmp", read_only=False),  # noqa: S108 - a volume of the pod's own
         _state(name, plan.gateway_pods, cluster, opts),
     ]
-    if names := plan.gateway_pods.secret_names:
-        core.Secret(
-            f"{name}-secrets",
-            metadata=_named(GATEWAY_SECRETS, cluster),
-            string_data=pulumi.Output.secret(secrets.gateway_secrets).apply(_only(names)),
-            opts=opts,
-        )
-        mounted.append(Mounted(volume=_secret_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER))
+    if plan.gateway_pods.secret_names:
+        mounted.append(Mounted(volume=_secrets(name, plan.gateway_pods, secrets, cluster, opts), path=SECRETS_FOLDER))
     if plan.count_together:
         # The password of the store is in its address, which is all that a gateway needs.
         address = [core.KeyToPathArgs(key="url", path="url")]
@@ -98,6 +92,21 @@ def _named_bucket(text: str, bucket: pulumi.Input[str] | None) -> pulumi.Input[s
     if bucket is None:
         return text
     return pulumi.Output.from_input(bucket).apply(lambda name: text.replace(AUDIT_BUCKET_PLACE, name))
+
+
+def _secrets(
+    name: str, pods: GatewayPods, secrets: SiteSecrets, cluster: ClusterHandle, opts: pulumi.ResourceOptions
+) -> kubernetes.core.v1.VolumeArgs:
+    """The volume with a file for each secret of the gateways' own."""
+    if isinstance(pods.secrets, KeysByDriver):
+        return _by_driver(f"{name}-secrets", "secrets", GATEWAY_SECRETS, pods.secrets, cluster, opts)
+    core.Secret(
+        f"{name}-secrets",
+        metadata=_named(GATEWAY_SECRETS, cluster),
+        string_data=pulumi.Output.secret(secrets.gateway_secrets).apply(_only(pods.secret_names)),
+        opts=opts,
+    )
+    return _secret_volume("secrets", GATEWAY_SECRETS)
 
 
 def _only(names: tuple[str, ...]) -> Callable[[str], dict[str, str]]:
@@ -118,18 +127,7 @@ def _client_keys(
     if isinstance(source, KeysInSecret):
         return _secret_volume(CLIENT_KEYS, source.name)
     if isinstance(source, KeysByDriver):
-        _custom(
-            f"{name}-client-keys",
-            "secrets-store.csi.x-k8s.io/v1",
-            "SecretProviderClass",
-            {"provider": source.provider, "parameters": dict(source.parameters)},
-            cluster,
-            opts,
-        )
-        driver = core.CSIVolumeSourceArgs(
-            driver="secrets-store.csi.k8s.io", read_only=True, volume_attributes={"secretProviderClass": CLIENT_KEYS}
-        )
-        return core.VolumeArgs(name=CLIENT_KEYS, csi=driver)
+        return _by_driver(f"{name}-client-keys", CLIENT_KEYS, CLIENT_KEYS, source, cluster, opts)
     if isinstance(source, KeysInStore):
         spec = {
             "refreshInterval": source.refresh,
@@ -137,7 +135,9 @@ def _client_keys(
             "target": {"name": CLIENT_KEYS, "creationPolicy": "Owner"},
             "dataFrom": [{"extract": {"key": source.key}}],
         }
-        _custom(f"{name}-client-keys", "external-secrets.io/v1", "ExternalSecret", spec, cluster, opts, "Ready")
+        _custom(
+            f"{name}-client-keys", "external-secrets.io/v1", "ExternalSecret", CLIENT_KEYS, spec, cluster, opts, "Ready"
+        )
         return _secret_volume(CLIENT_KEYS, CLIENT_KEYS)
     assert isinstance(source, KeysOfStack)
     core.Secret(
@@ -147,6 +147,18 @@ def _client_keys(
         opts=opts,
     )
     return _secret_volume(CLIENT_KEYS, CLIENT_KEYS)
+
+
+def _by_driver(
+    name: str, volume: str, called: str, source: KeysByDriver, cluster: ClusterHandle, opts: pulumi.ResourceOptions
+) -> kubernetes.core.v1.VolumeArgs:
+    """What the driver mounts from a store: in the pod's memory, and nowhere else in the cluster."""
+    spec = {"provider": source.provider, "parameters": dict(source.parameters)}
+    _custom(name, "secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", called, spec, cluster, opts)
+    driver = core.CSIVolumeSourceArgs(
+        driver="secrets-store.csi.k8s.io", read_only=True, volume_attributes={"secretProviderClass": called}
+    )
+    return core.VolumeArgs(name=volume, csi=driver)
 
 
 def _key_files(text: str, expiry: Mapping[str, str]) -> dict[str, str]:
@@ -218,6 +230,7 @@ def _custom(
     name: str,
     api_version: str,
     kind: str,
+    called: str,
     spec: Mapping[str, Any],
     cluster: ClusterHandle,
     opts: pulumi.ResourceOptions,
@@ -229,7 +242,7 @@ def _custom(
         name,
         api_version=api_version,
         kind=kind,
-        metadata=_named(CLIENT_KEYS, cluster, annotations),
+        metadata=_named(called, cluster, annotations),
         spec=dict(spec),
         opts=opts,
     )
