@@ -21,6 +21,7 @@ from infra.platforms.aws.gateway_secrets import (
 )
 from infra.platforms.aws.policies import FORCED_WILDCARDS
 from infra.platforms.aws.secrets_plan import secrets_problems
+from infra.policy.cloud_rules import GUARDS
 from tests.harness import Recorder
 from tests.manifests import plain
 from tests.on_aws import CLIENT_KEYS, LIMITS_STORE, VARIANTS, documents, inputs, managed, of_aws, only, registrations
@@ -402,15 +403,28 @@ STATEFUL = {
 }
 
 
+# A destroy that is refused, or a rename, removes first whatever is not protected: also what makes a bucket private.
+WITH_GUARDS = ("aws:s3/", "aws:kms/", "aws:ecr/")
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_p02_what_cannot_be_made_again_is_protected(variant: str) -> None:
+def test_p02_what_cannot_be_made_again_is_protected_with_its_guards(variant: str) -> None:
     seen = registrations(variant)
     protects = variant != "one_site"
     found = [one for one in seen.seen if one.type in STATEFUL]
     elsewhere = {STORE} if variant == "no_way_out" else set()
     elsewhere |= set() if variant == "existing_network" else {FILES}
     assert {one.type for one in found} == STATEFUL - elsewhere
-    assert {one.name for one in seen.seen if one.protect} == {one.name for one in found if protects}
+    guarded = {one.urn for one in seen.seen if one.type in STATEFUL or one.type.startswith(WITH_GUARDS)}
+    assert {one.urn for one in seen.seen if one.protect} == (guarded if protects else set())
+    if protects:
+        # Whatever a bucket or a key is named in that no service brings along by itself.
+        buckets = {one.name for one in found if one.type == "aws:s3/bucket:Bucket"}
+        for kind in GUARDS:
+            locked = {name for name in buckets if name.endswith("-audit")}
+            expected = locked if "ObjectLock" in kind else buckets
+            if kind.startswith("aws:s3/"):
+                assert {one.name for one in seen.of_type(kind) if one.protect} == expected, kind
     assert only(seen, CLUSTER)["deletionProtection"] is protects
     assert only(seen, "aws:lb/loadBalancer:LoadBalancer")["enableDeletionProtection"] is protects
     assert all(one["forceDestroy"] is not protects for one in inputs(seen, "aws:s3/bucket:Bucket").values())
