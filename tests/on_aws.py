@@ -88,11 +88,11 @@ def managed() -> Recorder:
     """Node groups of ours, as the component makes them: the program refuses them still."""
     from infra.platforms.aws.component import AwsSite
 
-    deployment: Deployment = json.loads(json.dumps(_deployment()))
-    one_site(deployment)
-    own = platform(deployment)
+    changed = deployment()
+    one_site(changed)
+    own = platform(changed)
     own["nodes"] = {"kind": "managed", "purchase": ["reservation", "spot", "on_demand"], "root_volume_gibibytes": 300}
-    plan = build_plan(validate(deployment, "managed", {}), "prod").sites["main"]
+    plan = build_plan(validate(changed, "managed", {}), "prod").sites["main"]
 
     def program() -> None:
         secrets = SiteSecrets(
@@ -105,7 +105,8 @@ def managed() -> Recorder:
     return deploy(program, stack="prod")
 
 
-def _deployment() -> Deployment:
+def deployment() -> Deployment:
+    """As prod ships it, each time anew."""
     import yaml
 
     return yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]
