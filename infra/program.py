@@ -14,7 +14,7 @@ from infra.gateway.secret import secret_names
 from infra.load import load_pulumi, load_secrets, load_site
 from infra.outputs import export
 from infra.plan.build import build_plan
-from infra.plan.client_keys import clients_with_our_keys
+from infra.plan.client_keys import clients_with_our_keys, secrets_of_stack
 from infra.plan.components import site_components
 from infra.plan.deployable import refuse_undeployable
 from infra.platforms.base import SiteSecrets
@@ -35,7 +35,7 @@ def deploy(*, ask: bool = True) -> None:
         if ask:
             refuse_halfway(plan)
         components = site_components(plan)
-        secrets = load_secrets(plan.clients, tuple(secret_names(config)))
+        secrets = load_secrets(plan.clients, secrets_of_stack(plan, secret_names(config)))
     except Refused as refused:
         pulumi.log.error(str(refused))
         sys.exit(MESSAGE_WAS_SHOWN)

@@ -25,7 +25,7 @@ def recorded(path: Path, change: Any = None) -> Recorder:
     deployment = values["slipway:deployment"]
     if change is not None:
         change(deployment)
-    names = sorted(_secret_names(deployment))
+    names = sorted({*_secret_names(deployment)} - {*_in_a_store(deployment)})
     config = {key: value for key, value in values.items() if key in ("slipway:deployment", "slipway:site")}
     if names:
         config["slipway:gateway_secrets"] = {name: f"canary-{name}" for name in names}
@@ -35,6 +35,12 @@ def recorded(path: Path, change: Any = None) -> Recorder:
 def objects(recorder: Recorder) -> list[dict[str, Any]]:
     """Every object, by kind and name."""
     return sorted(manifests(recorder.seen).values(), key=file_name)
+
+
+def _in_a_store(deployment: Any) -> Iterator[str]:
+    """Secrets that the stack is not given: its sites have them from elsewhere."""
+    for site in deployment.get("sites", {}).values():
+        yield from site["platform"].get("gateway_secrets_from", {}).get("secrets", {})
 
 
 def _secret_names(value: Any) -> Iterator[str]:

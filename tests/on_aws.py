@@ -17,6 +17,7 @@ from tests.manifests import ROOT, plain, recorded
 
 FILE = ROOT / "Pulumi.prod.yaml"
 CLIENT_KEYS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/clients-a1b2c3"
+LIMITS_STORE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/limits-d4e5f6"
 Deployment = dict[str, Any]
 
 
@@ -63,10 +64,12 @@ def existing_network(deployment: Deployment) -> None:
 
 
 def no_way_out(deployment: Deployment) -> None:
-    """And limits counted in somebody else's store, and an audit that not even the account's owner deletes."""
+    """And limits counted in somebody else's store, whose address is in Secrets Manager, and an audit that not even the
+    account's owner deletes."""
     platform(deployment)["audit_bucket"] = {"mode": "compliance", "days": 30}
     store = {"kind": "redis", "url": {"secret": "limits_store"}, "gateways": 3}
     deployment["gateway"]["limits_store"] = store
+    platform(deployment)["gateway_secrets_from"] = {"kind": "store", "secrets": {"limits_store": LIMITS_STORE}}
     platform(deployment)["nat"] = "none"
 
 
@@ -85,11 +88,11 @@ def managed() -> Recorder:
     """Node groups of ours, as the component makes them: the program refuses them still."""
     from infra.platforms.aws.component import AwsSite
 
-    deployment: Deployment = json.loads(json.dumps(_deployment()))
-    one_site(deployment)
-    own = platform(deployment)
+    changed = deployment()
+    one_site(changed)
+    own = platform(changed)
     own["nodes"] = {"kind": "managed", "purchase": ["reservation", "spot", "on_demand"], "root_volume_gibibytes": 300}
-    plan = build_plan(validate(deployment, "managed", {}), "prod").sites["main"]
+    plan = build_plan(validate(changed, "managed", {}), "prod").sites["main"]
 
     def program() -> None:
         secrets = SiteSecrets(
@@ -102,7 +105,8 @@ def managed() -> Recorder:
     return deploy(program, stack="prod")
 
 
-def _deployment() -> Deployment:
+def deployment() -> Deployment:
+    """As prod ships it, each time anew."""
     import yaml
 
     return yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]

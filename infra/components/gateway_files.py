@@ -78,14 +78,8 @@ def gateway_files(
         Mounted(volume=_empty("tmp", "64Mi"), path="/tmp", read_only=False),  # noqa: S108 - a volume of the pod's own
         _state(name, plan.gateway_pods, cluster, opts),
     ]
-    if names := plan.gateway_pods.secret_names:
-        given = core.Secret(
-            f"{name}-secrets",
-            metadata=_named(GATEWAY_SECRETS, cluster),
-            string_data=pulumi.Output.secret(secrets.gateway_secrets).apply(_only(names)),
-            opts=opts,
-        )
-        mounted.append(Mounted(volume=_secret_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER, made=given))
+    if plan.gateway_pods.secret_names:
+        mounted.append(_secrets(name, plan.gateway_pods, secrets, cluster, opts))
     if plan.count_together:
         # The password of the store is in its address, which is all that a gateway needs.
         address = [core.KeyToPathArgs(key="url", path="url")]
@@ -100,6 +94,22 @@ def _named_bucket(text: str, bucket: pulumi.Input[str] | None) -> pulumi.Input[s
     if bucket is None:
         return text
     return pulumi.Output.from_input(bucket).apply(lambda name: text.replace(AUDIT_BUCKET_PLACE, name))
+
+
+def _secrets(
+    name: str, pods: GatewayPods, secrets: SiteSecrets, cluster: ClusterHandle, opts: pulumi.ResourceOptions
+) -> Mounted:
+    """The volume with a file for each secret of the gateways' own."""
+    if isinstance(pods.secrets, KeysByDriver):
+        made = _class_of_driver(f"{name}-secrets", GATEWAY_SECRETS, pods.secrets, cluster, opts)
+        return Mounted(volume=_driver_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER, made=made)
+    made = core.Secret(
+        f"{name}-secrets",
+        metadata=_named(GATEWAY_SECRETS, cluster),
+        string_data=pulumi.Output.secret(secrets.gateway_secrets).apply(_only(pods.secret_names)),
+        opts=opts,
+    )
+    return Mounted(volume=_secret_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER, made=made)
 
 
 def _only(names: tuple[str, ...]) -> Callable[[str], dict[str, str]]:
@@ -119,18 +129,8 @@ def _client_keys(
     source, made = pods.keys, None
     volume = _secret_volume(CLIENT_KEYS, source.name if isinstance(source, KeysInSecret) else CLIENT_KEYS)
     if isinstance(source, KeysByDriver):
-        made = _custom(
-            f"{name}-client-keys",
-            "secrets-store.csi.x-k8s.io/v1",
-            "SecretProviderClass",
-            {"provider": source.provider, "parameters": dict(source.parameters)},
-            cluster,
-            opts,
-        )
-        driver = core.CSIVolumeSourceArgs(
-            driver="secrets-store.csi.k8s.io", read_only=True, volume_attributes={"secretProviderClass": CLIENT_KEYS}
-        )
-        volume = core.VolumeArgs(name=CLIENT_KEYS, csi=driver)
+        made = _class_of_driver(f"{name}-client-keys", CLIENT_KEYS, source, cluster, opts)
+        volume = _driver_volume(CLIENT_KEYS, CLIENT_KEYS)
     elif isinstance(source, KeysInStore):
         spec = {
             "refreshInterval": source.refresh,
@@ -138,7 +138,9 @@ def _client_keys(
             "target": {"name": CLIENT_KEYS, "creationPolicy": "Owner"},
             "dataFrom": [{"extract": {"key": source.key}}],
         }
-        made = _custom(f"{name}-client-keys", "external-secrets.io/v1", "ExternalSecret", spec, cluster, opts, "Ready")
+        made = _custom(
+            f"{name}-client-keys", "external-secrets.io/v1", "ExternalSecret", CLIENT_KEYS, spec, cluster, opts, "Ready"
+        )
     elif isinstance(source, KeysOfStack):
         made = core.Secret(
             f"{name}-client-keys",
@@ -147,6 +149,22 @@ def _client_keys(
             opts=opts,
         )
     return Mounted(volume=volume, path=CLIENT_KEYS_FOLDER, made=made)
+
+
+def _class_of_driver(
+    name: str, called: str, source: KeysByDriver, cluster: ClusterHandle, opts: pulumi.ResourceOptions
+) -> pulumi.Resource:
+    """What the driver is to mount from a store."""
+    spec = {"provider": source.provider, "parameters": dict(source.parameters)}
+    return _custom(name, "secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", called, spec, cluster, opts)
+
+
+def _driver_volume(name: str, called: str) -> kubernetes.core.v1.VolumeArgs:
+    """Mounted from a store: in the pod's memory, and nowhere else in the cluster."""
+    driver = core.CSIVolumeSourceArgs(
+        driver="secrets-store.csi.k8s.io", read_only=True, volume_attributes={"secretProviderClass": called}
+    )
+    return core.VolumeArgs(name=name, csi=driver)
 
 
 def _key_files(text: str, expiry: Mapping[str, str]) -> dict[str, str]:
@@ -219,6 +237,7 @@ def _custom(
     name: str,
     api_version: str,
     kind: str,
+    called: str,
     spec: Mapping[str, Any],
     cluster: ClusterHandle,
     opts: pulumi.ResourceOptions,
@@ -230,7 +249,7 @@ def _custom(
         name,
         api_version=api_version,
         kind=kind,
-        metadata=_named(CLIENT_KEYS, cluster, annotations),
+        metadata=_named(called, cluster, annotations),
         spec=dict(spec),
         opts=opts,
     )

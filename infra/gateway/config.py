@@ -9,6 +9,7 @@ from pydantic import Field
 from infra.gateway.audit import AuditSettings
 from infra.gateway.bounds import RequestLimitsSettings
 from infra.gateway.cache import CacheSettings, MemoryCacheSettings
+from infra.gateway.deep_health import DeepHealthSettings
 from infra.gateway.guardrails import GuardrailSettings, RuleName
 from infra.gateway.identity import IssuerSettings
 from infra.gateway.images import ImagesSettings
@@ -74,6 +75,11 @@ class GatewaySettings(Settings):
     traces: TracesSettings | None = Field(default=None, description="Where traces go; unset, nowhere.")
     images: ImagesSettings = Field(
         default_factory=ImagesSettings, description="Images of what runs in containers beside the engines, by digest."
+    )
+    deep_health: DeepHealthSettings | None = Field(
+        default=None,
+        description="Whether models really answer, at `/health/deep`; unset, it is not there. Where it is, a site of "
+        "AWS with a standby gives its name away when they do not, and otherwise when no engine is ready.",
     )
     scaling: ScalingSettings = Field(default_factory=ScalingSettings, description="What an autoscaler may ask.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from infra.plan.types import DeploymentPlan
@@ -45,6 +45,12 @@ class KeysByDriver:
 
 KEYS_OF_STACK = KeysOfStack()
 ClientKeySource = KeysOfStack | KeysInSecret | KeysInStore | KeysByDriver
+
+
+def secrets_of_stack(plan: DeploymentPlan, names: Iterable[str]) -> tuple[str, ...]:
+    """Of the secrets that a deployment names those that some deployed site has from the stack."""
+    read = [getattr(plan.sites[site].details, "secrets_of_stack", None) for site in plan.deployed_sites]
+    return tuple(name for name in names if any(of is None or name in of for of in read))
 
 
 def clients_with_our_keys(plan: DeploymentPlan) -> tuple[str, ...]:

@@ -53,6 +53,9 @@ def gateway_config(
         "boundary": boundary,
         "data_classes": data_classes or None,
         "limits_store": _limits_store(gateway.limits_store),
+        "deep_health": {"models": list(models), **rendered(gateway.deep_health)}
+        if gateway.deep_health and models
+        else None,
         "scaling": {"key_file": gateway.scaling.key.path} if gateway.scaling.key else None,
     }
     return {

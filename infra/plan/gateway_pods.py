@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.placeholders import LEAVES, in_place
-from infra.plan.client_keys import ClientKeySource
+from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource, KeysByDriver, KeysOfStack
 from infra.plan.drain_ladder import GATEWAY_MARGIN_SECONDS, PRE_STOP_SECONDS, DrainLadder
 from infra.plan.gateway_image import GatewayImagePlan
 from infra.plan.in_cluster import ENGINE_AUTHORITY_ENTRY, ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER, SHARED_LIMITS
@@ -63,9 +63,9 @@ class AuditPlan:
 @dataclass(frozen=True, kw_only=True)
 class GatewayPods:
     """`image` None: none is named yet, or `build` makes it. `key_expiry` is when all keys of a client end,
-    `secret_names` are those of `slipway:gateway_secrets` that a file is made of. `drain_seconds` is how long answers
-    may go on after SIGTERM. They are ready when engines are: within `ready_seconds`, or the deployment fails. A new one
-    counts after `settle_seconds`: until then a front door that asks for itself may not send it anything."""
+    `secret_names` are the secrets that a file is made of, and `secrets` where they are. `drain_seconds` is how long
+    answers may go on after SIGTERM. They are ready when engines are: within `ready_seconds`, or the deployment fails.
+    A new one counts after `settle_seconds`: until then a front door that asks for itself may not send it anything."""
 
     image: str | None
     build: GatewayImagePlan | None
@@ -83,6 +83,7 @@ class GatewayPods:
     key_expiry: Mapping[str, str]
     secret_names: tuple[str, ...]
     audit: AuditPlan | None
+    secrets: KeysOfStack | KeysByDriver = KEYS_OF_STACK
     settle_seconds: int = 0
 
 
@@ -108,9 +109,14 @@ def gateway_pods(request: SiteRequest, ladder: DrainLadder, keys: ClientKeySourc
             for name, client in request.gateway["clients"].items()
             if client.get("keys")
         },
-        secret_names=tuple(sorted({path.removeprefix(SECRETS_PLACE) for path in _secret_paths(request.gateway)})),
+        secret_names=gateway_secret_names(request.gateway),
         audit=_audit(request.gateway.get("audit")),
     )
+
+
+def gateway_secret_names(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The secrets that the gateway's file names."""
+    return tuple(sorted({path.removeprefix(SECRETS_PLACE) for path in _secret_paths(content)}))
 
 
 def gateway_file(

@@ -137,6 +137,12 @@ class ServingSite:
         return self.serving.gateway_pods.keys.made_by_us
 
     @property
+    def secrets_of_stack(self) -> tuple[str, ...]:
+        """Which of the gateways' secrets the stack writes."""
+        pods = self.serving.gateway_pods
+        return pods.secret_names if pods.secrets.made_by_us else ()
+
+    @property
     def missing(self) -> tuple[Problem, ...]:
         """What must be said before it can be deployed."""
         plan = self.serving

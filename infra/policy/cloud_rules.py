@@ -40,6 +40,14 @@ STATEFUL = (
     "gcp:kms/cryptoKey:CryptoKey",
     "gcp:storage/bucket:Bucket",
 )
+# What makes one of these private or brings it back: without it, what is kept is worth little.
+GUARDS = (
+    *BUCKET_NEEDS,
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration",
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:kms/alias:Alias",
+)
 IMAGE = "docker-build:index:Image"
 PROVIDERS: Mapping[str, tuple[str, str]] = {
     "pulumi:providers:aws": ("defaultTags", "tags"),
@@ -100,7 +108,7 @@ def _tagged(one: Resource) -> Broken:
 def _protected(resources: Sequence[Resource]) -> Broken:
     if is_protected(resources):
         for one in resources:
-            if one.type in STATEFUL and not one.protect:
+            if one.type in (*STATEFUL, *GUARDS) and not one.protect:
                 yield f"{one.type} {one.name} is not protected, in a stack that is"
 
 

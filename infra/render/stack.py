@@ -12,6 +12,7 @@ from infra.gateway.secret import secret_names
 from infra.load import load_file
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.build import build_plan
+from infra.plan.client_keys import secrets_of_stack
 from infra.plan.components import site_components
 from infra.plan.deployable import refuse_undeployable
 from infra.render.registrations import PLACEHOLDER, Registration
@@ -29,7 +30,7 @@ def registrations(path: Path, stack: str) -> list[Registration]:
     values: dict[str, Any] = {DEPLOYMENT_KEY: read_stack_file(path).values["config"][DEPLOYMENT_KEY]}
     if site is not None:
         values[SITE_KEY] = site
-    if names := sorted(secret_names(config)):
+    if names := sorted(secrets_of_stack(plan, secret_names(config))):
         values[GATEWAY_SECRETS_KEY] = dict.fromkeys(names, PLACEHOLDER)
     return _recorded(stack, values)
 

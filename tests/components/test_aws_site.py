@@ -447,6 +447,22 @@ def records(variant: str) -> dict[str, dict[str, Any]]:
     return {name.removeprefix("main-door-names-"): one for name, one in found.items()}
 
 
+def test_a_site_is_asked_for_a_real_answer_where_its_gateways_give_one() -> None:
+    from infra.load import validate
+    from infra.plan.build import build_plan
+    from tests.on_aws import deployment
+
+    def asked(**gateway: Any) -> tuple[str, Any]:
+        shipped = deployment()
+        shipped["gateway"] |= gateway
+        site = build_plan(validate(shipped, "prod", {}), "prod").sites["main"].details
+        return site.front_door.site_health_path, site.gateway_config.get("deep_health")
+
+    every = {"every_seconds": 20, "timeout_seconds": 5}
+    assert asked(deep_health=every) == ("/health/deep", {"models": ["chat"], **every})
+    assert asked(deep_health=None) == ("/ready", None)
+
+
 def test_a_name_leads_to_the_standby_when_the_first_site_is_not_well() -> None:
     found = records("as_it_ships")
     shared = found["shared"]
@@ -455,7 +471,7 @@ def test_a_name_leads_to_the_standby_when_the_first_site_is_not_well() -> None:
     assert shared["healthCheckId"] == "main-door-names-health-id"
     assert found["site"]["name"] == "main.llm.example.com"
     check = only(registrations(), "aws:route53/healthCheck:HealthCheck")
-    assert (check["fqdn"], check["resourcePath"], check["type"]) == ("main.llm.example.com", "/ready", "HTTPS")
+    assert (check["fqdn"], check["resourcePath"], check["type"]) == ("main.llm.example.com", "/health/deep", "HTTPS")
     alone = records("one_site")["shared"]
     assert not {"failoverRoutingPolicies", "healthCheckId", "setIdentifier"} & {*alone}
     assert alone["zoneId"] == "Z0123456789OWN"

@@ -66,6 +66,7 @@ BEYOND_A_SCHEMA = {
     "network-size",
     "platform-aws",
     "platform-aws-endpoint",
+    "platform-aws-secrets",
     "platform-cloud-run",
     "platform-gcp",
     "platform-kubernetes",

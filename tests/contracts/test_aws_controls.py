@@ -14,11 +14,17 @@ from typing import Any
 import pytest
 
 from infra.plan.client_keys import KeysByDriver
+from infra.platforms.aws.gateway_secrets import (
+    SecretsOfStackSettings,
+    SecretsOfStoreSettings,
+    gateway_secrets_problems,
+)
 from infra.platforms.aws.policies import FORCED_WILDCARDS
 from infra.platforms.aws.secrets_plan import secrets_problems
+from infra.policy.cloud_rules import GUARDS
 from tests.harness import Recorder
 from tests.manifests import plain
-from tests.on_aws import CLIENT_KEYS, VARIANTS, documents, inputs, managed, of_aws, only, registrations
+from tests.on_aws import CLIENT_KEYS, LIMITS_STORE, VARIANTS, documents, inputs, managed, of_aws, only, registrations
 
 CLUSTER = "aws:eks/cluster:Cluster"
 POOL, CLASS = "kubernetes:karpenter.sh/v1:NodePool", "kubernetes:eks.amazonaws.com/v1:NodeClass"
@@ -179,7 +185,8 @@ def test_a06_gateways_put_an_audit_and_nothing_else(seen: Recorder) -> None:
         assert statement["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
         assert statement["Resource"] == [CLIENT_KEYS]
         return
-    rights = [(one["Effect"], one["Action"], one["Resource"]) for one in documents(seen)[name]["Statement"]]
+    statements = [one for one in documents(seen)[name]["Statement"] if one["Sid"] != "Secrets"]
+    rights = [(one["Effect"], one["Action"], one["Resource"]) for one in statements]
     ((_, _, (key,)),) = [right for right in rights if right[1] == ["kms:GenerateDataKey"]]
     assert key.endswith(":main-keys-data")
     assert rights == [
@@ -396,15 +403,28 @@ STATEFUL = {
 }
 
 
+# A destroy that is refused, or a rename, removes first whatever is not protected: also what makes a bucket private.
+WITH_GUARDS = ("aws:s3/", "aws:kms/", "aws:ecr/")
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_p02_what_cannot_be_made_again_is_protected(variant: str) -> None:
+def test_p02_what_cannot_be_made_again_is_protected_with_its_guards(variant: str) -> None:
     seen = registrations(variant)
     protects = variant != "one_site"
     found = [one for one in seen.seen if one.type in STATEFUL]
     elsewhere = {STORE} if variant == "no_way_out" else set()
     elsewhere |= set() if variant == "existing_network" else {FILES}
     assert {one.type for one in found} == STATEFUL - elsewhere
-    assert {one.name for one in seen.seen if one.protect} == {one.name for one in found if protects}
+    guarded = {one.urn for one in seen.seen if one.type in STATEFUL or one.type.startswith(WITH_GUARDS)}
+    assert {one.urn for one in seen.seen if one.protect} == (guarded if protects else set())
+    if protects:
+        # Whatever a bucket or a key is named in that no service brings along by itself.
+        buckets = {one.name for one in found if one.type == "aws:s3/bucket:Bucket"}
+        for kind in GUARDS:
+            locked = {name for name in buckets if name.endswith("-audit")}
+            expected = locked if "ObjectLock" in kind else buckets
+            if kind.startswith("aws:s3/"):
+                assert {one.name for one in seen.of_type(kind) if one.protect} == expected, kind
     assert only(seen, CLUSTER)["deletionProtection"] is protects
     assert only(seen, "aws:lb/loadBalancer:LoadBalancer")["enableDeletionProtection"] is protects
     assert all(one["forceDestroy"] is not protects for one in inputs(seen, "aws:s3/bucket:Bucket").values())
@@ -422,6 +442,50 @@ def test_k13_keys_of_secrets_manager_are_mounted_and_never_in_the_cluster() -> N
     addons = {one["addonName"] for one in inputs(seen, "aws:eks/addon:Addon").values()}
     assert "aws-secrets-store-csi-driver-provider" in addons, "whoever mounts them"
     assert not [one for one in seen.of_type("kubernetes:core/v1:Secret") if "client-keys" in one.name]
+
+
+def test_k13_secrets_of_gateways_are_mounted_from_their_store_and_neither_in_the_cluster_nor_the_stack() -> None:
+    seen = registrations("no_way_out")
+    (provider,) = inputs(seen, "kubernetes:secrets-store.csi.x-k8s.io/v1:SecretProviderClass").values()
+    assert provider["metadata"]["name"] == "gateway-secrets"
+    parameters = provider["spec"]["parameters"]
+    assert (provider["spec"]["provider"], parameters["usePodIdentity"], parameters["region"]) == (
+        *("aws", "true", "us-east-1"),
+    )
+    (only_one,) = json.loads(parameters["objects"])
+    assert only_one == {"objectName": LIMITS_STORE, "objectAlias": "limits_store"}
+    pod = inputs(seen, "kubernetes:apps/v1:Deployment")["main-serving-gateway"]["spec"]["template"]["spec"]
+    (volume,) = [one for one in pod["volumes"] if one["name"] == "secrets"]
+    assert volume["csi"]["volumeAttributes"] == {"secretProviderClass": "gateway-secrets"}
+    (container,) = pod["containers"]
+    (mount,) = [one for one in container["volumeMounts"] if one["name"] == "secrets"]
+    (content,) = documents_of_gateways(seen)
+    assert content["limits_store"]["url_file"] == f"{mount['mountPath']}/limits_store"
+    assert [one["name"] for one in container["env"]] == ["POD_NAME"]
+    assert not [one for one in seen.of_type("kubernetes:core/v1:Secret") if "secrets" in one.name]
+    name = "aws:iam/rolePolicy:RolePolicy main-identity-gateway policy"
+    (read,) = [one for one in documents(seen)[name]["Statement"] if one["Sid"] == "Secrets"]
+    assert read["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+    assert read["Resource"] == [LIMITS_STORE]
+    addons = {one["addonName"] for one in inputs(seen, "aws:eks/addon:Addon").values()}
+    assert "aws-secrets-store-csi-driver-provider" in addons, "whoever mounts them"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "where", "said"),
+    [
+        ({"other": LIMITS_STORE}, "here.secrets.limits", "nothing"),
+        ({"limits": LIMITS_STORE, "limit": LIMITS_STORE}, "here.secrets.limit", "a secret that nothing names"),
+        ({"limits": LIMITS_STORE.replace("east-1", "west-2")}, "here.secrets.limits", "a secret of `us-west-2`"),
+    ],
+)
+def test_a_store_has_exactly_what_gateways_read(secrets: dict[str, str], where: str, said: str) -> None:
+    settings = SecretsOfStoreSettings(kind="store", secrets=secrets)
+    found = {one.where: one.found for one in gateway_secrets_problems("here", settings, "us-east-1", ("limits",))}
+    assert found[where] == said
+    right = SecretsOfStoreSettings(kind="store", secrets={"limits": LIMITS_STORE})
+    assert not [*gateway_secrets_problems("here", right, "us-east-1", ("limits",))]
+    assert not [*gateway_secrets_problems("here", SecretsOfStackSettings(kind="stack"), "us-east-1", ("limits",))]
 
 
 @pytest.mark.parametrize(

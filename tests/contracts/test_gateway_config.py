@@ -201,6 +201,7 @@ def test_every_field_a_user_sets_arrives(files: GatewayFiles) -> None:
     assert config["audit"]["content"] == "encrypted"
     assert config["audit"]["subject_keys"]["folder"].endswith("/audit-subjects")
     assert "key_file" in config["scaling"]
+    assert config["deep_health"]["every_seconds"] == 30
     strict = config["guardrails"]["strict"]
     assert (strict["tool_hosts"], strict["media_hosts"][0]) == ([], "data:")
     assert list(strict["before"]) == ["names", "llama_guard"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from infra.policy.cloud_rules import BUCKET, BUCKET_NEEDS, STATEFUL, is_protected
+from infra.policy.cloud_rules import BUCKET, BUCKET_NEEDS, GUARDS, STATEFUL, is_protected
 from infra.policy.rule import Resource, broken, resource
 from infra.policy.rules import RULES
 from tests.contracts.source import ROOT
@@ -220,7 +220,7 @@ OF_CLOUDS: list[tuple[str, list[Resource], list[Resource]]] = [
         ingress(rules=[{"host": "a.example"}, {"host": "b.example"}], tls=[{"hosts": ["a.example"]}]),
     ),
     ("tagged", [made("pulumi:providers:gcp", defaultLabels={"slipway-stack": "x"})], [made("pulumi:providers:gcp")]),
-    *(("protected", [PROTECTED, made(kind, protect=True)], [PROTECTED, made(kind)]) for kind in STATEFUL),
+    *(("protected", [PROTECTED, made(kind, protect=True)], [PROTECTED, made(kind)]) for kind in (*STATEFUL, *GUARDS)),
     (
         "pinned-bases",
         [PROTECTED, made("docker-build:index:Image", buildArgs={"BASE": f"debian@sha256:{'0' * 64}"})],

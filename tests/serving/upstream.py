@@ -365,6 +365,10 @@ async def _bigcut(connection: _Connection, call: Call) -> None:
     connection.transport.close()
 
 
+async def _hollow(connection: _Connection, call: Call) -> None:
+    connection.whole(200, b"{}")
+
+
 _Behaviour = Callable[[_Connection, Call], Awaitable[None]]
 _BEHAVIOURS: dict[str, _Behaviour] = {
     "long": _long,
@@ -390,5 +394,6 @@ _BEHAVIOURS: dict[str, _Behaviour] = {
     "halfbody": _halfbody,
     "big": _big,
     "bigcut": _bigcut,
+    "hollow": _hollow,
 }
 MODELS = ("ok", "embed", *_BEHAVIOURS)

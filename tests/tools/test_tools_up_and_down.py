@@ -46,6 +46,23 @@ def test_up_again_and_down_again(checkout: Checkout) -> None:
     assert checkout.processes() == []
 
 
+def test_what_is_protected_is_said_before_anything_is_deleted(checkout: Checkout) -> None:
+    checkout.configure(seconds="0", protect="true")
+    checkout.run("make", "up")
+    before = checkout.deployment()["resources"]
+    refused = checkout.run("make", "down", status=2)
+    assert "where    stack dev" in refused
+    assert re.search(r"found    1 protected, and nothing was deleted:\n +\S+ thing\n", refused)
+    assert "write `deletion_protection: false`" in refused
+    assert "Traceback" not in refused
+    assert checkout.deployment()["resources"] == before
+    assert "delete" not in checkout.steps()
+    checkout.configure(seconds="0", protect="false")
+    checkout.run("make", "up")
+    assert "Stack dev is down." in checkout.run("make", "down")
+    assert "delete" in checkout.steps()
+
+
 def test_state_and_passphrase_are_private(checkout: Checkout) -> None:
     checkout.run("tools/up")
     own = checkout.root / ".slipway"

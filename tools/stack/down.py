@@ -7,7 +7,7 @@ from tools.checkout import LOCAL, ROOT, TOOLS, VENV
 from tools.problem import run
 from tools.pulumi import environment
 from tools.pulumi.command_line import CommandLine, find
-from tools.stack import backend, packages
+from tools.stack import backend, packages, protected
 from tools.stack.up import deploy, free, prepare
 
 
@@ -19,8 +19,10 @@ def main(arguments: list[str]) -> int:
     if _nothing_is_up(stack):
         print(f"Nothing is up: stack {stack} has no resources.")
     else:
-        packages.install(stack)
         engine = prepare()
+        if not engine.environment.own_state or stack in backend.stacks():
+            protected.refuse(engine, stack)
+        packages.install(stack)
         if engine.environment.own_state:
             free(engine, stack)
         deploy(engine, "destroy", stack)

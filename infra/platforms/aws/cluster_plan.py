@@ -70,7 +70,8 @@ def cluster_plan(name: str, settings: AwsSettings, network: NetworkPlan, serving
     """Decides it."""
     nodes = settings.nodes
     managed = nodes if isinstance(nodes, ManagedNodes) else None
-    audit = serving.gateway_pods.audit
+    pods = serving.gateway_pods
+    audit = pods.audit
     shared = audit is not None and audit.volume is not None
     services = [network.services_cidr] if network.services_cidr else [*CHOSEN_BY_EKS]
     internal = [subnet.cidr for subnet in network.of_role("internal").values() if subnet.cidr]
@@ -88,7 +89,7 @@ def cluster_plan(name: str, settings: AwsSettings, network: NetworkPlan, serving
         log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
         addons={
             addon.name: addon
-            for addon in _addons(managed, shared=shared, secrets=bool(secrets_read(serving.gateway_pods.keys)))
+            for addon in _addons(managed, shared=shared, secrets=bool(secrets_read(pods.keys, pods.secrets)))
         },
         block_provisioner="ebs.csi.aws.com" if managed else "ebs.csi.eks.amazonaws.com",
         shared_files=shared,

@@ -33,7 +33,9 @@ class PrivateBucket(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:PrivateBucket", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        # With all that makes it private: a refused `pulumi destroy` removes whatever is not protected itself, and so
+        # would a rename.
+        child = pulumi.ResourceOptions(parent=self, protect=protected)
         made = s3.Bucket(
             name,
             bucket_prefix=name_prefix,
@@ -41,7 +43,7 @@ class PrivateBucket(pulumi.ComponentResource):
             force_destroy=not protected,
             # Only a new bucket can have it.
             object_lock_enabled=True if lock else None,
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protected)),
+            opts=child,
         )
         private = [
             s3.BucketPublicAccessBlock(

@@ -26,8 +26,7 @@ class Registry(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:aws:Registry", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(protect=protected))
+        kept = pulumi.ResourceOptions(parent=self, protect=protected)
         for repository in repositories:
             called = f"{name}-{repository.rpartition('/')[2]}"
             made = ecr.Repository(
@@ -41,7 +40,7 @@ class Registry(pulumi.ComponentResource):
                 force_delete=not protected,
                 opts=kept,
             )
-            ecr.LifecyclePolicy(called, repository=made.name, policy=_untagged(), opts=child)
+            ecr.LifecyclePolicy(called, repository=made.name, policy=_untagged(), opts=kept)
         self.register_outputs({})
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from infra.addresses import Cidr, Domain
+from infra.platforms.aws.gateway_secrets import GatewaySecretsSettings, SecretsOfStackSettings
 from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
@@ -189,6 +190,11 @@ class AwsSettings(PlatformSettings):
         default_factory=lambda: FromStackSettings(kind="stack"),
         description="Where gateways find the hashes of clients' keys; unset, the stack writes them. Of Secrets Manager "
         "by the driver's provider `aws`: with `usePodIdentity`, and each secret by its ARN.",
+    )
+    gateway_secrets_from: GatewaySecretsSettings = Field(
+        default_factory=lambda: SecretsOfStackSettings(kind="stack"),
+        description="Where gateways find the secrets that the deployment names, such as keys of an object store; "
+        "unset, the stack writes them.",
     )
     alarm_topics: list[TopicArn] = Field(
         default_factory=list,

@@ -75,7 +75,7 @@ def front_door_plan(
         health_seconds=HEALTH_SECONDS,
         health_timeout_seconds=HEALTH_TIMEOUT_SECONDS,
         health_times=HEALTH_TIMES,
-        site_health_path="/ready",
+        site_health_path="/health/deep" if "deep_health" in request.gateway else "/ready",
         deregistration_seconds=drain.load_balancer_deregistration_seconds,
         idle_seconds=drain.load_balancer_idle_seconds,
         binding_version="eks.amazonaws.com/v1" if auto_mode else "elbv2.k8s.aws/v1beta1",

@@ -29,8 +29,8 @@ class WorkloadRole:
 
 
 def workload_roles(serving: ServingPlan, audit: AuditBucketPlan | None) -> Mapping[str, WorkloadRole]:
-    """By service account. Gateways reach nothing of AWS but the audit's bucket and keys of
-    their clients: without either they have no role."""
+    """By service account. Gateways reach nothing of AWS but the audit's bucket, keys of
+    their clients and their own secrets: without any they have no role."""
     own = {engine.name: engine.model for engine in serving.engines.values()}
     readers = {
         account: WorkloadRole(
@@ -45,7 +45,7 @@ def workload_roles(serving: ServingPlan, audit: AuditBucketPlan | None) -> Mappi
         fills=True,
     )
     found = {**readers, MODEL_FETCH: fetcher} if own else {}
-    secrets = secrets_read(serving.gateway_pods.keys)
+    secrets = secrets_read(serving.gateway_pods.keys, serving.gateway_pods.secrets)
     if audit is None and not secrets:
         return found
     gateway = WorkloadRole(

@@ -12,6 +12,7 @@ from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.gateway_pods import gateway_secret_names
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
@@ -25,6 +26,7 @@ from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
+from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
@@ -122,6 +124,12 @@ class Aws:
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
+        yield from gateway_secrets_problems(
+            f"{where}.gateway_secrets_from",
+            settings.gateway_secrets_from,
+            settings.region,
+            gateway_secret_names(request.gateway),
+        )
         yield from one_pod_problems(request)
         yield from inside_problems(request)
 
@@ -149,7 +157,11 @@ class Aws:
             serving,
             engines=engines_on(serving.engines, pools),
             # Auto Mode holds no pod back until the load balancer has it: a rollout waits for as long as that takes.
-            gateway_pods=replace(serving.gateway_pods, settle_seconds=SETTLE_SECONDS),
+            gateway_pods=replace(
+                serving.gateway_pods,
+                settle_seconds=SETTLE_SECONDS,
+                secrets=secrets_source(settings.gateway_secrets_from, settings.region),
+            ),
         )
         network = network_plan(settings)
         cluster = cluster_plan(f"slipway-{name}", settings, network, serving)

@@ -13,11 +13,10 @@ POD_IDENTITY = "usePodIdentity"
 SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+")
 
 
-def secrets_read(keys: ClientKeySource) -> tuple[str, ...]:
+def secrets_read(*sources: ClientKeySource) -> tuple[str, ...]:
     """ARNs of those that the driver mounts into the gateways."""
-    if not isinstance(keys, KeysByDriver) or keys.provider != PROVIDER:
-        return ()
-    found = [arn for text in keys.parameters.values() for arn in SECRET_ARN.findall(text)]
+    ours = [source for source in sources if isinstance(source, KeysByDriver) and source.provider == PROVIDER]
+    found = [arn for source in ours for text in source.parameters.values() for arn in SECRET_ARN.findall(text)]
     return tuple(dict.fromkeys(found))
 
 

@@ -21,6 +21,7 @@ from serving.gateway.upstream import UpstreamClient
 
 if TYPE_CHECKING:
     from serving.gateway.admin.refusals import RefusalLog
+    from serving.gateway.deep_health import DeepHealth
 
 _GENERATING = {
     "/v1/chat/completions": "chat_completions",
@@ -28,6 +29,7 @@ _GENERATING = {
     "/v1/embeddings": "embeddings",
 }
 _MODELS = "/v1/models"
+_DEEP = "/health/deep"
 _CLIENT_GONE_STATUS = 499
 """nginx's convention in logs and metrics; never sent."""
 
@@ -37,6 +39,8 @@ class PublicApplication:
 
     # Set where there is an admin listener to show them.
     refusals: RefusalLog | None = None
+    # Set by the process, which ends what it has begun.
+    deep_health: DeepHealth | None = None
 
     def __init__(self, state: GatewayState, upstreams: UpstreamClient, metrics: Metrics, journal: Journal) -> None:
         self._state = state
@@ -84,7 +88,11 @@ class PublicApplication:
                 self._journal.request(context, duration)
 
     async def _other(self, context: RequestContext, path: str) -> None:
-        if path not in ("/health", "/ready", "/metrics", _MODELS) and not path.startswith(_MODELS + "/"):
+        deep = self.deep_health if path == _DEEP else None
+        if deep is not None and not deep.offered:
+            deep = None
+        known = path in ("/health", "/ready", "/metrics", _MODELS) or path.startswith(_MODELS + "/")
+        if deep is None and not known:
             raise _no_such_path("the paths under /v1 of OpenAI's API that this gateway offers", "Check the URL.")
         if path == "/metrics":
             raise _no_such_path("/metrics on the operations listener", "Ask there; it is not public.")
@@ -93,6 +101,9 @@ class PublicApplication:
         if path in ("/health", "/ready"):
             context.endpoint = path[1:]
             context.status, body = self._state.health() if path == "/health" else self._state.readiness()
+        elif deep is not None:
+            context.endpoint = "health"
+            context.status, body = await deep.answer()
         else:
             context.endpoint = "models"
             await run_steps(ADMISSION, context)

@@ -12,6 +12,7 @@ from msgspec import Meta
 from serving.gateway.audit.config import AuditConfig, problems_of
 from serving.gateway.cache.config import CacheConfig, CacheSetup, MemoryCacheConfig, load_cache
 from serving.gateway.config_checks import check_clients, check_model, read_key
+from serving.gateway.deep_health_config import DeepHealthConfig, check_deep_health
 from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.guardrails.config import GuardrailsConfig, RuleName, SystemPolicy
 from serving.gateway.guardrails.load import load_guardrails
@@ -131,6 +132,7 @@ class _Document(_Strict, frozen=True):
         default_factory=dict[str, GuardrailsConfig]
     )
     cache: CacheConfig = MemoryCacheConfig()
+    deep_health: DeepHealthConfig | None = None
 
 
 class GatewayConfig(_Strict, frozen=True):
@@ -157,6 +159,7 @@ class GatewayConfig(_Strict, frozen=True):
     guardrails: dict[str, ClientGuardrails] = msgspec.field(default_factory=dict[str, ClientGuardrails])
     # None: no client asks for it.
     cache: CacheSetup | None = None
+    deep_health: DeepHealthConfig | None = None
 
 
 class ConfigProblem(Exception):
@@ -214,6 +217,7 @@ def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
     privacy = load_privacy(f"{path}: ", document.privacy, clients, problems)
     guardrails = load_guardrails(f"{path}: ", document.guardrails, clients, engine_keys, problems)
     cache = load_cache(f"{path}: cache", document.cache, clients, document.privacy, problems)
+    check_deep_health(f"{path}: deep_health", document.deep_health, models, problems)
     if problems:
         raise ConfigProblem(problems)
     return GatewayConfig(
@@ -235,6 +239,7 @@ def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
         privacy=privacy,
         guardrails=guardrails,
         cache=cache,
+        deep_health=document.deep_health,
     )
 
 

@@ -105,6 +105,7 @@ class Policy:
     def __init__(self, config: GatewayConfig, previous: Policy | None = None) -> None:
         self.sha256 = config.sha256
         self.limits: LimitsConfig = config.limits
+        self.deep_health = config.deep_health
         self.created = int(time.time())
         # Opened by the process, because opening it touches the disk; set before the first request sees this policy.
         self.audit: AuditLog | None = None

@@ -17,6 +17,7 @@ from serving.gateway.application import PublicApplication
 from serving.gateway.audit.life import AuditLife
 from serving.gateway.cache.metrics import CacheCollector
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
+from serving.gateway.deep_health import DeepHealth
 from serving.gateway.identity.key_folder import digest_of_folder
 from serving.gateway.identity.refreshing import refresh_keys_forever
 from serving.gateway.identity.verdicts import TokenVerdicts
@@ -91,6 +92,7 @@ class Gateway:
         self._stop = asyncio.Event()
         keep_alive = config.limits.keep_alive_seconds
         public = PublicApplication(self._state, self._upstreams, self._metrics, journal)
+        public.deep_health = self._deep_health = DeepHealth(self._state, self._upstreams, journal)
         operations = OperationsApplication(self._state, self._metrics)
         self._public = Listener(public, self._traffic, keep_alive)
         self._operations = Listener(operations, self._traffic, keep_alive)
@@ -148,6 +150,7 @@ class Gateway:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
             await self._state.policy.ledger.close()
+            await self._deep_health.close()
             await self._upstreams.close()
             if self._state.policy.tracer is not None:
                 await self._state.policy.tracer.close()

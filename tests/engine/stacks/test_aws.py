@@ -180,7 +180,8 @@ def test_a_standby_is_a_stack_of_its_own_and_goes_without_the_first_site(standby
 
 
 def test_what_is_protected_is_not_destroyed(prod: Deployed) -> None:
-    """Asked by a preview: without it, what is not protected goes before Pulumi comes to what is."""
+    """`pulumi destroy` is asked by a preview: without it, what is not protected goes before it comes to what is. `make
+    down` asks for itself."""
 
     def protect(deployment: dict[str, Any], value: bool = True) -> None:
         deployment["sites"]["main"]["platform"]["deletion_protection"] = value
@@ -191,5 +192,11 @@ def test_what_is_protected_is_not_destroyed(prod: Deployed) -> None:
     assert {"main-cluster-control-plane", "main-buckets-models", "main-keys-data", "main-buckets-audit"} <= kept
     printed = prod.pulumi("destroy", "--preview-only", check=False)
     assert "because it is protected" in printed
+    there = _aws(prod).things(prod.checkout)
+    refused = prod.checkout.run("make", "down", f"STACK={prod.example.name}", check=False)
+    assert "where    stack prod" in refused
+    assert "aws:eks/cluster:Cluster main-cluster-control-plane" in refused
+    assert "write `deletion_protection: false` on the platform of each of its sites in Pulumi.prod.yaml" in refused
+    assert _aws(prod).things(prod.checkout) == there
     prod.checkout.change(lambda deployment: protect(deployment, False))
     prod.up()

@@ -48,12 +48,13 @@ class Provider(ResourceProvider):
 class Thing(Resource):
     key: pulumi.Output[str]
 
-    def __init__(self, name: str, seconds: str, fill: bool) -> None:
-        super().__init__(Provider(), name, {"seconds": seconds, "fill": fill, "key": None})
+    def __init__(self, name: str, seconds: str, fill: bool, protect: bool) -> None:
+        options = pulumi.ResourceOptions(protect=protect)
+        super().__init__(Provider(), name, {"seconds": seconds, "fill": fill, "key": None}, options)
 
 
 config = pulumi.Config()
-thing = Thing("thing", config.require("seconds"), config.get_bool("fill") or False)
+thing = Thing("thing", config.require("seconds"), config.get_bool("fill") or False, config.get_bool("protect") or False)
 pulumi.export("endpoint", "http://127.0.0.1:8420")
 pulumi.export("client_keys", pulumi.Output.secret({"dev": thing.key}))
 pulumi.export("models", ["chat"])

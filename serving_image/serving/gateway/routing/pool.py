@@ -66,6 +66,8 @@ class Pool:
         self.budget = RetryBudget(self.routing.retries)
         self.breaker = Breaker(self)
         self.any_reachable = False
+        # When a client last got its whole answer from here.
+        self.answered_at = -inf
         # Whether another model's replicas may serve instead.
         self.alternatives = False
         # Whether ejecting a replica would change anything: not where it is the only way.

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import time
 
-import orjson
-
 from serving.gateway.journal import Journal, describe
 from serving.gateway.policy import Policy
 from serving.gateway.routing.discovery import Discovery
+from serving.gateway.routing.one_token import one_token
 from serving.gateway.routing.pool import Pool
 from serving.gateway.routing.replica import Replica
 from serving.gateway.routing.shadow import end_shadows
@@ -68,32 +67,14 @@ class Upkeep:
 
     async def _ask(self, policy: Policy, pool: Pool, replica: Replica) -> None:
         """One token from a replica that hung: its /health says 200, and a client's request might hang there too."""
-        name = replica.model or pool.name
         endpoints = policy.models[pool.name].endpoints
-        body: dict[str, object] = {"model": name, "max_tokens": 1}
-        if "chat_completions" in endpoints:
-            endpoint = "chat_completions"
-            body["messages"] = [{"role": "user", "content": "."}]
-        elif "completions" in endpoints:
-            endpoint = "completions"
-            body["prompt"] = "."
-        else:
-            endpoint = "embeddings"
-            body = {"model": name, "input": "."}
-        headers = {"Content-Type": "application/json", "X-Request-Id": "slipway-trial"}
-        if replica.authorization is not None:
-            headers["Authorization"] = replica.authorization
+        url, headers, body = one_token(endpoints, replica, pool.name, "slipway-trial")
         works = False
         try:
             with contextlib.suppress(UpstreamLost, UpstreamUnreachable, TimeoutError):
                 async with asyncio.timeout(pool.hang_seconds):
-                    answer = await self._upstreams.open(
-                        replica.urls[endpoint],
-                        headers,
-                        orjson.dumps(body),
-                        policy.limits.connect_seconds,
-                        replica.trust,
-                    )
+                    connect_seconds = policy.limits.connect_seconds
+                    answer = await self._upstreams.open(url, headers, body, connect_seconds, replica.trust)
                     try:
                         works = answer.status < 500 and bool(await answer.read())
                     finally:

@@ -102,10 +102,10 @@ async def _attempt(context: RequestContext, pool: Pool, replica: Replica, tried:
                 await relay.relay_error(context, answer)
             elif context.stream and (answer.header("content-type") or b"").startswith(b"text/event-stream"):
                 await relay.relay_stream(context, answer)
-                outcome = Outcome.FAILED if context.reason in _ITS_FAULT else Outcome.GOOD
+                outcome = _answered(context, pool)
             else:
                 await relay.relay_whole(context, answer)
-                outcome = Outcome.FAILED if context.reason in _ITS_FAULT else Outcome.GOOD
+                outcome = _answered(context, pool)
         finally:
             answer.close()
         return None
@@ -147,6 +147,15 @@ async def _after(
     if place is None:
         raise failure
     return place
+
+
+def _answered(context: RequestContext, pool: Pool) -> Outcome:
+    """An answer was relayed, to its end or as far as the engine gave it."""
+    if context.reason in _ITS_FAULT:
+        return Outcome.FAILED
+    if not context.reason:
+        pool.answered_at = time.monotonic()
+    return Outcome.GOOD
 
 
 def _judge(status: int) -> Outcome:
