@@ -34,6 +34,13 @@ from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
 from infra.platforms.aws.uses import own_uses
+from infra.platforms.aws.weights_plan import (
+    keeps_weights,
+    stored_gb,
+    weights_text,
+    weights_warnings,
+    with_weights_bucket,
+)
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.clusters import (
     api_access,
@@ -87,6 +94,7 @@ class Aws:
             counts_together=True,
             single_points=(NAT_OF_ONE_ZONE,) if settings.nat == "single" else (),
             several_nodes=True,
+            reads_buckets=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -99,6 +107,7 @@ class Aws:
             name="AWS",
             provision=PROVISION,
             network_gbps=network_gbps("aws", machine),
+            keeps_weights=keeps_weights(settings),
             can_cache_weights=True,
             can_keep_spares=True,
             longest_drain_seconds=_ended_by(settings).longest_grace_seconds,
@@ -133,6 +142,7 @@ class Aws:
             yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
         if settings.nat == "single" and settings.network.cidr:
             yield f"{site}: when the zone `{settings.zones[0]}` is gone, no node reaches the internet (`nat: single`)"
+        yield from weights_warnings(request)
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
 
@@ -142,7 +152,8 @@ class Aws:
         request = with_audit_bucket(request, audit_bucket)
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, IN_CLUSTER)
+        facts = with_weights_bucket(IN_CLUSTER, settings)
+        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, facts)
         pools = _pools(request)
         serving = replace(
             serving,
@@ -167,11 +178,12 @@ class Aws:
                 disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
                 grace_seconds=serving.drain.node_grace_seconds,
             ),
-            identities=workload_roles(serving, audit_bucket),
+            identities=workload_roles(serving, request.models, settings, audit_bucket),
             repositories=_repositories(f"slipway-{name}"),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
             limits=limits_plan(settings, network, serving),
             audit_bucket=audit_bucket,
+            weights=weights_text(request),
             budget=budget_plan(request, settings.alarm_topics),
             serving=serving,
             alarms=alarms(network),
@@ -215,6 +227,7 @@ class Aws:
             nat_zones={"none": 0, "single": 1}.get(details.network.nat, len(details.zones)),
             disk_gb=details.machines.disk_gibibytes * GIB / 1e9,
             auto_mode=details.cluster.auto_mode,
+            stored_gb=stored_gb(request.models, request.settings),
         )
         yield from own_uses(
             details.region,
