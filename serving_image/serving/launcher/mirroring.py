@@ -93,7 +93,7 @@ async def _is_whole(bucket: Bucket) -> bool:
 
 
 async def _copied(wanted: Mirrored, bucket: Bucket, token: str | None) -> dict[str, str]:
-    """The digests, by path. Small ones come first: a right that is missing shows before much was moved."""
+    """The digests, by path. Small files come first: a right that is missing shows before much was moved."""
     if wanted.file is None:
         entries = needed(await listed(wanted, token), wanted.location)
     else:
@@ -106,13 +106,13 @@ async def _copied(wanted: Mirrored, bucket: Bucket, token: str | None) -> dict[s
             LOG.info("%s is in the bucket", entry.path)
             return digest
 
-    ordered = sorted(entries, key=lambda entry: entry.size)
+    found = {entry.path: await one(entry) for entry in entries if entry.lfs is None}
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = {entry.path: group.create_task(one(entry)) for entry in ordered}
+            tasks = {entry.path: group.create_task(one(entry)) for entry in entries if entry.lfs}
     except ExceptionGroup as several:
         raise several.exceptions[0] from None
-    return {path: task.result() for path, task in tasks.items()}
+    return found | {path: task.result() for path, task in tasks.items()}
 
 
 async def _one_file(wanted: Mirrored, file: str, token: str | None) -> Entry:
