@@ -15,6 +15,7 @@ from tests.contracts.source import ROOT
 from tests.harness import Recorder, deploy
 
 FILE = ROOT / "bootstrap" / "Pulumi.example.yaml"
+WEIGHTS_KEY = "arn:aws:kms:us-west-2:123456789012:key/0a1b2c3d-of-mine"
 RUNNER = {
     "vpc_id": "vpc-0123456789abcdef0",
     "subnet_ids": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
@@ -32,9 +33,10 @@ def as_it_ships(settings: dict[str, Any]) -> None:
 
 
 def all_of_it(settings: dict[str, Any]) -> None:
-    """With a runner, and nothing protected."""
+    """With a runner, nothing protected, and weights in somebody else's bucket."""
     settings |= {"runner": RUNNER, "deletion_protection": False}
-    settings["stacks"]["standby"]["protected"] = False
+    settings["stacks"]["standby"] |= {"protected": False, "weights_buckets": ["models-of-mine"]}
+    settings["stacks"]["standby"]["weights_keys"] = [WEIGHTS_KEY]
 
 
 VARIANTS: dict[str, Callable[[dict[str, Any]], None]] = {f.__name__: f for f in (as_it_ships, all_of_it)}

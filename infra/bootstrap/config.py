@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from infra.platforms.aws.config import HostedZoneId, SubnetId, VpcId
+from infra.platforms.aws.config import HostedZoneId, KeyArn, SubnetId, VpcId
 from infra.settings import Name, Settings
 
 BOOTSTRAP_PROJECT = "slipway-bootstrap"
@@ -21,6 +21,11 @@ ImageName = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64),
     Field(json_schema_extra={"x-remedy": "write it like `gateway`"}),
+]
+BucketName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+    Field(json_schema_extra={"x-remedy": "write what stands between `s3://` and the next `/`"}),
 ]
 Email = Annotated[
     str,
@@ -59,6 +64,12 @@ class DeployedStack(Settings):
     hosted_zone_id: HostedZoneId = Field(description="The zone of Route 53 that its names are in; no other is written.")
     protected: bool = Field(
         default=True, description="Whether its buckets may be emptied by no deployment, as `deletion_protection` means."
+    )
+    weights_buckets: list[BucketName] = Field(
+        default_factory=list, max_length=8, description="Buckets that its engines may read (`source: {kind: s3}`)."
+    )
+    weights_keys: list[KeyArn] = Field(
+        default_factory=list, max_length=8, description="Keys of KMS with which those buckets are encrypted."
     )
     budget_dollars_per_month: int | None = Field(
         default=None, ge=1, le=1_000_000_000, description="What it may cost; `notify` hears of 80 % and of a forecast."

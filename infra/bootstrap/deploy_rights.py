@@ -74,7 +74,7 @@ def keeps_state(stack: str, bucket_arn: str, key_arns: Sequence[str], *, writes:
     return document(*found)
 
 
-def boundary(stack: str, names: Sequence[StackName], account: str) -> str:
+def boundary(stack: str, names: Sequence[StackName], account: str, settings: DeployedStack) -> str:
     """The most that a role of a stack may do, whatever it is given: on things of this stack, in its regions, and no
     role but its own is handed on."""
     regions = sorted({name.region for name in names})
@@ -133,7 +133,17 @@ def boundary(stack: str, names: Sequence[StackName], account: str) -> str:
         allow("Weights", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], [f"{b}/*" for b in buckets]),
         allow("Keys", KEY_USES, [f"arn:aws:kms:{where}:key/*" for where in in_regions], own_key),
         allow("Logs", LOG_WRITES, [f"arn:aws:logs:{where}:log-group:*" for where in in_regions]),
+        *_weights_elsewhere(settings),
     )
+
+
+def _weights_elsewhere(settings: DeployedStack) -> list[Statement]:
+    """In buckets that are not the stack's, for reading only."""
+    objects = [f"arn:aws:s3:::{bucket}/*" for bucket in settings.weights_buckets]
+    return [
+        *([allow("WeightsElsewhere", ["s3:GetObject"], objects)] if objects else []),
+        *([allow("KeysElsewhere", ["kms:Decrypt"], settings.weights_keys)] if settings.weights_keys else []),
+    ]
 
 
 FILE_KINDS = ("file-system", "access-point")

@@ -82,7 +82,10 @@ def bootstrap_plan(config: BootstrapSettings) -> BootstrapPlan:
         region=config.region,
         repository=config.repository,
         roles=tuple(role for stack in config.stacks for role in _roles(config, stack, names[stack])),
-        boundaries={stack: boundary(stack, names[stack], config.account_id) for stack in config.stacks},
+        boundaries={
+            stack: boundary(stack, names[stack], config.account_id, settings)
+            for stack, settings in config.stacks.items()
+        },
         repositories=tuple(f"slipway/{image}" for image in sorted({*config.images})),
         budgets=tuple(
             BudgetPlan(stack=name, dollars=stack.budget_dollars_per_month, notify=tuple(config.notify))

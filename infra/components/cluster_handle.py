@@ -97,8 +97,9 @@ class ClusterHandle:
     image_pull_secrets: tuple[str, ...] = ()
     # The address of such a store, with its password.
     limits_url: pulumi.Input[str] | None = None
-    # The name of a bucket for the audit that the site has.
+    # The names of buckets that the site has: for the audit, and for weights.
     audit_bucket: pulumi.Input[str] | None = None
+    weights_bucket: pulumi.Input[str] | None = None
     # The cluster, where it is this stack's: what is inside goes with it, and is not asked to go first.
     deleted_with: pulumi.Resource | None = None
 

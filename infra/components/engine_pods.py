@@ -76,7 +76,7 @@ def pod_template(
             image_pull_secrets=[core.LocalObjectReferenceArgs(name=name) for name in cluster.image_pull_secrets]
             or None,
             resource_claims=claims(objects),
-            init_containers=[fetch_container(weights, objects.launcher_image)] if fetches else None,
+            init_containers=[fetch_container(weights, objects.launcher_image, cluster)] if fetches else None,
             containers=[_container(engine, pod, nodes, objects)],
             volumes=[*weights_volumes(weights, fetches=fetches), *_volumes(pod, objects, engine_files(engine))],
         ),
@@ -102,7 +102,7 @@ def beside(engine: EnginePlan, cluster: ClusterHandle, objects: EngineObjects) -
     sidecar = _container(engine, engine.pod, nodes, objects)
     sidecar.restart_policy = "Always"
     return Beside(
-        containers=[*([fetch_container(weights, objects.launcher_image)] if fetches else []), sidecar],
+        containers=[*([fetch_container(weights, objects.launcher_image, cluster)] if fetches else []), sidecar],
         volumes=[
             *weights_volumes(weights, fetches=fetches),
             *_volumes(engine.pod, objects, engine_files(engine)),

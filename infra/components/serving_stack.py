@@ -17,6 +17,7 @@ from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
 from infra.components.observability import Observability
 from infra.components.shared_limits import SharedLimits
+from infra.components.weights_mirror import WeightsMirror
 from infra.plan.gateway_pods import GatewayPods
 from infra.plan.in_cluster import (
     ENGINE_AUTHORITY_ENTRY,
@@ -98,8 +99,11 @@ class ServingStack(pulumi.ComponentResource):
         """One model: its weights, then the engines that read them, then what changes their number. The launcher, which
         fetches weights, is in the gateways' `image` too."""
         after: list[pulumi.Resource] = []
+        if engine.weights_volume.mirrors:
+            after.append(WeightsMirror(f"{name}-bucket", engine, cluster, image=image, opts=inside))
         if engine.weights_volume.claim:
-            after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=inside))
+            mirrored = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[*after]))
+            after.append(ModelCache(f"{name}-weights", engine, cluster, image=image, opts=mirrored))
         filled = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=after))
         server = ModelServer(name, engine, cluster, key=key, authority=authority, image=image, opts=filled)
         if engine.scaling:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from infra.components.cluster_handle import ClusterHandle
 from infra.components.pod_security import container_security
 from infra.plan.engine_process import LAUNCHER
-from infra.plan.in_cluster import MODEL_SOURCE_ENTRY, MODEL_SOURCE_SECRET
+from infra.plan.in_cluster import MODEL_SOURCE_ENTRY, MODEL_SOURCE_SECRET, WEIGHTS_BUCKET_PLACE
 from infra.plan.weights_volume import WeightsVolume
 
 core = kubernetes.core.v1
@@ -22,16 +23,21 @@ FETCH_MEMORY = "1Gi"
 def weights_volumes(plan: WeightsVolume, *, fetches: bool) -> list[kubernetes.core.v1.VolumeArgs]:
     """Of a pod that has weights; with `fetches` also what the container that fetches needs."""
     found = [_volume(plan, read_only=plan.filled_by_job and not fetches)]
-    if fetches:
-        found.append(core.VolumeArgs(name=TEMPORARY, empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="64Mi")))
-        token = core.SecretVolumeSourceArgs(
+    return [*found, *launcher_volumes(token=plan.asks_a_hub)] if fetches else found
+
+
+def launcher_volumes(*, token: bool) -> list[kubernetes.core.v1.VolumeArgs]:
+    """Of a pod in which the launcher moves weights; with the `token` for a hub, or without."""
+    found = [core.VolumeArgs(name=TEMPORARY, empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="64Mi"))]
+    if token:
+        secret = core.SecretVolumeSourceArgs(
             # A public repository asks for none.
             secret_name=MODEL_SOURCE_SECRET,
             optional=True,
             default_mode=0o440,
             items=[core.KeyToPathArgs(key=MODEL_SOURCE_ENTRY, path="token")],
         )
-        found.append(core.VolumeArgs(name=TOKEN, secret=token))
+        found.append(core.VolumeArgs(name=TOKEN, secret=secret))
     return found
 
 
@@ -40,26 +46,63 @@ def weights_mount(plan: WeightsVolume, *, read_only: bool) -> kubernetes.core.v1
     return core.VolumeMountArgs(name=WEIGHTS, mount_path=plan.mounted_at, sub_path=plan.sub_path, read_only=read_only)
 
 
-def fetch_container(plan: WeightsVolume, image: pulumi.Input[str]) -> kubernetes.core.v1.ContainerArgs:
+def fetch_container(
+    plan: WeightsVolume, image: pulumi.Input[str], cluster: ClusterHandle
+) -> kubernetes.core.v1.ContainerArgs:
     """Fetches what is not there yet, each file checked."""
-    size = f"{plan.size_gib if plan.on_the_nodes_disk else 1}Gi"
+    return _launcher(
+        "fetch",
+        plan.fetches,
+        image,
+        cluster,
+        token=plan.asks_a_hub,
+        disk=f"{plan.size_gib if plan.on_the_nodes_disk else 1}Gi",
+        mounts=[weights_mount(plan, read_only=False)],
+    )
+
+
+def mirror_container(
+    plan: WeightsVolume, image: pulumi.Input[str], cluster: ClusterHandle
+) -> kubernetes.core.v1.ContainerArgs:
+    """Copies from a hub what is not in the site's bucket yet, each file checked. It keeps nothing on a disk."""
+    return _launcher("mirror", plan.mirrors, image, cluster, token=True, disk="1Gi", mounts=[])
+
+
+def _launcher(
+    verb: str,
+    told: tuple[str, ...],
+    image: pulumi.Input[str],
+    cluster: ClusterHandle,
+    *,
+    token: bool,
+    disk: str,
+    mounts: list[kubernetes.core.v1.VolumeMountArgs],
+) -> kubernetes.core.v1.ContainerArgs:
+    with_token = ["--token-file", f"{TOKEN_FOLDER}/token"] if token else []
     return core.ContainerArgs(
         name="weights",
         image=image,
         image_pull_policy="IfNotPresent",
-        command=[*LAUNCHER, "fetch"],
-        args=["--token-file", f"{TOKEN_FOLDER}/token", *plan.fetches],
+        command=[*LAUNCHER, verb],
+        args=[*with_token, *(_named_bucket(text, cluster.weights_bucket) for text in told)],
         resources=core.ResourceRequirementsArgs(
-            requests={"cpu": "500m", "memory": FETCH_MEMORY, "ephemeral-storage": size},
-            limits={"cpu": "2", "memory": FETCH_MEMORY, "ephemeral-storage": size},
+            requests={"cpu": "500m", "memory": FETCH_MEMORY, "ephemeral-storage": disk},
+            limits={"cpu": "2", "memory": FETCH_MEMORY, "ephemeral-storage": disk},
         ),
         security_context=container_security(),
         volume_mounts=[
-            weights_mount(plan, read_only=False),
-            core.VolumeMountArgs(name=TOKEN, mount_path=TOKEN_FOLDER, read_only=True),
+            *mounts,
+            *([core.VolumeMountArgs(name=TOKEN, mount_path=TOKEN_FOLDER, read_only=True)] if token else []),
             core.VolumeMountArgs(name=TEMPORARY, mount_path="/tmp"),  # noqa: S108 - in the container
         ],
     )
+
+
+def _named_bucket(text: str, bucket: pulumi.Input[str] | None) -> pulumi.Input[str]:
+    """With the name of the bucket of weights, where the site has one."""
+    if bucket is None or WEIGHTS_BUCKET_PLACE not in text:
+        return text
+    return pulumi.Output.from_input(bucket).apply(lambda name: text.replace(WEIGHTS_BUCKET_PLACE, name))
 
 
 def _volume(plan: WeightsVolume, *, read_only: bool) -> kubernetes.core.v1.VolumeArgs:

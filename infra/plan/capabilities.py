@@ -117,7 +117,8 @@ def model_warnings(plan: ModelPlan, request: EngineRequest, address: EngineAddre
 def _weights_problems(kind: str, able: Capabilities, request: EngineRequest) -> Iterator[Problem]:
     weights = request.weights
     name = weights.file or weights.location
-    whole = weights.sha256 is None
+    # A repository, or all below the address of a prefix, whose digest is that of a list.
+    whole = weights.sha256 is None or (weights.file is None and "://" in weights.location)
     found = "repository" if whole else "gguf" if name.lower().endswith(".gguf") else "file"
     if found not in able.weights:
         others = [other for other, has in _engines() if found in has.weights]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from infra.plan.cold_start_rates import (
+    BUCKET_GB_PER_SECOND,
     CACHE_GB_PER_SECOND,
     FETCH_GB_PER_SECOND,
     NETWORK_SHARE,
@@ -30,13 +31,15 @@ STARTUP_FACTOR, STARTUP_LOW_SECONDS, STARTUP_HIGH_SECONDS = 2, 300, 3600
 @dataclass(frozen=True, kw_only=True)
 class ColdStartRequest:
     """One replica's start at one place. `image_gb` is compressed; `moves_weights` says whether weights come over a
-    network. A price None means no price: such a cure is taken only where nothing else is enough."""
+    network, `from_bucket` whether out of a bucket in the same region. A price None means no price: such a cure is taken
+    only where nothing else is enough."""
 
     place: StartingPlace
     engine: str
     image_gb: Seen
     weights_gib: float
     moves_weights: bool = True
+    from_bucket: bool = False
     weights_in_image: bool = False
     weights_cache_dollars_per_month: float | None = None
     spare_dollars_per_month: float | None = None
@@ -109,7 +112,7 @@ def _phases(request: ColdStartRequest) -> tuple[Phase, ...]:
     return (
         _timed("provision_node", f"until the machine is there: {place.name}", place.provision),
         _pulled(request, STREAMED_SHARE if place.streams_images else None),
-        _fetched(request, FETCH_GB_PER_SECOND, place.network_gbps),
+        _first_fetched(request),
         Phase(
             name="load",
             seconds_low=request.weights_gib / rates.load_gib_per_second.low,
@@ -145,6 +148,14 @@ def _fetched(request: ColdStartRequest, rate: Seen, network_gbps: float | None) 
         where = "inside the image" if request.weights_in_image else "where the engine runs"
         return Phase(name="fetch_weights", seconds_low=0.0, seconds_high=0.0, why=where, source="nothing is moved")
     return _moved("fetch_weights", (outside, outside), rate, network_gbps)
+
+
+def _first_fetched(request: ColdStartRequest) -> Phase:
+    """From where the site has them: a hub, or a bucket beside it."""
+    if not request.from_bucket:
+        return _fetched(request, FETCH_GB_PER_SECOND, request.place.network_gbps)
+    found = _fetched(request, BUCKET_GB_PER_SECOND, request.place.network_gbps)
+    return replace(found, why=f"{found.why}, from a bucket") if found.seconds_high else found
 
 
 def _cures(request: ColdStartRequest, phases: Sequence[Phase]) -> Iterator[Cure]:
@@ -248,12 +259,17 @@ def _timed(name: str, why: str, seen: Seen) -> Phase:
     return Phase(name=name, seconds_low=seen.low, seconds_high=seen.high, why=why, source=seen.said)
 
 
-def _moved(name: str, gb: tuple[float, float], rate: Seen, network_gbps: float | None) -> Phase:
+def moved_seconds(gb: float, rate: Seen, network_gbps: float | None) -> tuple[float, float]:
+    """At best and at worst, over a network that may be slower."""
     bound = float("inf") if network_gbps is None else network_gbps / 8 * NETWORK_SHARE
+    return gb / min(rate.low, bound), gb / min(rate.high, bound)
+
+
+def _moved(name: str, gb: tuple[float, float], rate: Seen, network_gbps: float | None) -> Phase:
     return Phase(
         name=name,
-        seconds_low=gb[0] / min(rate.low, bound),
-        seconds_high=gb[1] / min(rate.high, bound),
+        seconds_low=moved_seconds(gb[0], rate, network_gbps)[0],
+        seconds_high=moved_seconds(gb[1], rate, network_gbps)[1],
         why=f"{gb[1]:.1f} GB" + ("" if network_gbps is None else f" over {network_gbps:g} Gbit/s"),
         source=rate.said,
     )

@@ -31,6 +31,13 @@ FETCH_GB_PER_SECOND = Seen(
     source="public notes on vLLM with Qwen2.5-32B: 491 s; the fast end is assumed",
     as_of="2026-03-04",
 )
+# A bucket in the same region, GB/s. The launcher opens 8 connections.
+BUCKET_GB_PER_SECOND = Seen(
+    low=0.68,
+    high=0.2,
+    source="S3 user guide, performance design patterns: 85-90 MB/s for each of 8 connections; the slow end is assumed",
+    as_of="2026-11",
+)
 # A registry in the same region, layers in parallel (20 downloads of 16 MB chunks, as ai-on-eks ships), GB/s.
 REGISTRY_GB_PER_SECOND = Seen(low=0.6, high=0.2, source="assumed: parallel pull inside a region", as_of="2026-11")
 # A disk of the node or a shared volume that already holds the weights, GB/s.

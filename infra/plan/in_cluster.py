@@ -36,8 +36,10 @@ ENGINE_CERTIFICATE_FOLDER = "/run/secrets/certificate"
 MODEL_SOURCE_SECRET = "model-source"  # noqa: S105 - the object's name
 MODEL_SOURCE_ENTRY = "huggingface-token"
 
-# Stands for the name of a bucket that the site makes for the audit, in the gateway's file: only a cloud knows it.
+# Stand for the names of buckets that the site makes, in the gateway's file and in what fetches weights: only a cloud
+# knows them.
 AUDIT_BUCKET_PLACE = "{audit_bucket}"
+WEIGHTS_BUCKET_PLACE = "{weights_bucket}"
 
 
 def priority_class(namespace: str, component: str) -> str:

@@ -106,7 +106,7 @@ def model_starts(
     for site, place in sites:
         by_place.setdefault(place, []).append(site)
     within = _within(settings) if zero else None
-    moves = SOURCES[settings.source.kind].moves_weights
+    source = SOURCES[settings.source.kind]
     nodes = settings.accelerator.nodes if settings.accelerator else 1
     starts = {
         found[0]: _cold_start(
@@ -116,7 +116,8 @@ def model_starts(
                 engine=settings.engine.kind,
                 image_gb=_image_gb(image),
                 weights_gib=weights,
-                moves_weights=moves,
+                moves_weights=source.moves_weights,
+                from_bucket=place.keeps_weights or source.in_a_bucket,
                 weights_cache_dollars_per_month=_cache_dollars(place, weights, book),
                 spare_dollars_per_month=_spare_dollars(place, nodes, book),
             ),

@@ -23,6 +23,7 @@ from infra.plan.gateway_checks import longest_wait
 from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
 from infra.plan.node_checks import needless_nodes, node_warnings, place_problems
+from infra.plan.source_checks import reads_a_bucket, source_problems
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, Alternative, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
@@ -69,7 +70,7 @@ class Planner:
                 if found:
                     self._refused.add(name)
                 yield from found
-            yield from self._node_problems(name, settings)
+            yield from self._place_problems(name, settings)
             yield from self._fit_problems(name, settings)
             yield from self._start_problems(name, settings)
 
@@ -82,11 +83,16 @@ class Planner:
         yield from fit_problems(where, settings, sized, self._serving(name), self._market(name))
         yield from needless_nodes(where, sized, self._market(name))
 
-    def _node_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
-        if name in self._placed and settings.accelerator and settings.accelerator.nodes > 1:
-            places = {site: self._sites[site].platform for site in self._placed[name].sites}
-            abilities = {site: PLATFORMS[platform.kind].abilities(platform) for site, platform in places.items()}
-            yield from place_problems(dotted(DEPLOYMENT_KEY, ("models", name)), settings.accelerator.nodes, abilities)
+    def _place_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
+        several = settings.accelerator is not None and settings.accelerator.nodes > 1
+        if name not in self._placed or not (several or reads_a_bucket(settings)):
+            return
+        where = dotted(DEPLOYMENT_KEY, ("models", name))
+        places = {site: self._sites[site].platform for site in self._placed[name].sites}
+        abilities = {site: PLATFORMS[platform.kind].abilities(platform) for site, platform in places.items()}
+        yield from source_problems(where, settings, abilities)
+        if settings.accelerator and several:
+            yield from place_problems(where, settings.accelerator.nodes, abilities)
 
     def _market(self, name: str) -> Market:
         platforms = (self._sites[site].platform for site in self._placed[name].sites)

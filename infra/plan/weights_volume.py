@@ -12,7 +12,9 @@ from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.types import Accelerator, ModelPlan, Weights
+from infra.plan.weights_bucket import is_kept, kept, mirrored
 from infra.problems import Problem
+from infra.sources import SOURCES
 
 MOUNTED_AT = "/weights"
 # In a volume that holds both.
@@ -29,9 +31,9 @@ COMPILED_GIB = 10
 class WeightsVolume:
     """`way` is `pod` (its node's disk), `node_local` (a volume of the pod), `shared` (a volume of the model, filled
     once by a job) or `image`. `fetches` is what the launcher is told to have, one argument for each set of weights;
-    empty where they are there, at
-    `path` as everywhere. `claim` is the volume's own name; `compiled` says that what engines compile is kept in
-    it too, below `COMPILED_FOLDER`. `mounted_at` is the whole volume's, or of `sub_path` in it."""
+    empty where they are there, at `path` as everywhere. `mirrors` is what a job copies before into a bucket of the
+    site, for those that are fetched from there. `claim` is the volume's own name; `compiled` says that what engines
+    compile is kept in it too, below `COMPILED_FOLDER`. `mounted_at` is the whole volume's, or of `sub_path` in it."""
 
     way: str
     path: str
@@ -44,6 +46,13 @@ class WeightsVolume:
     image: str | None
     fetches: tuple[str, ...]
     compiled: bool
+    mirrors: tuple[str, ...] = ()
+
+    @property
+    def asks_a_hub(self) -> bool:
+        """Whoever fetches; with a token, where the hub wants one."""
+        sources = [SOURCES[json.loads(text)["kind"]] for text in self.fetches]
+        return any(source.moves_weights and not source.in_a_bucket for source in sources)
 
     @property
     def on_the_nodes_disk(self) -> bool:
@@ -81,6 +90,8 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
     many = cluster.weights_mode == "read_write_many"
     compiled = shared and many and _compiles(plan)
     own = "node_local" if cluster.weights_class else "pod"
+    bucket = cluster.weights_bucket
+    wanted = {f"{MOUNTED_AT}/{model}": plan.weights, **plan.container.further_weights}
     return WeightsVolume(
         way="shared" if shared else own,
         path=f"{MOUNTED_AT}/{model}",
@@ -93,8 +104,12 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
         claim=f"{name}-weights" if shared else None,
         image=None,
         fetches=tuple(
-            _fetch(path, weights)
-            for path, weights in {f"{MOUNTED_AT}/{model}": plan.weights, **plan.container.further_weights}.items()
+            _fetch(path, kept(bucket, model, weights) if bucket else weights) for path, weights in wanted.items()
+        ),
+        mirrors=tuple(
+            dict.fromkeys(mirrored(bucket, model, weights) for weights in wanted.values() if is_kept(weights))
+            if bucket
+            else ()
         ),
         compiled=compiled,
     )

@@ -73,7 +73,8 @@ class Abilities:
     `most_replicas` of one model: None where only machines limit it. `cloud` and `region` are as in the catalogue, None
     for own machines; `gpus` is how many of each one machine can have, None where nobody knows. `counts_together` says
     whether several gateways of such a site share what clients have used where no store is named for it.
-    `single_points` are what all its replicas need and only one of its zones has. `several_nodes` says whether one
+    `single_points` are what all its replicas need and only one of its zones has. `reads_buckets` says whether engines
+    there have an identity that a bucket knows. `several_nodes` says whether one
     replica may be spread over machines there, and `why_one_node` why not.
     """
 
@@ -85,6 +86,7 @@ class Abilities:
     gpus: Mapping[str, int] | None = None
     counts_together: bool = False
     single_points: tuple[SinglePoint, ...] = ()
+    reads_buckets: bool = False
     several_nodes: bool = False
     why_one_node: str = "where a replica has one machine"
 

@@ -148,7 +148,7 @@ def _no_foreign_code(pod: Pod, container: Container) -> Broken:
 def _weights_of_a_commit(pod: Pod, container: Container) -> Broken:
     del pod
     words = [str(word) for word in (*container.get("command", ()), *container.get("args", ()))]
-    if words[:4][-1:] == ["fetch"]:
+    if words[:4][-1:] in (["fetch"], ["mirror"]):
         for word in words:
             told = _fetched(word)
             if told is not None and not (COMMIT.fullmatch(str(told.get("revision"))) or told.get("sha256")):

@@ -17,7 +17,9 @@ CLOUD_RUN_VCPU, CLOUD_RUN_GIB = {"l4": 4, "rtx_pro_6000": 20}, {"l4": 16, "rtx_p
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterUse:
-    """A cluster around its GPU pools. `output_tokens_per_second` is the expected mean, for what leaves the cloud."""
+    """A cluster around its GPU pools. Each new machine brings `model_gb` from outside the site's network, `filled_gb`
+    come once; a bucket keeps `kept_gb`, None as much as a machine brings. `output_tokens_per_second` is the expected
+    mean, for what leaves the cloud."""
 
     cloud: str
     region: str
@@ -27,6 +29,8 @@ class ClusterUse:
     gpu_nodes_maximum: int
     disk_gb_per_node: float
     model_gb: float
+    kept_gb: float | None = None
+    filled_gb: float = 0.0
     output_tokens_per_second: float = 0.0
 
 
@@ -76,17 +80,17 @@ def cluster_uses(cluster: ClusterUse) -> Iterator[Use]:
     leaving = answer_gb_per_month(cluster.output_tokens_per_second)
     fewest = cluster.core_nodes + cluster.gpu_nodes_minimum
     most = cluster.core_nodes + cluster.gpu_nodes_maximum
-    # Each new machine gets its image and weights from outside the site's network at least once.
-    arriving = cluster.model_gb
+    arriving, once = cluster.model_gb, cluster.filled_gb
+    kept = cluster.model_gb if cluster.kept_gb is None else cluster.kept_gb
     for what, item, minimum, maximum in (
         ("control plane", "kubernetes_control_plane", 1.0, 1.0),
         ("core pool", CORE_MACHINES.get(cluster.cloud, "core machine"), cluster.core_nodes, cluster.core_nodes),
         ("NAT gateways", "nat_gateway", gateways, gateways),
-        ("through NAT gateways", "nat_gateway_data", arriving * fewest, arriving * most),
+        ("through NAT gateways", "nat_gateway_data", once + arriving * fewest, once + arriving * most),
         ("load balancer", "load_balancer", 1.0, 1.0),
         ("through the load balancer", "load_balancer_data", leaving, leaving),
         ("disks of nodes", "block_storage", cluster.disk_gb_per_node * fewest, cluster.disk_gb_per_node * most),
-        ("weights in a bucket", "object_storage", cluster.model_gb, cluster.model_gb),
+        ("weights in a bucket", "object_storage", kept, kept),
         ("answers to the internet", "egress", leaving, leaving),
     ):
         yield Use(what=what, cloud=cluster.cloud, region=cluster.region, item=item, minimum=minimum, maximum=maximum)

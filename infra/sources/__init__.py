@@ -9,5 +9,6 @@ SOURCES: Registry[Source] = Registry(
         "package": "infra.sources.package:SOURCE",
         "file": "infra.sources.file:SOURCE",
         "huggingface": "infra.sources.huggingface:SOURCE",
+        "s3": "infra.sources.s3:SOURCE",
     },
 )

@@ -26,6 +26,11 @@ class Source(Protocol):
         """Whether a start gets them over a network; else they are where the engine runs."""
         ...
 
+    @property
+    def in_a_bucket(self) -> bool:
+        """Whether whoever fetches them needs an identity that a bucket knows."""
+        ...
+
     def weights(self, settings: Any) -> Weights:
         """The reference that the launcher resolves to a file or folder, digest included where one is known."""
         ...

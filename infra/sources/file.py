@@ -27,6 +27,7 @@ class File:
 
     settings = FileSource
     moves_weights = False
+    in_a_bucket = False
 
     def weights(self, settings: FileSource) -> Weights:
         return Weights(kind="file", location=settings.path, file=None, revision=None, sha256=settings.sha256)

@@ -57,6 +57,7 @@ class HuggingFace:
 
     settings = HuggingFaceSource
     moves_weights = True
+    in_a_bucket = False
 
     def weights(self, settings: HuggingFaceSource) -> Weights:
         return Weights(

@@ -31,6 +31,7 @@ class Package:
 
     settings = PackageSource
     moves_weights = False
+    in_a_bucket = False
 
     def weights(self, settings: PackageSource) -> Weights:
         return Weights(

@@ -108,6 +108,7 @@ BEYOND_A_SCHEMA = {
     "secret-client-keys-in-plain",
     "secret-gateway-secrets-in-plain",
     "sha256-without-file",
+    "source-s3",
     "budget-no-price",
     "budget-over",
     "cold-start",

@@ -239,6 +239,20 @@ def test_beyond_its_boundary_a_role_has_nothing() -> None:
         assert not iam.allows(bound, action, resource, context), action
 
 
+def test_weights_elsewhere_are_read_where_day_one_names_them() -> None:
+    (bound,) = [d for n, d in documents("bootstrap all_of_it").items() if "boundary-standby" in n]
+    theirs = "arn:aws:s3:::models-of-mine/qwen3-8b/SHA256SUMS"
+    assert iam.allows([bound], "s3:GetObject", theirs)
+    assert iam.allows([bound], "kms:Decrypt", on_bootstrap.WEIGHTS_KEY)
+    for action, resource in (
+        *(("s3:PutObject", theirs), ("s3:GetObject", "arn:aws:s3:::models-of-others/a")),
+        *(("kms:Encrypt", on_bootstrap.WEIGHTS_KEY), ("kms:Decrypt", KEY)),
+    ):
+        assert not iam.allows([bound], action, resource), action
+    (none,) = [d for n, d in documents("bootstrap as_it_ships").items() if "boundary-standby" in n]
+    assert not iam.allows([none], "s3:GetObject", theirs)
+
+
 def test_every_role_of_a_bounded_site_has_the_boundary() -> None:
     deployment = ROOT / "Pulumi.prod.yaml"
 

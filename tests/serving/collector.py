@@ -12,6 +12,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
 _DIALECTS = {
     "AWS4-HMAC-SHA256": ("x-amz", "AWS4", "s3", "aws4_request"),
@@ -80,24 +81,34 @@ class Collector:
         handler.end_headers()
 
     def _is_signed(self, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes) -> bool:
-        algorithm, _, rest = headers["authorization"].partition(" ")
-        prefix, key_prefix, service, terminator = _DIALECTS[algorithm]
-        fields = dict(part.strip().split("=", 1) for part in rest.split(","))
-        _, day, region, *_ = fields["Credential"].split("/")
-        names = fields["SignedHeaders"].split(";")
-        digest = hashlib.sha256(body).hexdigest()
-        if headers[f"{prefix}-content-sha256"] != digest or "host" not in names:
-            return False
         if headers["content-md5"] != base64.b64encode(hashlib.md5(body).digest()).decode():
             return False
-        must = {name for name in headers if name.startswith(prefix)}
-        if not must <= set(names):
-            return False
-        canonical = f"{handler.command}\n{handler.path}\n\n"
-        canonical += "".join(f"{name}:{headers[name]}\n" for name in names) + f"\n{fields['SignedHeaders']}\n{digest}"
-        scope = f"{day}/{region}/{service}/{terminator}"
-        text = f"{algorithm}\n{headers[f'{prefix}-date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        key = (key_prefix + self._secret).encode()
-        for part in (day, region, service, terminator):
-            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
-        return hmac.new(key, text.encode(), hashlib.sha256).hexdigest() == fields["Signature"]
+        return is_signed(handler.command, handler.path, headers, body, self._secret)
+
+
+def is_signed(command: str, target: str, headers: dict[str, str], body: bytes, secret: str) -> bool:
+    """Whether whoever knows the secret sent exactly this. `headers` have lower-case names."""
+    algorithm, _, rest = headers.get("authorization", "").partition(" ")
+    if algorithm not in _DIALECTS:
+        return False
+    prefix, key_prefix, service, terminator = _DIALECTS[algorithm]
+    fields = dict(part.strip().split("=", 1) for part in rest.split(","))
+    _, day, region, *_ = fields["Credential"].split("/")
+    names = fields["SignedHeaders"].split(";")
+    digest = hashlib.sha256(body).hexdigest()
+    if headers[f"{prefix}-content-sha256"] != digest or "host" not in names:
+        return False
+    must = {name for name in headers if name.startswith(prefix)}
+    if not must <= set(names):
+        return False
+    path, _, query = target.partition("?")
+    asked = sorted(parse_qsl(query, keep_blank_values=True))
+    sorted_query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in asked)
+    canonical = f"{command}\n{path}\n{sorted_query}\n"
+    canonical += "".join(f"{name}:{headers[name]}\n" for name in names) + f"\n{fields['SignedHeaders']}\n{digest}"
+    scope = f"{day}/{region}/{service}/{terminator}"
+    text = f"{algorithm}\n{headers[f'{prefix}-date']}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    key = (key_prefix + secret).encode()
+    for part in (day, region, service, terminator):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest() == fields["Signature"]

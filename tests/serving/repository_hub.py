@@ -78,13 +78,14 @@ def repository_hub(files: dict[str, bytes], **behaviour: Any) -> Iterator[Reposi
 
         def _file(self, name: str) -> None:
             content = served.instead.get(name, served.files.get(name, b""))
-            begin = 0
+            begin, end, whole = 0, len(content), len(content)
             if self.headers["range"]:
                 served.ranges.append(self.headers["range"])
-                begin = int(self.headers["range"].removeprefix("bytes=").removesuffix("-"))
+                first, _, last = self.headers["range"].removeprefix("bytes=").partition("-")
+                begin, end = int(first), int(last) + 1 if last else end
             if begin and begin >= len(content):
                 return self._send(416, b"")
-            rest = content[begin:]
+            rest = content[begin:end]
             if served.breaks.get(name):
                 served.breaks[name] -= 1
                 self.close_connection = True
@@ -93,7 +94,8 @@ def repository_hub(files: dict[str, bytes], **behaviour: Any) -> Iterator[Reposi
                 self.end_headers()
                 self.wfile.write(rest[: len(rest) // 2])
                 return None
-            return self._send(206 if begin else 200, rest)
+            said = {"content-range": f"bytes {begin}-{end - 1}/{whole}"}
+            return self._send(206 if self.headers["range"] else 200, rest, said)
 
         def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
             self.send_response(status)

@@ -277,4 +277,5 @@ class AwsSite(pulumi.ComponentResource):
             deleted_with=self._control_plane,
             limits_url=limits_url,
             audit_bucket=self._buckets.audit,
+            weights_bucket=self._buckets.models.bucket,
         )

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from infra.plan.in_cluster import GATEWAY
 from infra.platforms.aws.component_roles import role
-from infra.platforms.aws.identity_plan import WorkloadRole
+from infra.platforms.aws.identity_plan import AUDIT, MODELS, WorkloadRole
 from infra.platforms.aws.names import RoleBounds
-from infra.platforms.aws.policies import fills_models, gateway_rights, pod_identity_trust, reads_models
+from infra.platforms.aws.policies import pod_identity_trust, workload_rights
 
 
 class Identity(pulumi.ComponentResource):
@@ -37,8 +36,8 @@ class Identity(pulumi.ComponentResource):
                 trusted=_trusted(planned, cluster),
                 opts=child,
             )
-            policy = pulumi.Output.all(bucket_arns[planned.bucket], key_arn).apply(
-                lambda known, of=planned: _policy(of, known[0], known[1])
+            policy = pulumi.Output.all(bucket_arns[MODELS], bucket_arns.get(AUDIT), key_arn).apply(
+                lambda known, of=planned: workload_rights(of, known[0], known[1], known[2])
             )
             given = aws.iam.RolePolicy(f"{name}-{workload}", role=own.id, policy=policy, opts=child)
             aws.eks.PodIdentityAssociation(
@@ -54,11 +53,3 @@ class Identity(pulumi.ComponentResource):
 
 def _trusted(planned: WorkloadRole, cluster: aws.eks.Cluster) -> pulumi.Output[str]:
     return cluster.arn.apply(lambda arn: pod_identity_trust(arn, planned.namespace, planned.service_account))
-
-
-def _policy(planned: WorkloadRole, bucket_arn: str, key_arn: str) -> str:
-    if planned.service_account == GATEWAY:
-        return gateway_rights(bucket_arn, key_arn, planned.prefixes, planned.secrets)
-    if planned.fills:
-        return fills_models(bucket_arn, key_arn, planned.prefixes)
-    return reads_models(bucket_arn, key_arn, planned.prefixes[0])

@@ -44,6 +44,11 @@ TopicArn = Annotated[
     StringConstraints(pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"),
     Field(json_schema_extra={"x-remedy": "write it like `arn:aws:sns:us-east-1:123456789012:operations`"}),
 ]
+KeyArn = Annotated[
+    str,
+    StringConstraints(pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$"),
+    Field(json_schema_extra={"x-remedy": "write it like `arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d-…`"}),
+]
 VpcId = Annotated[str, StringConstraints(pattern=r"^vpc-[0-9a-f]{8,17}$")]
 HostedZoneId = Annotated[str, StringConstraints(pattern=r"^Z[A-Z0-9]{5,31}$")]
 # In the order in which machines are asked for; the first that is to be had serves.
@@ -180,6 +185,16 @@ class AwsSettings(PlatformSettings):
     )
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
+    )
+    weights_from: Literal["bucket", "source"] = Field(
+        default="bucket",
+        description="Where replicas get weights of a hub from: `bucket`, one of the site, which a job fills once; or "
+        "`source`, the hub itself, each time.",
+    )
+    weights_keys: list[KeyArn] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Keys of KMS with which weights of a `source: {kind: s3}` are encrypted; unset, none of one's own.",
     )
     audit_bucket: AuditBucketSettings | None = Field(
         default_factory=AuditBucketSettings,

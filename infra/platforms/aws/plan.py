@@ -37,6 +37,13 @@ from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
 from infra.platforms.aws.uses import own_uses
+from infra.platforms.aws.weights_plan import (
+    keeps_weights,
+    stored_gb,
+    weights_text,
+    weights_warnings,
+    with_weights_bucket,
+)
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.clusters import (
     api_access,
@@ -90,6 +97,7 @@ class Aws:
             counts_together=True,
             single_points=(NAT_OF_ONE_ZONE,) if settings.nat == "single" else (),
             several_nodes=True,
+            reads_buckets=True,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -102,6 +110,7 @@ class Aws:
             name="AWS",
             provision=PROVISION,
             network_gbps=network_gbps("aws", machine),
+            keeps_weights=keeps_weights(settings),
             can_cache_weights=True,
             can_keep_spares=True,
             longest_drain_seconds=_ended_by(settings).longest_grace_seconds,
@@ -142,6 +151,7 @@ class Aws:
             yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
         if settings.nat == "single" and settings.network.cidr:
             yield f"{site}: when the zone `{settings.zones[0]}` is gone, no node reaches the internet (`nat: single`)"
+        yield from weights_warnings(request)
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
 
@@ -151,7 +161,8 @@ class Aws:
         request = with_audit_bucket(request, audit_bucket)
         name = normalised(f"{request.stack}-{request.site}")
         zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, IN_CLUSTER)
+        facts = with_weights_bucket(IN_CLUSTER, settings)
+        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, facts)
         pools = _pools(request)
         serving = replace(
             serving,
@@ -182,11 +193,12 @@ class Aws:
             cluster=cluster,
             pools=pools,
             machines=machines,
-            identities=workload_roles(serving, audit_bucket),
+            identities=workload_roles(serving, request.models, settings, audit_bucket),
             repositories=_repositories(f"slipway-{name}"),
             front_door=door,
             limits=limits_plan(settings, network, serving),
             audit_bucket=audit_bucket,
+            weights=weights_text(request),
             budget=budget_plan(request, settings.alarm_topics),
             serving=serving,
             alarms=alarms(network),
@@ -231,6 +243,7 @@ class Aws:
             nat_zones={"none": 0, "single": 1}.get(details.network.nat, len(details.zones)),
             disk_gb=details.machines.disk_gibibytes * GIB / 1e9,
             auto_mode=details.cluster.auto_mode,
+            stored_gb=stored_gb(request.models, request.settings),
         )
         yield from own_uses(
             details.region,

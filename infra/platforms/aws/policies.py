@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from infra.platforms.aws.identity_plan import WorkloadRole
+
 ACCOUNT_ROLES = "arn:aws:iam::aws:policy"
 CLUSTER_ACCESS = "arn:aws:eks::aws:cluster-access-policy"
 BALANCER_LOGS = "load-balancer"
@@ -28,6 +30,8 @@ AUTO_MODE_POLICIES = (
 )
 AUTO_MODE_NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 MANAGED_NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
+
+SECRET_READS = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret")
 
 Statement = dict[str, Any]
 
@@ -134,33 +138,20 @@ def bucket_logs(account: str) -> Statement:
     return {**allowed, "Principal": {"Service": "logging.s3.amazonaws.com"}}
 
 
-def reads_models(bucket_arn: str, key_arn: str, prefix: str) -> str:
-    """Weights of one model: its prefix of the bucket, and the bucket's key."""
-    listed = {"StringLike": {"s3:prefix": [f"{prefix}/*"]}}
+def workload_rights(role: WorkloadRole, models_arn: str, audit_arn: str | None, key_arn: str) -> str:
+    """All that a workload does: weights that it reads or brings, an audit that it cannot read again, and secrets.
+    Whoever fetches weights knows their names: nobody lists a bucket. A key of a secret's own must let it decrypt."""
+    below = [f"{models_arn}/{prefix}/*" for prefix in role.reads]
+    filled = [f"{models_arn}/{prefix}/*" for prefix in role.fills]
+    audit = [f"{audit_arn}/{prefix}/*" for prefix in role.puts]
+    keys = ["kms:Decrypt"] if below or filled else []
+    keys += ["kms:GenerateDataKey"] if filled or audit else []
     return document(
-        allow("List", ["s3:ListBucket"], [bucket_arn], listed),
-        allow("Read", ["s3:GetObject"], [f"{bucket_arn}/{prefix}/*"]),
-        allow("Decrypt", ["kms:Decrypt"], [key_arn]),
-    )
-
-
-def gateway_rights(bucket_arn: str, key_arn: str, prefixes: Sequence[str], secrets: Sequence[str]) -> str:
-    """A gateway's: puts objects of its audit below a prefix, and can neither read, list nor delete them; and reads
-    those secrets. A key of the secrets' own must let it decrypt."""
-    audit = [
-        allow("Put", ["s3:PutObject"], [f"{bucket_arn}/{prefix}/*" for prefix in prefixes]),
-        allow("Encrypt", ["kms:GenerateDataKey"], [key_arn]),
-    ]
-    read = allow("Secrets", ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"], secrets)
-    return document(*(audit if prefixes else ()), *((read,) if secrets else ()))
-
-
-def fills_models(bucket_arn: str, key_arn: str, prefixes: Sequence[str]) -> str:
-    """Whoever brings weights: writes them, and reads them back to compare."""
-    below = [f"{bucket_arn}/{prefix}/*" for prefix in prefixes]
-    listed = {"StringLike": {"s3:prefix": [f"{prefix}/*" for prefix in prefixes]}}
-    return document(
-        allow("List", ["s3:ListBucket"], [bucket_arn], listed),
-        allow("Fill", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], below),
-        allow("Encrypt", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn]),
+        *([allow("Read", ["s3:GetObject"], below)] if below else []),
+        *([allow("Fill", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], filled)] if filled else []),
+        *([allow("Put", ["s3:PutObject"], audit)] if audit else []),
+        *([allow("Key", keys, [key_arn])] if keys else []),
+        *([allow("ReadElsewhere", ["s3:GetObject"], role.objects)] if role.objects else []),
+        *([allow("DecryptElsewhere", ["kms:Decrypt"], role.keys)] if role.keys else []),
+        *([allow("Secrets", SECRET_READS, role.secrets)] if role.secrets else []),
     )

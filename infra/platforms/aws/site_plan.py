@@ -27,7 +27,7 @@ from infra.problems import Problem
 @dataclass(frozen=True, kw_only=True)
 class AwsSitePlan(ServingSite):
     """All of a site on AWS. `roles` bounds its roles, and begins names of buckets too. `quotas` are what AWS must allow
-    the account before."""
+    the account before; `weights` says where those are kept."""
 
     region: str
     zones: tuple[str, ...]
@@ -41,6 +41,7 @@ class AwsSitePlan(ServingSite):
     front_door: FrontDoorPlan
     limits: LimitsPlan | None
     audit_bucket: AuditBucketPlan | None
+    weights: str
     budget: BudgetPlan | None
     alarms: tuple[Alarm, ...]
     alarm_topics: tuple[str, ...]
@@ -87,6 +88,7 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
         f"{'with' if door.managed_rules else 'without'} a firewall",
         **({"limits": f"counted together in {details.limits.text}"} if details.limits else {}),
+        "weights": details.weights,
         **_audit_text(details),
         **({"budget": details.budget.text} if details.budget else {}),
         "drain": drain_text(details.serving.drain),

@@ -12,11 +12,12 @@ import logging
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
 
+from serving.launcher.bucket_weights import fetch_from_bucket
 from serving.launcher.fetched import UNSAFE, was_fetched, write_note
 from serving.launcher.refusal import Refusal
 from serving.launcher.repository import endpoint, fetch_repository
@@ -24,6 +25,7 @@ from serving.launcher.specification import Weights
 from serving.launcher.weights import alone, another_file, check_digest, download, package_file, read_token, sha256_of
 
 LOG = logging.getLogger("slipway.launcher")
+_Read = TypeVar("_Read")
 
 
 class Wanted(Weights, frozen=True):
@@ -40,9 +42,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     try:
-        token = _token(options.token_file)
+        token = token_in(options.token_file)
         for text in options.weights:
-            asyncio.run(bring(_read(text), token))
+            asyncio.run(bring(decoded(text, Wanted, "path"), token))
     except Refusal as refusal:
         LOG.error("%s", refusal)
         return 1
@@ -81,6 +83,8 @@ async def _fetched(wanted: Wanted, target: Path, token: str | None) -> dict[str,
             allowed="safetensors or GGUF",
             remedy="choose such a build of the model",
         )
+    if wanted.kind == "s3":
+        return await fetch_from_bucket(wanted, target)
     partial = target.with_name(f".{target.name}.partial")
     if wanted.kind == "huggingface":
         url = f"{endpoint()}/{wanted.location}/resolve/{wanted.revision}/{wanted.file}"
@@ -96,19 +100,20 @@ async def _fetched(wanted: Wanted, target: Path, token: str | None) -> dict[str,
     return {"": target.stat().st_size}
 
 
-def _read(text: str) -> Wanted:
+def decoded(text: str, as_: type[_Read], place: str) -> _Read:
+    """What an argument says. Raises Refusal."""
     try:
-        return msgspec.json.decode(text, type=Wanted)
+        return msgspec.json.decode(text, type=as_)
     except msgspec.MsgspecError as error:
         raise Refusal(
             where="weights to fetch",
             found=str(error),
-            allowed="JSON with path, kind, location, file, revision and sha256",
+            allowed=f"JSON with {place}, kind, location, file, revision and sha256",
             remedy="write it with the same version of slipway that fetches",
         ) from None
 
 
-def _token(file: Path | None) -> str | None:
+def token_in(file: Path | None) -> str | None:
     """An empty file is no token: a Secret may be there for those who have one."""
     if file is None or not file.exists() or not file.read_bytes().strip():
         return None

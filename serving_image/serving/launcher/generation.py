@@ -157,6 +157,13 @@ class Generation:
             case "huggingface":
                 token = read_token(Path(spec.huggingface_token_file)) if spec.huggingface_token_file else None
                 return await fetch(weights, Path(spec.cache_directory), token)
+            case "s3":
+                raise Refusal(
+                    where=f"weights of {weights.location}",
+                    found="a bucket, which nobody has fetched from",
+                    allowed="weights at their place",
+                    remedy="run `python -m serving.launcher fetch` first",
+                )
             case "fetched":
                 return look_at_fetched(Path(weights.location))
             case "mounted":

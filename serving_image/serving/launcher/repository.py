@@ -28,7 +28,9 @@ TRIES = 5
 PAUSE_SECONDS = 2.0
 
 
-class _Large(msgspec.Struct):
+class Large(msgspec.Struct):
+    """What the content of a large file hashes to (SHA-256)."""
+
     oid: str
     size: int
 
@@ -40,7 +42,7 @@ class Entry(msgspec.Struct):
     path: str
     oid: str = ""
     size: int = 0
-    lfs: _Large | None = None
+    lfs: Large | None = None
 
 
 _decode = msgspec.json.Decoder(list[Entry]).decode
@@ -53,7 +55,7 @@ def endpoint() -> str:
 
 async def fetch_repository(weights: Weights, folder: Path, token: str | None) -> dict[str, int]:
     """Brings what an engine reads of it into `folder`; returns the sizes by path. Continues where it broke off."""
-    chosen = needed(await _listed(weights, token), weights.location)
+    chosen = needed(await listed(weights, token), weights.location)
     folder.mkdir(parents=True, exist_ok=True)
     turns = asyncio.Semaphore(AT_ONCE)
 
@@ -89,7 +91,8 @@ def needed(entries: Sequence[Entry], where: str) -> list[Entry]:
     return [*(entry for entry in files if entry.path.endswith(CONFIGURATION)), *(usual or weights)]
 
 
-async def _listed(weights: Weights, token: str | None) -> list[Entry]:
+async def listed(weights: Weights, token: str | None) -> list[Entry]:
+    """All that the server says is there. Raises Refusal."""
     url: str | None = f"{endpoint()}/api/models/{weights.location}/tree/{weights.revision}?recursive=true"
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     found: list[Entry] = []
@@ -139,7 +142,12 @@ async def _is(entry: Entry, path: Path) -> bool:
     if entry.lfs:
         return await sha256_of(path) == entry.lfs.oid
     content = await asyncio.to_thread(path.read_bytes)  # small, or it would be a large one
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == entry.oid
+    return blob_digest(content) == entry.oid
+
+
+def blob_digest(content: bytes) -> str:
+    """Git's own name of a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def _strange(where: str, found: str) -> Refusal:

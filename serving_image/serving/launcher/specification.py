@@ -21,8 +21,9 @@ class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Weights(Strict, frozen=True):
     """Where weights are and what they must hash to."""
 
-    # `fetched` is at its place since `fetch` was run, `mounted` is there by somebody else's hand.
-    kind: Literal["package", "file", "huggingface", "fetched", "mounted"]
+    # `fetched` is at its place since `fetch` was run, `mounted` is there by somebody else's hand. Of `s3`, `location`
+    # is the address of a bucket's prefix, and `sha256` that of its list of digests where there is no `file`.
+    kind: Literal["package", "file", "huggingface", "s3", "fetched", "mounted"]
     location: str
     file: str | None
     revision: str | None

@@ -47,6 +47,11 @@ def credential_source(config: ObjectStoreConfig) -> CredentialSource:
         access = Path(config.access_key_file).read_text(encoding="ascii").strip()
         secret = Path(config.secret_key_file).read_text(encoding="ascii").strip()
         return _Fixed(_whole(access, secret, None))
+    return environment_credentials()
+
+
+def environment_credentials() -> CredentialSource:
+    """Of the environment: keys, or an endpoint. Raises CredentialsMissing."""
     access, secret = os.environ.get("AWS_ACCESS_KEY_ID", ""), os.environ.get("AWS_SECRET_ACCESS_KEY", "")
     endpoint = os.environ.get(ENDPOINT, "")
     if not (access or secret) and endpoint:

@@ -1,6 +1,6 @@
 """Signs requests to object stores: AWS Signature Version 4, and Google's variant of it (V4 with HMAC keys).
 
-Only what a PUT of one object needs: all headers are signed, the body by its SHA-256, no query.
+Only what requests for one object need: all headers are signed, the body by its SHA-256.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def signed_headers(
     region: str,
     now: float | None = None,
 ) -> dict[str, str]:
-    """The headers to send: `headers` (lower-case names), host, date, payload hash, authorization. `url` is encoded."""
+    """The headers to send: `headers` (lower-case names), host, date, payload hash, authorization. `url` is encoded, its
+    query too."""
     parts = urlsplit(url)
     moment = time.gmtime(time.time() if now is None else now)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", moment)
@@ -67,7 +68,7 @@ def signed_headers(
         [
             method,
             parts.path or "/",
-            "",
+            "&".join(sorted(each if "=" in each else f"{each}=" for each in parts.query.split("&") if each)),
             *(f"{name}:{' '.join(sent[name].split())}" for name in names),
             "",
             ";".join(names),
