@@ -41,7 +41,8 @@ NOBODY = {
 }
 STACKS: dict[str, Callable[[], list[Registration]]] = {
     **{name: lambda name=name: on_aws.registrations(name).seen for name in on_aws.VARIANTS},
-    "managed": lambda: on_aws.managed().seen,
+    "managed": lambda: on_aws.registrations("managed").seen,
+    "fabric": lambda: on_aws.registrations("fabric").seen,
 }
 Resources = dict[str, dict[str, dict[str, Any]]]
 

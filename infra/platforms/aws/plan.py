@@ -24,10 +24,12 @@ from infra.platforms.aws.audit_plan import audit_bucket_plan, with_audit_bucket
 from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
+from infra.platforms.aws.controllers_plan import controllers
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
+from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, name_prefix
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
 from infra.platforms.aws.secrets_plan import secrets_problems
@@ -119,6 +121,7 @@ class Aws:
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "AWS")
         yield from _purchase_problems(where, request)
+        yield from managed_problems(where, settings)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from one_pod_problems(request)
@@ -135,6 +138,7 @@ class Aws:
             yield f"{site}: when the zone `{settings.zones[0]}` is gone, no node reaches the internet (`nat: single`)"
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
+        yield from managed_warnings(request)
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings
@@ -146,12 +150,19 @@ class Aws:
         pools = _pools(request)
         serving = replace(
             serving,
-            engines=engines_on(serving.engines, pools),
+            engines=engines_on(settings, serving.engines, pools),
             # Auto Mode holds no pod back until the load balancer has it: a rollout waits for as long as that takes.
             gateway_pods=replace(serving.gateway_pods, settle_seconds=SETTLE_SECONDS),
         )
         network = network_plan(settings)
         cluster = cluster_plan(f"slipway-{name}", settings, network, serving)
+        machines = nodes_plan(
+            settings,
+            pools,
+            replica_nodes={name: _replica_nodes(request, pool) for name, pool in pools.items()},
+            disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
+            grace_seconds=serving.drain.node_grace_seconds,
+        )
         details = AwsSitePlan(
             region=settings.region,
             zones=zones,
@@ -161,12 +172,8 @@ class Aws:
             network=network,
             cluster=cluster,
             pools=pools,
-            machines=nodes_plan(
-                settings,
-                pools,
-                disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
-                grace_seconds=serving.drain.node_grace_seconds,
-            ),
+            machines=machines,
+            controllers=controllers(cluster.name, settings, machines, serving),
             identities=workload_roles(serving, audit_bucket),
             repositories=_repositories(f"slipway-{name}"),
             front_door=front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode),
@@ -202,6 +209,8 @@ class Aws:
     def other_purchases(self, settings: AwsSettings) -> Iterator[OtherPurchase]:
         for written, nodes, lost in purchases(settings.nodes, GIVES_UP):
             # Without `reservation` in it nothing may name one.
+            if isinstance(nodes, ManagedNodes):
+                nodes = nodes.model_copy(update={"reservation_zone": None, "capacity_block": False})
             other = settings.model_copy(update={"nodes": nodes, "reservation_id": None})
             yield OtherPurchase(written=written, settings=other, gives_up=(lost,))
 
@@ -244,6 +253,11 @@ def _pools(request: SiteRequest) -> dict[str, NodePool]:
         gateway_shape=settings.gateway_instance_type,
         processor_shape=settings.processor_instance_type,
     )
+
+
+def _replica_nodes(request: SiteRequest, pool: NodePool) -> int:
+    """Of the largest replica that runs on it."""
+    return max((request.models[name].nodes for name in pool.models), default=1)
 
 
 def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
