@@ -244,6 +244,8 @@ def test_ways_to_buy_are_tried_in_their_order() -> None:
     for name in inputs(registrations("managed"), GROUP):
         matching = [p for ps in told["expanderPriorities"].values() for p in ps if re.match(p, f"eks-{name}-0a1b-uuid")]
         assert len(matching) == 1, name
+    # Nine of the pool and five gateways: no more than was planned, and one of each while it is replaced.
+    assert told["extraArgs"]["max-nodes-total"] == 9 + 5
     assert told["image"]["tag"] == "v1.35.0", "that of the cluster's own version"
 
 

@@ -176,7 +176,7 @@ class AwsSite(pulumi.ComponentResource):
         self, network: Network, cluster: Cluster, machines: pulumi.Resource, door: FrontDoor
     ) -> list[pulumi.Resource]:
         """What pods need of AWS before they start."""
-        details, name = self._plan, self._name
+        details, name, both = self._plan, self._name, [self._aws, self._kubernetes]
         addons = Addons(
             f"{name}-addons",
             details.cluster.addons,
@@ -204,9 +204,7 @@ class AwsSite(pulumi.ComponentResource):
             key_arn=self._keys.data_arn,
             protected=details.deletion_protection,
             cluster=cluster.cluster,
-            opts=pulumi.ResourceOptions(
-                parent=self, providers=[self._aws, self._kubernetes], depends_on=[*cluster.admitted]
-            ),
+            opts=pulumi.ResourceOptions(parent=self, providers=both, depends_on=[*cluster.admitted]),
         )
         ready: list[pulumi.Resource] = [addons, identity, storage, self._buckets]
         if details.controllers:
@@ -219,9 +217,7 @@ class AwsSite(pulumi.ComponentResource):
                 vpc_id=network.vpc_id,
                 target_group_arn=door.target_group_arn,
                 roles=details.roles,
-                opts=pulumi.ResourceOptions(
-                    parent=self, providers=[self._aws, self._kubernetes], depends_on=[machines]
-                ),
+                opts=pulumi.ResourceOptions(parent=self, providers=both, depends_on=[machines]),
             )
             ready.append(controllers)
         return ready

@@ -95,6 +95,8 @@ def _autoscaler(cluster: str, settings: AwsSettings, machines: NodesPlan) -> Con
             "extraArgs": {
                 "expander": "priority,least-waste",
                 "balance-similar-node-groups": True,
+                # Each group may grow to all that its pool may have: together they may not.
+                "max-nodes-total": sum({pool.pool: pool.max_nodes for pool in machines.pools.values()}.values()),
                 "max-node-provision-time": f"{PROVISION_MINUTES}m",
                 "scale-down-unneeded-time": f"{machines.empty_seconds}s",
                 "scale-down-utilization-threshold": EMPTY_BELOW,
