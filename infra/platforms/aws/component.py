@@ -176,7 +176,8 @@ class AwsSite(pulumi.ComponentResource):
         self, network: Network, cluster: Cluster, machines: pulumi.Resource, door: FrontDoor
     ) -> list[pulumi.Resource]:
         """What pods need of AWS before they start."""
-        details, name, both = self._plan, self._name, [self._aws, self._kubernetes]
+        details, name = self._plan, self._name
+        both: list[pulumi.ProviderResource] = [self._aws, self._kubernetes]
         addons = Addons(
             f"{name}-addons",
             details.cluster.addons,
