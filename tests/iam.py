@@ -106,7 +106,9 @@ def _anybody(one: Statement) -> Iterator[str]:
     if principal is None:
         return
     if principal == "*" or "*" in [each for group in principal.values() for each in listed(group)]:
-        yield "allows everybody"
+        one_role = conditions.get("StringEquals", {}).get("aws:PrincipalArn", "*")
+        if not isinstance(one_role, str) or "*" in one_role:
+            yield "allows everybody"
     elif "Federated" in principal:
         exact = {key.rpartition(":")[2]: value for key, value in conditions.get("StringEquals", {}).items()}
         for claim in ("aud", "sub"):

@@ -7,12 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-import pulumi
-
-from infra.load import validate
-from infra.plan.build import build_plan
-from infra.platforms.base import SiteSecrets
-from tests.harness import Recorder, Registration, deploy
+from tests.harness import Recorder, Registration
 from tests.manifests import ROOT, plain, recorded
 
 FILE = ROOT / "Pulumi.prod.yaml"
@@ -73,43 +68,46 @@ def no_way_out(deployment: Deployment) -> None:
     platform(deployment)["nat"] = "none"
 
 
+def managed(deployment: Deployment) -> None:
+    """Node groups of ours, bought in every way."""
+    one_site(deployment)
+    platform(deployment)["nodes"] = {
+        "kind": "managed",
+        "purchase": ["reservation", "spot", "on_demand"],
+        "root_volume_gibibytes": 300,
+        "reservation_zone": "us-east-1b",
+    }
+
+
+def fabric(deployment: Deployment) -> None:
+    """A model that no machine holds, on machines of a capacity block; by Amazon Linux."""
+    managed(deployment)
+    platform(deployment)["nodes"] |= {
+        "purchase": ["reservation", "on_demand"],
+        "image": "amazon_linux_2023",
+        "capacity_block": True,
+    }
+    model = deployment["models"]["chat"]
+    model["source"] = {
+        "kind": "huggingface",
+        "repo": "deepseek-ai/DeepSeek-R1",
+        "revision": "56d4cbbb4d29f4355bab4b9a39ccb717a14ad5ad",
+    }
+    model["accelerator"] = {"type": "H100", "count": 8, "nodes": 2}
+    model |= {"context_tokens": 8192, "concurrent_requests": 16, "scaling": {"min_replicas": 2, "max_replicas": 3}}
+    for field in ("objective", "adapters", "speculative"):
+        model.pop(field, None)
+    del deployment["budget"]
+
+
 VARIANTS: dict[str, Callable[[Deployment], None]] = {
-    change.__name__: change for change in (as_it_ships, one_site, existing_network, no_way_out)
+    change.__name__: change for change in (as_it_ships, one_site, existing_network, no_way_out, managed, fabric)
 }
 
 
 @cache
 def registrations(variant: str = "as_it_ships") -> Recorder:
     return recorded(FILE, VARIANTS[variant])
-
-
-@cache
-def managed() -> Recorder:
-    """Node groups of ours, as the component makes them: the program refuses them still."""
-    from infra.platforms.aws.component import AwsSite
-
-    changed = deployment()
-    one_site(changed)
-    own = platform(changed)
-    own["nodes"] = {"kind": "managed", "purchase": ["reservation", "spot", "on_demand"], "root_volume_gibibytes": 300}
-    plan = build_plan(validate(changed, "managed", {}), "prod").sites["main"]
-
-    def program() -> None:
-        secrets = SiteSecrets(
-            key_hashes=pulumi.Output.secret("{}"),
-            huggingface_token=pulumi.Output.secret(""),
-            gateway_secrets=pulumi.Output.secret("{}"),
-        )
-        AwsSite("main", plan, secrets)
-
-    return deploy(program, stack="prod")
-
-
-def deployment() -> Deployment:
-    """As prod ships it, each time anew."""
-    import yaml
-
-    return yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]
 
 
 def inputs(seen: Recorder, kind: str) -> dict[str, dict[str, Any]]:

@@ -11,10 +11,11 @@ from infra.bootstrap.rights_data import DATA_RIGHTS, EMPTYING
 from infra.bootstrap.rights_doctor import DOCTOR_RIGHTS
 from infra.bootstrap.rights_front_door import FRONT_DOOR_RIGHTS
 from infra.bootstrap.rights_network import NETWORK_RIGHTS
+from infra.bootstrap.rights_nodes import NODE_RIGHTS
 from infra.bootstrap.rights_store import STORE_RIGHTS
 from infra.bootstrap.stack_names import StackName
 from infra.naming import PROJECT
-from infra.platforms.aws.policies import Statement, allow, document
+from infra.platforms.aws.policies import SCALES_GROUPS, SEES_GROUPS, Statement, allow, document
 
 # By type: every one that a stack of the project registers on AWS.
 RIGHTS: Mapping[str, Rights] = {
@@ -22,6 +23,7 @@ RIGHTS: Mapping[str, Rights] = {
     **DATA_RIGHTS,
     **STORE_RIGHTS,
     **NETWORK_RIGHTS,
+    **NODE_RIGHTS,
     **FRONT_DOOR_RIGHTS,
 }
 # Actions that AWS knows on `*` alone, by how they begin, or where nothing narrower is known before a thing is there;
@@ -99,6 +101,9 @@ def boundary(stack: str, names: Sequence[StackName], account: str, settings: Dep
                 "Null": {f"aws:ResourceTag/{STACK_TAG}": "false"},
             },
         },
+        # What a group starts is its template's, which no role of a stack changes.
+        allow("Groups", SEES_GROUPS, ["*"], here),
+        allow("Scale", SCALES_GROUPS, [f"arn:aws:autoscaling:{where}:autoScalingGroup:*" for where in in_regions]),
         allow("Profiles", profiles, [f"arn:aws:iam::{account}:instance-profile/eks*"]),
         allow("Own", ["iam:GetRole", "iam:PassRole"], roles),
         allow(
@@ -108,7 +113,9 @@ def boundary(stack: str, names: Sequence[StackName], account: str, settings: Dep
             {"StringEquals": {"iam:AWSServiceName": list(WITH_OWN_ROLE)}},
         ),
         allow(
-            "Cluster", ["eks:DescribeCluster"], [f"arn:aws:eks:{n.region}:{account}:cluster/{n.full}" for n in names]
+            "Cluster",
+            ["eks:DescribeCluster", "eks:DescribeNodegroup"],
+            [f"arn:aws:eks:{n.region}:{account}:{kind}/{n.full}{rest}" for n in names for kind, rest in SEEN_KINDS],
         ),
         # The agent of Pod Identity, for a machine's own cluster.
         allow(
@@ -146,6 +153,7 @@ def _weights_elsewhere(settings: DeployedStack) -> list[Statement]:
     ]
 
 
+SEEN_KINDS = (("cluster", ""), ("nodegroup", "/*"))
 FILE_KINDS = ("file-system", "access-point")
 KEY_USES = (
     *("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"),

@@ -20,7 +20,7 @@ TAKERS = ("eks.amazonaws.com", "pods.eks.amazonaws.com", "ec2.amazonaws.com", "v
 # Services that have a role of their own in an account, which AWS writes and nobody changes.
 WITH_OWN_ROLE = (
     *("eks.amazonaws.com", "elasticloadbalancing.amazonaws.com", "elasticfilesystem.amazonaws.com"),
-    *("spot.amazonaws.com", "wafv2.amazonaws.com"),
+    *("spot.amazonaws.com", "wafv2.amazonaws.com", "eks-nodegroup.amazonaws.com", "autoscaling.amazonaws.com"),
 )
 CLUSTER_RIGHTS: Mapping[str, Rights] = {
     "aws:eks/cluster:Cluster": Rights(

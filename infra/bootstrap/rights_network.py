@@ -17,11 +17,12 @@ NAT, ENDPOINT, FLOW_LOG = (f"{EC2}{kind}/*" for kind in ("natgateway", "vpc-endp
 INTERFACE = f"{EC2}network-interface/*"
 
 
-def _seen(*kinds: str) -> tuple[Right, ...]:
+def seen(*kinds: str) -> tuple[Right, ...]:
+    """To look at such things of EC2."""
     return (right(" ".join(f"ec2:Describe{kind}" for kind in ("Tags", *kinds)), "*", why=LISTS),)
 
 
-def _tagged(action: str, thing: str) -> tuple[Right, ...]:
+def tagged(action: str, thing: str) -> tuple[Right, ...]:
     """Tags come with what is made; later, they are those of things of ours."""
     return (
         right("ec2:CreateTags", thing, when="made", StringEquals={"ec2:CreateAction": action}),
@@ -32,65 +33,65 @@ def _tagged(action: str, thing: str) -> tuple[Right, ...]:
 NETWORK_RIGHTS: Mapping[str, Rights] = {
     "aws:ec2/vpc:Vpc": Rights(
         reads=(
-            *_seen("Vpcs", "NetworkAcls", "RouteTables", "SecurityGroups", "NetworkInterfaces"),
+            *seen("Vpcs", "NetworkAcls", "RouteTables", "SecurityGroups", "NetworkInterfaces"),
             right("ec2:DescribeVpcAttribute", "*", why=LISTS),
         ),
         writes=(
             right("ec2:CreateVpc", VPC, when="made"),
             right("ec2:DeleteVpc ec2:ModifyVpcAttribute", VPC, when="own"),
-            *_tagged("CreateVpc", VPC),
+            *tagged("CreateVpc", VPC),
         ),
     ),
     "aws:ec2/subnet:Subnet": Rights(
-        reads=_seen("Subnets"),
+        reads=seen("Subnets"),
         writes=(
             right("ec2:CreateSubnet", SUBNET, when="made"),
             right("ec2:CreateSubnet", VPC, when="own"),
             right("ec2:DeleteSubnet ec2:ModifySubnetAttribute", SUBNET, when="own"),
-            *_tagged("CreateSubnet", SUBNET),
+            *tagged("CreateSubnet", SUBNET),
         ),
     ),
     "aws:ec2/internetGateway:InternetGateway": Rights(
-        reads=_seen("InternetGateways"),
+        reads=seen("InternetGateways"),
         writes=(
             right("ec2:CreateInternetGateway", GATEWAY, when="made"),
             right("ec2:AttachInternetGateway ec2:DetachInternetGateway", GATEWAY, VPC, when="own"),
             right("ec2:DeleteInternetGateway", GATEWAY, when="own"),
-            *_tagged("CreateInternetGateway", GATEWAY),
+            *tagged("CreateInternetGateway", GATEWAY),
         ),
     ),
     "aws:ec2/eip:Eip": Rights(
-        reads=_seen("Addresses", "AddressesAttribute"),
+        reads=seen("Addresses", "AddressesAttribute"),
         writes=(
             right("ec2:AllocateAddress", ADDRESS, when="made"),
             right("ec2:ReleaseAddress ec2:DisassociateAddress", ADDRESS, INTERFACE, when="own"),
-            *_tagged("AllocateAddress", ADDRESS),
+            *tagged("AllocateAddress", ADDRESS),
         ),
     ),
     "aws:ec2/natGateway:NatGateway": Rights(
-        reads=_seen("NatGateways"),
+        reads=seen("NatGateways"),
         writes=(
             right("ec2:CreateNatGateway", NAT, when="made"),
             right("ec2:CreateNatGateway", SUBNET, ADDRESS, when="own"),
             right("ec2:DeleteNatGateway", NAT, when="own"),
-            *_tagged("CreateNatGateway", NAT),
+            *tagged("CreateNatGateway", NAT),
         ),
     ),
     "aws:ec2/routeTable:RouteTable": Rights(
-        reads=_seen("RouteTables"),
+        reads=seen("RouteTables"),
         writes=(
             right("ec2:CreateRouteTable", ROUTES, when="made"),
             right("ec2:CreateRouteTable", VPC, when="own"),
             right("ec2:DeleteRouteTable", ROUTES, when="own"),
-            *_tagged("CreateRouteTable", ROUTES),
+            *tagged("CreateRouteTable", ROUTES),
         ),
     ),
     "aws:ec2/route:Route": Rights(
-        reads=_seen("RouteTables"),
+        reads=seen("RouteTables"),
         writes=(right("ec2:CreateRoute ec2:DeleteRoute ec2:ReplaceRoute", ROUTES, when="own"),),
     ),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Rights(
-        reads=_seen("RouteTables"),
+        reads=seen("RouteTables"),
         writes=(
             right(
                 "ec2:AssociateRouteTable ec2:DisassociateRouteTable ec2:ReplaceRouteTableAssociation",
@@ -100,7 +101,7 @@ NETWORK_RIGHTS: Mapping[str, Rights] = {
         ),
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Rights(
-        reads=_seen("SecurityGroups", "SecurityGroupRules"),
+        reads=seen("SecurityGroups", "SecurityGroupRules"),
         writes=(
             # AWS makes it with the network, without a tag: the first thing that is done is to give it one.
             right("ec2:CreateTags", GROUP, when="unclaimed"),
@@ -109,45 +110,45 @@ NETWORK_RIGHTS: Mapping[str, Rights] = {
         ),
     ),
     "aws:ec2/securityGroup:SecurityGroup": Rights(
-        reads=_seen("SecurityGroups", "SecurityGroupRules", "NetworkInterfaces"),
+        reads=seen("SecurityGroups", "SecurityGroupRules", "NetworkInterfaces"),
         writes=(
             right("ec2:CreateSecurityGroup", GROUP, when="made"),
             right("ec2:CreateSecurityGroup", VPC, when="own"),
             right("ec2:DeleteSecurityGroup", GROUP, when="own"),
             right("ec2:RevokeSecurityGroupIngress ec2:RevokeSecurityGroupEgress", GROUP, when="own"),
-            *_tagged("CreateSecurityGroup", GROUP),
+            *tagged("CreateSecurityGroup", GROUP),
         ),
     ),
     **{
         f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule": Rights(
-            reads=_seen("SecurityGroups", "SecurityGroupRules"),
+            reads=seen("SecurityGroups", "SecurityGroupRules"),
             writes=(
                 right(f"ec2:AuthorizeSecurityGroup{way}", GROUP_RULE, when="made"),
                 right(f"ec2:AuthorizeSecurityGroup{way} ec2:RevokeSecurityGroup{way}", GROUP, when="own"),
                 right(f"ec2:AuthorizeSecurityGroup{way} ec2:RevokeSecurityGroup{way}", GROUP, when="of_cluster"),
                 right("ec2:ModifySecurityGroupRules", GROUP, GROUP_RULE, when="own"),
-                *_tagged(f"AuthorizeSecurityGroup{way}", GROUP_RULE),
+                *tagged(f"AuthorizeSecurityGroup{way}", GROUP_RULE),
             ),
         )
         for way in ("Ingress", "Egress")
     },
     "aws:ec2/vpcEndpoint:VpcEndpoint": Rights(
-        reads=_seen("VpcEndpoints", "PrefixLists", "NetworkInterfaces"),
+        reads=seen("VpcEndpoints", "PrefixLists", "NetworkInterfaces"),
         writes=(
             right("ec2:CreateVpcEndpoint", ENDPOINT, when="made"),
             right("ec2:CreateVpcEndpoint", VPC, SUBNET, GROUP, ROUTES, when="own"),
             right("ec2:ModifyVpcEndpoint", ENDPOINT, SUBNET, GROUP, ROUTES, when="own"),
             right("ec2:DeleteVpcEndpoints", ENDPOINT, when="own"),
-            *_tagged("CreateVpcEndpoint", ENDPOINT),
+            *tagged("CreateVpcEndpoint", ENDPOINT),
         ),
     ),
     "aws:ec2/flowLog:FlowLog": Rights(
-        reads=_seen("FlowLogs"),
+        reads=seen("FlowLogs"),
         writes=(
             right("ec2:CreateFlowLogs", FLOW_LOG, when="made"),
             right("ec2:CreateFlowLogs", VPC, when="own"),
             right("ec2:DeleteFlowLogs", FLOW_LOG, when="own"),
-            *_tagged("CreateFlowLogs", FLOW_LOG),
+            *tagged("CreateFlowLogs", FLOW_LOG),
         ),
     ),
 }

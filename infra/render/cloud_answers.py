@@ -39,6 +39,8 @@ def computed(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]
         found["arnSuffix"] = f"app/{name}"
     if kind == "eks/cluster:Cluster":
         found["vpcConfig"] = {**inputs["vpcConfig"], "clusterSecurityGroupId": "sg-of-the-cluster"}
+    if kind == "eks/nodeGroup:NodeGroup":
+        found["resources"] = [{"autoscalingGroups": [{"name": f"eks-{name}-0a1b2c"}]}]
     if kind == "acm/certificate:Certificate":
         found["domainValidationOptions"] = [
             {

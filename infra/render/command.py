@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from infra.problems import Problem, Refused
+from infra.render.charts import charts, is_fixed
 from infra.render.folder import write
 from infra.render.kubernetes import PREFIX, is_object, manifests
 from infra.render.readable import Readable
@@ -19,7 +20,7 @@ from infra.render.registrations import Registration
 from infra.render.stack import registrations
 from infra.render.terraform.plan import of_a_cloud, terraform_plan, unmapped
 
-PLAN = "tfplan.json"
+PLAN, CHARTS = "tfplan.json", "charts.json"
 HEADER = "# Rendered by `make render`; a change here changes nothing.\n"
 
 
@@ -40,8 +41,8 @@ def rendered(seen: Iterable[Registration]) -> dict[str, str]:
     """Every file's text by its path."""
     seen = list(seen)
     files = {path: HEADER + text(found) for path, found in manifests(seen).items()}
-    plan = terraform_plan(seen)
-    return files if plan is None else files | {PLAN: json.dumps(plan, indent=2, sort_keys=True) + "\n"}
+    whole = {PLAN: terraform_plan(seen), CHARTS: charts(seen)}
+    return files | {path: json.dumps(found, indent=2, sort_keys=True) + "\n" for path, found in whole.items() if found}
 
 
 def text(found: Mapping[str, Any]) -> str:
@@ -55,11 +56,11 @@ def unrenderable(seen: Iterable[Registration]) -> list[Problem]:
         Problem(
             where=f"{one.type} `{one.name}`",
             found="a type that makes its objects elsewhere, so that nobody can see them here",
-            allowed="objects of Kubernetes with a `kind`",
-            remedy="make each object a resource of its own",
+            allowed="objects of Kubernetes with a `kind`, and charts of a fixed version",
+            remedy="make each object a resource of its own, or name the chart's version",
         )
         for one in seen
-        if one.custom and one.type.startswith(PREFIX) and not is_object(one)
+        if one.custom and one.type.startswith(PREFIX) and not is_object(one) and not is_fixed(one)
     ]
 
 
@@ -72,4 +73,6 @@ def summary(stack: str, seen: Iterable[Registration], files: Mapping[str, str], 
     clouds = sum(map(of_a_cloud, seen))
     resources = f"\n  {clouds} resources of clouds in {out / PLAN}" if clouds else ""
     counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}\n  {counted}{resources}"
+    released = sum(map(is_fixed, seen))
+    further = f"\n  {released} charts, not what they make, in {out / CHARTS}" if released else ""
+    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}\n  {counted}{resources}{further}"

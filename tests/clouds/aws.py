@@ -54,6 +54,7 @@ NAMES: Mapping[str, str] = {
     "acm/certificate:Certificate": "",
     "acm/certificateValidation:CertificateValidation": "",
     "kms/key:Key": "",
+    "autoscaling/tag:Tag": "",
     "eks/addon:Addon": "",
     "eks/accessEntry:AccessEntry": "",
     "eks/accessPolicyAssociation:AccessPolicyAssociation": "",
@@ -109,6 +110,8 @@ REPLACING: Mapping[str, frozenset[str]] = {
     "aws:s3/bucket:Bucket": frozenset({"bucket", "objectLockEnabled"}),
     "aws:eks/cluster:Cluster": frozenset({"name", "roleArn", "encryptionConfig"}),
     "aws:eks/nodeGroup:NodeGroup": frozenset({"amiType", "capacityType", "instanceTypes", "subnetIds", "clusterName"}),
+    "aws:ec2/placementGroup:PlacementGroup": frozenset({"name", "strategy"}),
+    "aws:autoscaling/tag:Tag": frozenset({"autoscalingGroupName"}),
     "aws:eks/podIdentityAssociation:PodIdentityAssociation": frozenset({"clusterName", "namespace", "serviceAccount"}),
     "aws:lb/loadBalancer:LoadBalancer": frozenset({"name", "internal", "loadBalancerType"}),
     "aws:lb/targetGroup:TargetGroup": frozenset({"name", "port", "protocol", "targetType", "vpcId"}),
@@ -251,6 +254,9 @@ _MORE: Mapping[str, Any] = {
     "ec2/eip:Eip": lambda given, inputs, region: {"allocationId": given, "publicIp": "203.0.113.7"},
     "ec2/vpcEndpoint:VpcEndpoint": lambda given, inputs, region: {"networkInterfaceIds": [f"eni-{made_up(17, given)}"]},
     "ec2/launchTemplate:LaunchTemplate": lambda given, inputs, region: {"latestVersion": 1, "defaultVersion": 1},
+    "eks/nodeGroup:NodeGroup": lambda given, inputs, region: {
+        "resources": [{"autoscalingGroups": [{"name": f"eks-{given}-{made_up(8, given)}"}]}]
+    },
     "s3/bucket:Bucket": _bucket,
     "kms/key:Key": lambda given, inputs, region: {"keyId": given},
     "ecr/repository:Repository": lambda given, inputs, region: {
@@ -279,6 +285,7 @@ _COMPUTED_BY = {
     "ec2/vpc:Vpc": {"defaultSecurityGroupId", "mainRouteTableId", "defaultNetworkAclId", "ownerId"},
     "ec2/eip:Eip": {"allocationId", "publicIp"},
     "ec2/launchTemplate:LaunchTemplate": {"latestVersion", "defaultVersion"},
+    "eks/nodeGroup:NodeGroup": {"resources"},
     "s3/bucket:Bucket": {"bucketRegionalDomainName", "bucketDomainName"},
     "kms/key:Key": {"keyId"},
     "ecr/repository:Repository": {"repositoryUrl", "registryId"},

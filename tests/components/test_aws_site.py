@@ -10,20 +10,29 @@ import pytest
 from infra.catalog.engine_images import engine_images
 from infra.load import validate
 from infra.plan.build import build_plan
-from infra.plan.deployable import refuse_undeployable
-from infra.problems import Refused
 from tests.harness import Recorder, Registration
-from tests.on_aws import VARIANTS, inputs, managed, of_aws, only, platform, registrations
+from tests.on_aws import VARIANTS, inputs, of_aws, only, registrations
 
 NAMES = (
     *("Site", "Keys", "Buckets", "PrivateBucket", "Registry", "Network", "Cluster", "NodePools", "NodeGroups"),
-    *("Addons", "Alarms", "Identity", "Storage", "FrontDoor", "Names", "LimitsStore", "Budget"),
+    *(
+        "Controllers",
+        "Fabric",
+        "Addons",
+        "Alarms",
+        "Identity",
+        "Storage",
+        "FrontDoor",
+        "Names",
+        "LimitsStore",
+        "Budget",
+    ),
 )
 
 
-@pytest.fixture(params=[*VARIANTS, "managed"])
+@pytest.fixture(params=VARIANTS)
 def seen(request: pytest.FixtureRequest) -> Recorder:
-    return managed() if request.param == "managed" else registrations(request.param)
+    return registrations(request.param)
 
 
 def named(seen: Recorder, name: str, kind: str = "") -> Registration:
@@ -255,14 +264,17 @@ def test_only_the_load_balancers_addresses_reach_gateways() -> None:
 def test_pods_run_on_the_machines_that_were_planned_for_them(seen: Recorder) -> None:
     deployments = inputs(seen, "kubernetes:apps/v1:Deployment")
     pods = {name: one["spec"]["template"]["spec"] for name, one in deployments.items()}
+    for one in inputs(seen, "kubernetes:leaderworkerset.x-k8s.io/v1:LeaderWorkerSet").values():
+        pods["main-serving-engine-chat-engine"] = one["spec"]["leaderWorkerTemplate"]["leaderTemplate"]["spec"]
     engine, gateway = pods["main-serving-engine-chat-engine"], pods["main-serving-gateway"]
-    assert engine["nodeSelector"] == {"slipway/pool": "l40s-1"}
+    pool = engine["nodeSelector"]["slipway/pool"]
+    assert pool in ("l40s-1", "h100-8")
     assert engine["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     assert gateway["nodeSelector"] == {"slipway/pool": "gateway"}
     pools = inputs(seen, "kubernetes:karpenter.sh/v1:NodePool")
     labels = {one["spec"]["template"]["metadata"]["labels"]["slipway/pool"] for one in pools.values()}
     labels |= {one["labels"]["slipway/pool"] for one in inputs(seen, "aws:eks/nodeGroup:NodeGroup").values()}
-    assert labels == {"gateway", "l40s-1"}
+    assert labels == {"gateway", pool}
 
 
 def test_an_engine_fits_the_machine_whose_price_was_shown() -> None:
@@ -291,49 +303,6 @@ def test_volumes_have_classes_that_are_there() -> None:
 
 
 STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
-
-
-# Node groups of ours.
-
-
-def test_a_group_for_each_way_to_buy_in_each_zone() -> None:
-    groups = inputs(managed(), "aws:eks/nodeGroup:NodeGroup")
-    ways = ("gateway-on-demand", "l40s-1-reservation", "l40s-1-spot", "l40s-1-on-demand")
-    assert {*groups} == {f"main-groups-{way}-{zone}" for way in ways for zone in "abd"}
-    at_rest = {name: group["scalingConfig"]["desiredSize"] for name, group in groups.items()}
-    assert sum(size for name, size in at_rest.items() if "gateway" in name) == 2
-    assert [at_rest[f"main-groups-l40s-1-reservation-{zone}"] for zone in "abd"] == [1, 1, 1]
-    assert not sum(size for name, size in at_rest.items() if "spot" in name or "l40s-1-on-demand" in name)
-    assert {group["amiType"] for name, group in groups.items() if "l40s" in name} == {"BOTTLEROCKET_x86_64_NVIDIA"}
-    templates = inputs(managed(), "aws:ec2/launchTemplate:LaunchTemplate")
-    target = templates["main-groups-l40s-1-reservation"]["capacityReservationSpecification"]
-    assert target["capacityReservationTarget"]["capacityReservationId"] == "cr-0123456789abcdef0"
-    assert "capacityReservationSpecification" not in templates["main-groups-l40s-1-spot"]
-
-
-def test_local_disks_of_machines_with_gpus_are_used_as_one() -> None:
-    from base64 import b64decode
-
-    from infra.platforms.aws.user_data import user_data
-
-    templates = inputs(managed(), "aws:ec2/launchTemplate:LaunchTemplate")
-    told = b64decode(templates["main-groups-l40s-1-spot"]["userData"]).decode()
-    assert '["apiclient", "ephemeral-storage", "init"]' in told
-    assert "userData" not in templates["main-groups-gateway-on-demand"]
-    assert "strategy: RAID0" in b64decode(user_data("AL2023_x86_64_NVIDIA", 1) or "").decode()
-
-
-def test_node_groups_are_refused_while_nobody_scales_them() -> None:
-    import yaml
-
-    from tests.on_aws import FILE, one_site
-
-    deployment = yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]
-    one_site(deployment)
-    platform(deployment)["nodes"]["kind"] = "managed"
-    with pytest.raises(Refused) as refused:
-        refuse_undeployable(build_plan(validate(deployment, "managed", {}), "prod"))
-    assert "`nodes: {kind: managed}`, which can be planned but not deployed by this version" in str(refused.value)
 
 
 # Watched from outside.

@@ -24,16 +24,16 @@ from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.policy.cloud_rules import GUARDS
 from tests.harness import Recorder
 from tests.manifests import plain
-from tests.on_aws import CLIENT_KEYS, LIMITS_STORE, VARIANTS, documents, inputs, managed, of_aws, only, registrations
+from tests.on_aws import CLIENT_KEYS, LIMITS_STORE, VARIANTS, documents, inputs, of_aws, only, registrations
 
 CLUSTER = "aws:eks/cluster:Cluster"
 POOL, CLASS = "kubernetes:karpenter.sh/v1:NodePool", "kubernetes:eks.amazonaws.com/v1:NodeClass"
 GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
 
 
-@pytest.fixture(params=[*VARIANTS, "managed"])
+@pytest.fixture(params=VARIANTS)
 def seen(request: pytest.FixtureRequest) -> Recorder:
-    return managed() if request.param == "managed" else registrations(request.param)
+    return registrations(request.param)
 
 
 def test_a01_the_api_is_private_or_for_named_ranges(seen: Recorder) -> None:
@@ -107,6 +107,8 @@ def test_a05_machines_are_private_spread_and_encrypted(seen: Recorder) -> None:
 
 def test_a05_nobody_comes_in_but_by_http_and_https(seen: Recorder) -> None:
     for name, rule in inputs(seen, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").items():
+        if rule.get("referencedSecurityGroupId") == rule["securityGroupId"]:
+            continue  # those who are in it, with one another
         assert rule["ipProtocol"] == "tcp", name
         assert rule["fromPort"] == rule["toPort"], name
         assert rule["fromPort"] in (
@@ -130,21 +132,34 @@ def _statements(seen: Recorder) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_a06_no_right_is_wider_than_aws_forces(seen: Recorder) -> None:
+    used = _wildcards(seen)
+    groups = bool(inputs(seen, GROUP))
+    assert used == {*FORCED_WILDCARDS} - (set() if groups else {"Describe", "autoScalingGroup:*"}), "none is left over"
+    assert all(FORCED_WILDCARDS.values())
+
+
+def _wildcards(seen: Recorder) -> set[str]:
+    """Those that a stack uses, by their entry in the list; any other one fails."""
     used: set[str] = set()
     for name, statement in _statements(seen):
         for action in statement["Action"]:
             if "*" in action:
                 assert action == "kms:*" or statement["Effect"] == "Deny", name
                 used.add(action)
+        looks = all(_LOOKS.search(action) for action in statement["Action"])
         for resource in statement.get("Resource", ()):
             if resource == "*":
-                assert name.startswith("aws:kms/key:Key "), name
-                used.add("Resource *")
+                assert name.startswith("aws:kms/key:Key ") or looks, name
+                used.add("Describe" if looks else "Resource *")
             else:
                 assert resource.startswith("arn:aws:"), name
-                assert ":*" not in resource.removesuffix(":*"), name
-    assert used == {*FORCED_WILDCARDS}, "no entry of the list is left over"
-    assert all(FORCED_WILDCARDS.values())
+                scaled = re.sub(r"(?<=:autoScalingGroup:)\*(?=:autoScalingGroupName/eks-)", "ID", resource)
+                used |= {"autoScalingGroup:*"} if scaled != resource else set()
+                assert ":*" not in scaled.removesuffix(":*"), name
+    return used
+
+
+_LOOKS = re.compile(r"^(autoscaling|ec2|elasticloadbalancing):(Describe|GetInstanceTypes)[A-Za-z]+$")
 
 
 def test_a06_nobody_may_give_rights(seen: Recorder) -> None:
@@ -351,7 +366,9 @@ def test_a09_machines_of_several_types_are_repaired_and_end_in_time(seen: Record
         assert (len(_required(pool, "node.kubernetes.io/instance-type")) > 1) == several, name
     for name, group in inputs(seen, GROUP).items():
         assert group["nodeRepairConfig"]["enabled"] is True, name
-        assert (len(group["instanceTypes"]) > 1) == ("reservation" not in name), name
+        # A reservation is of one type, and so are machines of one replica.
+        one_type = "reservation" in name or "h100-8" in name
+        assert (len(group.get("instanceTypes", [""])) > 1) != one_type, name
         assert group["updateConfig"]["maxUnavailable"] == 1, name
     for name, pool in inputs(seen, POOL).items():
         template = pool["spec"]["template"]["spec"]
@@ -410,7 +427,7 @@ WITH_GUARDS = ("aws:s3/", "aws:kms/", "aws:ecr/")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_p02_what_cannot_be_made_again_is_protected_with_its_guards(variant: str) -> None:
     seen = registrations(variant)
-    protects = variant != "one_site"
+    protects = variant not in ("one_site", "managed", "fabric")
     found = [one for one in seen.seen if one.type in STATEFUL]
     elsewhere = {STORE} if variant == "no_way_out" else set()
     elsewhere |= set() if variant == "existing_network" else {FILES}

@@ -14,6 +14,7 @@ from infra.bootstrap.plan import boundary_arn
 from infra.bootstrap.rights import POLICIES_OF_A_ROLE, POLICY_CHARACTERS, STACK_TAG
 from infra.bootstrap.rights_doctor import DOCTOR_RIGHTS
 from infra.bootstrap.runner_rights import LISTS
+from infra.platforms.aws.policies import SEES_GROUPS
 from tests import iam, on_aws, on_bootstrap
 from tests.contracts.source import ROOT
 from tests.harness import Recorder
@@ -23,6 +24,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 OWN, BOUNDARY = f"{ROLE}slipway-prod-main-0a1b2c", boundary_arn(ACCOUNT, "prod")
 EC2 = f"arn:aws:ec2:us-east-1:{ACCOUNT}:"
 KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/0a1b2c"
+SCALED = f"arn:aws:autoscaling:us-east-1:{ACCOUNT}:autoScalingGroup:0a1b:autoScalingGroupName/eks-main-groups-x-a-0a1b"
 TAGGED, ASKED = f"aws:ResourceTag/{STACK_TAG}", f"aws:RequestTag/{STACK_TAG}"
 STACKS: dict[str, Callable[[], Recorder]] = {
     **{f"prod {name}": partial(on_aws.registrations, name) for name in on_aws.VARIANTS},
@@ -79,7 +81,11 @@ BAD: dict[str, dict[str, Any]] = {
         "Resource": [f"{ROLE}aws-service-role/*"],
     },
     "`NotAction`": {"NotAction": ["s3:*"], "Resource": ["*"]},
-    "allows everybody": {"Action": ["sts:AssumeRole"], "Principal": {"AWS": "*"}},
+    "allows everybody": {
+        "Action": ["kms:Decrypt"],
+        "Principal": {"AWS": "*"},
+        "Condition": {"StringEquals": {"aws:PrincipalArn": f"{ROLE}aws-service-role/*"}},
+    },
     "whatever their `sub` is": {
         "Action": ["sts:AssumeRoleWithWebIdentity"],
         "Principal": {"Federated": "x"},
@@ -112,6 +118,10 @@ ALLOWED: list[tuple[str, str, dict[str, str]]] = [
     ("s3:PutBucketPolicy", "arn:aws:s3:::slipway-prod-main-models-1", {}),
     ("kms:PutKeyPolicy", KEY, {TAGGED: "prod"}),
     ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z0123456789EXAMPLE", {}),
+    ("eks:CreateNodegroup", f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/slipway-prod-main", {}),
+    ("ec2:RunInstances", f"{EC2}launch-template/lt-1", {TAGGED: "prod"}),
+    ("ec2:RunInstances", f"{EC2}instance/i-1", {ASKED: "prod"}),
+    ("autoscaling:CreateOrUpdateTags", SCALED, {"aws:ResourceTag/eks:cluster-name": "slipway-prod-main"}),
 ]
 REFUSED: list[tuple[str, str, dict[str, str]]] = [
     ("iam:CreateRole", OWN, {}),
@@ -138,6 +148,11 @@ REFUSED: list[tuple[str, str, dict[str, str]]] = [
     ("s3:DeleteObject", "arn:aws:s3:::slipway-prod-main-models-1/models/chat/a", {}),
     ("ecr:DeleteRepository", f"arn:aws:ecr:us-east-1:{ACCOUNT}:repository/slipway/gateway", {}),
     ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/ZANOTHER", {}),
+    ("ec2:RunInstances", f"{EC2}launch-template/lt-1", {TAGGED: "standby"}),
+    ("ec2:RunInstances", f"{EC2}instance/i-1", {}),
+    ("ec2:TerminateInstances", f"{EC2}instance/i-1", {TAGGED: "prod"}),
+    ("autoscaling:CreateOrUpdateTags", SCALED, {"aws:ResourceTag/eks:cluster-name": "slipway-standby-west"}),
+    ("autoscaling:SetDesiredCapacity", SCALED, {"aws:ResourceTag/eks:cluster-name": "slipway-prod-main"}),
 ]
 
 
@@ -198,14 +213,15 @@ def test_whoever_looks_changes_nothing() -> None:
             assert all(action.partition(":")[2].startswith(verbs) for action in one["Action"])
 
 
-def test_what_a_stack_s_roles_are_given_is_within_their_boundary() -> None:
+@pytest.mark.parametrize("stack", ["prod as_it_ships", "prod fabric"])
+def test_what_a_stack_s_roles_are_given_is_within_their_boundary(stack: str) -> None:
     """Beyond it they would be refused, on the day that they first ask."""
     bound = [documents("bootstrap as_it_ships")["aws:iam/policy:Policy bootstrap-boundary-prod policy"]]
-    own = {n: d for n, d in documents("prod as_it_ships").items() if n.startswith("aws:iam/rolePolicy")}
+    own = {n: d for n, d in documents(stack).items() if n.startswith("aws:iam/rolePolicy")}
     assert len(own) >= 4
     for name, document in own.items():
         for one in iam.statements(document):
-            context = {TAGGED: "prod", "kms:GrantIsForAWSResource": "true"}
+            context = {TAGGED: "prod", "kms:GrantIsForAWSResource": "true", "aws:RequestedRegion": "us-east-1"}
             for action in one["Action"]:
                 for resource in one["Resource"]:
                     assert iam.allows(bound, action, _as_on_aws(resource), context), f"{name} {action} {resource}"
@@ -213,13 +229,15 @@ def test_what_a_stack_s_roles_are_given_is_within_their_boundary() -> None:
 
 def _as_on_aws(arn: str) -> str:
     """The harness' ARNs have logical names; what they stand for on AWS."""
+    if arn == "*":
+        return arn
     service, rest = arn.split(":")[2], arn.split(":", 5)[5]
     forms = {
         "s3": f"arn:aws:s3:::slipway-prod-main-{rest.removeprefix('main-buckets-')}",
         "kms": KEY,
         "cloudwatch": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{rest}",
     }
-    return forms[service]
+    return forms.get(service, arn)
 
 
 def test_beyond_its_boundary_a_role_has_nothing() -> None:
@@ -278,7 +296,8 @@ def test_everything_is_allowed_on_everything_only_where_aws_knows_no_less(varian
             wide = {action for action in one["Action"] if "*" in action}
             assert wide <= ({*BOUNDARY_SERVICES} if is_boundary(name) else set()), name
             if "*" in one.get("Resource", ()) and one["Effect"] == "Allow":
-                allowed = lists | ({*BOUNDARY_SERVICES, "ecr:GetAuthorizationToken"} if is_boundary(name) else set())
+                most = {*BOUNDARY_SERVICES, *SEES_GROUPS, "ecr:GetAuthorizationToken"}
+                allowed = lists | (most if is_boundary(name) else set())
                 assert {*one["Action"]} <= allowed, name
 
 

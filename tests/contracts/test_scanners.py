@@ -34,6 +34,7 @@ CUSTOM = {
     "cert-manager.io/v1 Certificate",
     "eks.amazonaws.com/v1 NodeClass",
     "eks.amazonaws.com/v1 TargetGroupBinding",
+    "elbv2.k8s.aws/v1beta1 TargetGroupBinding",
     "external-secrets.io/v1 ExternalSecret",
     "gateway.networking.k8s.io/v1 Gateway",
     "gateway.networking.k8s.io/v1 HTTPRoute",

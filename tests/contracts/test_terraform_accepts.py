@@ -32,7 +32,11 @@ pytestmark = [
 # What the versions before 6 of the provider do not know, and why it does not matter to what is looked at here.
 SINCE_6 = {("aws_eks_cluster", "deletion_protection"): "added in 6.9; a plain yes or no"}
 # What Pulumi's provider makes out of logical names, and Terraform's wants said.
-MADE_OF_NAMES = {"aws_cloudwatch_metric_alarm": "alarm_name"}
+MADE_OF_NAMES = {
+    "aws_cloudwatch_metric_alarm": "alarm_name",
+    "aws_elasticache_replication_group": "replication_group_id",
+    **dict.fromkeys(("aws_elasticache_parameter_group", "aws_elasticache_subnet_group", "aws_placement_group"), "name"),
+}
 NOBODY = {
     "region": "us-east-1",
     "access_key": "nobody",
@@ -41,7 +45,6 @@ NOBODY = {
 }
 STACKS: dict[str, Callable[[], list[Registration]]] = {
     **{name: lambda name=name: on_aws.registrations(name).seen for name in on_aws.VARIANTS},
-    "managed": lambda: on_aws.managed().seen,
 }
 Resources = dict[str, dict[str, dict[str, Any]]]
 

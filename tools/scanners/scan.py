@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.problems import Refused
-from infra.render.command import PLAN, rendered, text
+from infra.render.command import CHARTS, PLAN, rendered, text
 from infra.render.hidden_pods import hidden_pods
 from infra.render.kubernetes import manifests
 from infra.render.registrations import Registration
@@ -45,7 +45,7 @@ def scan(python: Path, seen: Iterable[Registration], folder: Path) -> Scan:
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content, encoding="utf-8")
-    objects = [folder / path for path in files if path != PLAN]
+    objects = [folder / path for path in files if path not in (PLAN, CHARTS)]
     validity = [schemas.hold(python, objects, version) for version in schemas.VERSIONS if objects]
     return Scan(
         pods=len(pods),

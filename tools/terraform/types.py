@@ -27,6 +27,7 @@ PACKAGES = {
 }
 # Where Pulumi chose another name than Terraform's (pulumi-aws, provider/resources.go).
 RENAMED = {
+    "aws:autoscaling/tag:Tag": "aws_autoscaling_group_tag",
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
     "aws:s3/bucketObject:BucketObject": "aws_s3_object",
     "aws:s3/bucketObjectv2:BucketObjectv2": "aws_s3_object",

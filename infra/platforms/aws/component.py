@@ -15,6 +15,7 @@ from infra.platforms.aws.component_alarms import Alarms
 from infra.platforms.aws.component_buckets import Buckets
 from infra.platforms.aws.component_budget import Budget
 from infra.platforms.aws.component_cluster import Cluster
+from infra.platforms.aws.component_controllers import Controllers
 from infra.platforms.aws.component_front_door import BoundByTargetGroup, FrontDoor
 from infra.platforms.aws.component_identity import Identity
 from infra.platforms.aws.component_keys import Keys
@@ -53,6 +54,7 @@ class AwsSite(pulumi.ComponentResource):
             f"{name}-keys",
             account=self._account,
             region=details.region,
+            node_groups=not details.cluster.auto_mode,
             protected=details.deletion_protection,
             opts=self._child,
         )
@@ -93,8 +95,8 @@ class AwsSite(pulumi.ComponentResource):
             depends_on=[*cluster.admitted],
         )
         machines = self._machines(network, cluster, inside)
-        ready = self._around(network, cluster, machines, inside)
         door = self._front_door(network, cluster)
+        ready = self._around(network, cluster, machines, door)
         self._alarms(network, door)
         if details.budget:
             Budget(f"{name}-budget", details.budget, opts=self._child)
@@ -160,18 +162,22 @@ class AwsSite(pulumi.ComponentResource):
             f"{self._name}-groups",
             details.machines,
             cluster_name=cluster.cluster.name,
+            kubernetes_version=details.cluster.kubernetes_version,
             node_role_arn=cluster.node_role.arn,
+            vpc_id=network.vpc_id,
             subnet_ids=dict(zip(details.zones, subnets, strict=True)),
+            cluster_security_group_id=cluster.security_group_id,
             disk_key_arn=self._keys.data_arn,
             tags=details.tags,
             opts=self._after(network, *cluster.admitted),
         )
 
     def _around(
-        self, network: Network, cluster: Cluster, machines: pulumi.Resource, inside: pulumi.ResourceOptions
+        self, network: Network, cluster: Cluster, machines: pulumi.Resource, door: FrontDoor
     ) -> list[pulumi.Resource]:
         """What pods need of AWS before they start."""
         details, name = self._plan, self._name
+        both: list[pulumi.ProviderResource] = [self._aws, self._kubernetes]
         addons = Addons(
             f"{name}-addons",
             details.cluster.addons,
@@ -199,11 +205,23 @@ class AwsSite(pulumi.ComponentResource):
             key_arn=self._keys.data_arn,
             protected=details.deletion_protection,
             cluster=cluster.cluster,
-            opts=pulumi.ResourceOptions(
-                parent=self, providers=[self._aws, self._kubernetes], depends_on=[*cluster.admitted]
-            ),
+            opts=pulumi.ResourceOptions(parent=self, providers=both, depends_on=[*cluster.admitted]),
         )
-        return [addons, identity, storage, self._buckets]
+        ready: list[pulumi.Resource] = [addons, identity, storage, self._buckets]
+        if details.controllers:
+            controllers = Controllers(
+                f"{name}-controllers",
+                details.controllers,
+                cluster=cluster.cluster,
+                region=details.region,
+                account=self._account,
+                vpc_id=network.vpc_id,
+                target_group_arn=door.target_group_arn,
+                roles=details.roles,
+                opts=pulumi.ResourceOptions(parent=self, providers=both, depends_on=[machines]),
+            )
+            ready.append(controllers)
+        return ready
 
     def _front_door(self, network: Network, cluster: Cluster) -> FrontDoor:
         details, door = self._plan, self._plan.front_door

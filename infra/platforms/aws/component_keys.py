@@ -5,14 +5,15 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from infra.platforms.aws.policies import key_policy, logs_use_key
+from infra.platforms.aws.policies import groups_use_key, key_policy, logs_use_key
 
 # Until a key that is given up is gone: the longest time that AWS knows, as nothing it encrypted is readable after it.
 DELETION_DAYS = 30
 
 
 class Keys(pulumi.ComponentResource):
-    """Owns three keys, so that whoever may use one cannot read what another protects."""
+    """Owns three keys, so that whoever may use one cannot read what another protects. With `node_groups`, who starts
+    their machines uses the disks' one."""
 
     def __init__(
         self,
@@ -20,6 +21,7 @@ class Keys(pulumi.ComponentResource):
         *,
         account: pulumi.Input[str],
         region: str,
+        node_groups: bool,
         protected: bool,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -28,7 +30,11 @@ class Keys(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self, protect=protected)
         known = pulumi.Output.from_input(account)
         self.cluster_arn = self._key("cluster", "Secrets of the cluster", known.apply(key_policy))
-        self.data_arn = self._key("data", "Weights, images, volumes and disks", known.apply(key_policy))
+        self.data_arn = self._key(
+            "data",
+            "Weights, images, volumes and disks",
+            known.apply(lambda of: key_policy(of, *((groups_use_key(of),) if node_groups else ()))),
+        )
         self.logs_arn = self._key(
             "logs",
             "Logs of network, cluster and front door",

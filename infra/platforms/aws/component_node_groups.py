@@ -7,11 +7,14 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from infra.platforms.aws.machines import POOL_LABEL, MachinePool, NodesPlan
-from infra.platforms.aws.user_data import user_data
+from infra.platforms.aws.component_fabric import Fabric
+from infra.platforms.aws.component_launch_template import launch_template
+from infra.platforms.aws.machines import MachinePool, NodesPlan
 
-ec2, eks = aws.ec2, aws.eks
-ROOT_DEVICES = {"BOTTLEROCKET": "/dev/xvdb", "AL2023": "/dev/xvda"}
+eks = aws.eks
+# As Auto Scaling's tags say it to the autoscaler, which otherwise sees GPUs alone of a group that has no machine.
+RESOURCE_TAG = "k8s.io/cluster-autoscaler/node-template/resources/"
+CAPACITY = {"spot": "SPOT", "on-demand": "ON_DEMAND", "reserved": "ON_DEMAND"}
 # A machine starts within minutes; a group whose machines never come is not waited for much longer.
 CREATE_MINUTES, DELETE_MINUTES = 30, 30
 
@@ -26,83 +29,56 @@ class NodeGroups(pulumi.ComponentResource):
         plan: NodesPlan,
         *,
         cluster_name: pulumi.Input[str],
+        kubernetes_version: str,
         node_role_arn: pulumi.Input[str],
+        vpc_id: pulumi.Input[str],
         subnet_ids: Mapping[str, pulumi.Input[str]],
+        cluster_security_group_id: pulumi.Input[str],
         disk_key_arn: pulumi.Input[str],
         tags: Mapping[str, str],
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("slipway:aws:NodeGroups", name, None, opts)
-        self._name, self._plan, self._tags = name, plan, tags
+        self._name, self._plan = name, plan
+        self._cluster_name, self._version, self._role_arn = cluster_name, kubernetes_version, node_role_arn
         self._child = pulumi.ResourceOptions(parent=self)
+        fast = [pool for pool in plan.pools.values() if pool.devices]
+        fabric = Fabric(f"{name}-fabric", fast, vpc_id=vpc_id, opts=self._child) if fast else None
         for pool in plan.pools.values():
-            template = self._template(pool, disk_key_arn)
-            for place, zone in enumerate(pool.zones):
-                self._group(pool, place, zone, template, cluster_name, node_role_arn, subnet_ids[zone])
+            near = fabric if pool.devices else None
+            groups = [cluster_security_group_id, near.security_group_id] if near else []
+            template: aws.ec2.LaunchTemplate | None = None
+            for zone in pool.zones:
+                # One for all zones, but where each has a place of its own.
+                if template is None or near:
+                    template = launch_template(
+                        f"{name}-{pool.name}" + (f"-{zone[-1]}" if near else ""),
+                        plan,
+                        pool,
+                        disk_key_arn=disk_key_arn,
+                        security_group_ids=groups,
+                        placement=near.placement[pool.pool, zone] if near else None,
+                        tags=tags,
+                        opts=self._child,
+                    )
+                self._group(pool, zone, template, subnet_ids[zone])
         self.register_outputs({})
 
-    def _template(self, pool: MachinePool, key_arn: pulumi.Input[str]) -> aws.ec2.LaunchTemplate:
-        plan, image = self._plan, pool.image or ""
-        disk = ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
-            volume_size=plan.disk_gibibytes,
-            volume_type="gp3",
-            iops=plan.disk_operations,
-            throughput=plan.disk_throughput_mebibytes,
-            encrypted="true",
-            kms_key_id=key_arn,
-            delete_on_termination="true",
-        )
-        device = next(device for family, device in ROOT_DEVICES.items() if image.startswith(family))
-        reserved = pool.capacity == "reserved"
-        return ec2.LaunchTemplate(
-            f"{self._name}-{pool.name}",
-            update_default_version=True,
-            # Nobody but the machine itself gets at its credentials: a pod is one hop further away.
-            metadata_options=ec2.LaunchTemplateMetadataOptionsArgs(
-                http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
-            ),
-            block_device_mappings=[ec2.LaunchTemplateBlockDeviceMappingArgs(device_name=device, ebs=disk)],
-            monitoring=ec2.LaunchTemplateMonitoringArgs(enabled=True),
-            # The provider's own tags do not reach what a template makes.
-            tag_specifications=[
-                ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=dict(self._tags))
-                for kind in ("instance", "volume")
-            ],
-            user_data=user_data(image, pool.gpus),
-            capacity_reservation_specification=ec2.LaunchTemplateCapacityReservationSpecificationArgs(
-                capacity_reservation_target=(
-                    ec2.LaunchTemplateCapacityReservationSpecificationCapacityReservationTargetArgs(
-                        capacity_reservation_id=plan.reservation_id
-                    )
-                )
-            )
-            if reserved
-            else None,
-            opts=self._child,
-        )
-
     def _group(
-        self,
-        pool: MachinePool,
-        place: int,
-        zone: str,
-        template: aws.ec2.LaunchTemplate,
-        cluster_name: pulumi.Input[str],
-        role_arn: pulumi.Input[str],
-        subnet_id: pulumi.Input[str],
+        self, pool: MachinePool, zone: str, template: aws.ec2.LaunchTemplate, subnet_id: pulumi.Input[str]
     ) -> None:
-        zones = len(pool.zones)
-        # Spread as evenly as they go, in the zones' order.
-        least = pool.min_nodes // zones + (place < pool.min_nodes % zones)
-        eks.NodeGroup(
-            f"{self._name}-{pool.name}-{zone[-1]}",
-            cluster_name=cluster_name,
-            node_role_arn=role_arn,
+        name, least = f"{self._name}-{pool.name}-{zone[-1]}", pool.at_rest[zone]
+        made = eks.NodeGroup(
+            name,
+            cluster_name=self._cluster_name,
+            version=self._version,
+            node_role_arn=self._role_arn,
             subnet_ids=[subnet_id],
             ami_type=pool.image,
-            capacity_type="SPOT" if pool.capacity == "spot" else "ON_DEMAND",
-            instance_types=[*pool.instance_types],
-            labels={POOL_LABEL: pool.pool},
+            capacity_type="CAPACITY_BLOCK" if pool.capacity_block else CAPACITY[pool.capacity],
+            # That of a capacity block is the template's.
+            instance_types=None if pool.capacity_block else [*pool.instance_types],
+            labels=dict(pool.labels),
             taints=[eks.NodeGroupTaintArgs(key=pool.taint, value="true", effect="NO_SCHEDULE")] if pool.taint else None,
             scaling_config=eks.NodeGroupScalingConfigArgs(
                 min_size=least, desired_size=least, max_size=max(1, pool.max_nodes)
@@ -122,3 +98,12 @@ class NodeGroups(pulumi.ComponentResource):
                 ),
             ),
         )
+        for resource, amount in pool.told.items():
+            aws.autoscaling.Tag(
+                f"{name}-{resource.rpartition('/')[2]}",
+                autoscaling_group_name=made.resources[0].autoscaling_groups[0].name,
+                tag=aws.autoscaling.TagTagArgs(
+                    key=f"{RESOURCE_TAG}{resource}", value=amount, propagate_at_launch=False
+                ),
+                opts=self._child,
+            )

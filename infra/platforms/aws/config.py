@@ -102,13 +102,23 @@ class AutoModeNodes(Settings):
 class ManagedNodes(Settings):
     """Node groups of ours."""
 
-    kind: Literal["managed"] = Field(description="Managed node groups: one for each accelerator, in each zone.")
+    kind: Literal["managed"] = Field(
+        description="Managed node groups, one for each way to buy in each zone; needed for models of several nodes, "
+        "which then talk by EFA."
+    )
     purchase: Purchase = Field(default=["on_demand"], description="How machines with GPUs are bought, in this order.")
     image: Literal["bottlerocket", "amazon_linux_2023"] = Field(
         default="bottlerocket", description="Operating system of nodes."
     )
     root_volume_gibibytes: int = Field(
         default=300, ge=50, le=16_384, description="Disk of a node with GPUs, which holds images, in GiB."
+    )
+    reservation_zone: Zone | None = Field(
+        default=None, description="The zone that the reservation is in; needed with `reservation` in `purchase`."
+    )
+    capacity_block: bool = Field(
+        default=False,
+        description="Whether the reservation is a capacity block for machine learning; its machines end when it does.",
     )
 
 

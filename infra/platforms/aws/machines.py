@@ -10,6 +10,7 @@ from infra.plan.node_pools import NodePool
 from infra.plan.nodes import NodeChoice
 from infra.plan.serving import EnginePlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
+from infra.platforms.aws.fabric import ENVIRONMENT, efa_devices, of_each_pod
 
 POOL_LABEL = "slipway/pool"
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -44,7 +45,9 @@ PATIENCE_SECONDS = 3600
 class MachinePool:
     """Machines of one pool that are bought in one way. `pool` is the node pool's name, which nodes have as a label;
     `instance_types` begins with the planned one. `limits` are what all its machines may have together; `image` is the
-    kind of the machines' system, None where EKS chooses it."""
+    kind of the machines' system, None where EKS chooses it. `at_rest` are how many each zone has at least. With
+    `devices` of EFA, machines of a zone are near one another, and reach each other's devices; `told` is what of them
+    nobody knows of a machine that is not there."""
 
     name: str
     pool: str
@@ -55,10 +58,14 @@ class MachinePool:
     weight: int
     taint: str | None
     gpus: int
-    min_nodes: int
+    at_rest: Mapping[str, int]
     max_nodes: int
     limits: Mapping[str, str]
     image: str | None
+    labels: Mapping[str, str]
+    devices: int
+    told: Mapping[str, str]
+    capacity_block: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +85,20 @@ class NodesPlan:
 
 
 def nodes_plan(
-    settings: AwsSettings, pools: Mapping[str, NodePool], *, disk_gibibytes: int, grace_seconds: int
+    settings: AwsSettings,
+    pools: Mapping[str, NodePool],
+    *,
+    replica_nodes: Mapping[str, int],
+    disk_gibibytes: int,
+    grace_seconds: int,
 ) -> NodesPlan:
-    """`grace_seconds` is how long the slowest pod may take to end. Machines with GPUs have disks of their own, on which
-    images and weights are, so that the root volume is as fast as its price includes."""
-    made = [pool for planned in pools.values() for pool in _by_purchase(settings, planned)]
+    """`grace_seconds` is how long the slowest pod may take to end, `replica_nodes` how many nodes the largest replica
+    of a pool has. Machines with GPUs have disks of their own, on which images and weights are, so that the root volume
+    is as fast as its price includes."""
+    made = [pool for planned in pools.values() for pool in _by_purchase(settings, planned, replica_nodes[planned.name])]
     return NodesPlan(
         pools={pool.name: pool for pool in made},
-        choices={name: _choice(pool) for name, pool in pools.items()},
+        choices={name: _choice(pool, _devices(settings, pool, replica_nodes[name])) for name, pool in pools.items()},
         reservation_id=settings.reservation_id,
         disk_gibibytes=disk_gibibytes,
         disk_throughput_mebibytes=125,
@@ -96,33 +109,81 @@ def nodes_plan(
     )
 
 
-def _by_purchase(settings: AwsSettings, pool: NodePool) -> Iterator[MachinePool]:
+def _by_purchase(settings: AwsSettings, pool: NodePool, replica_nodes: int) -> Iterator[MachinePool]:
+    managed = settings.nodes if isinstance(settings.nodes, ManagedNodes) else None
+    devices = _devices(settings, pool, replica_nodes)
     for place, purchase in enumerate(pool.purchase):
+        reserved = purchase == "reservation"
         # A reservation is of one type.
-        others = () if purchase == "reservation" else also_fitting(pool, settings.region)
+        others = () if reserved else also_fitting(pool, settings.region)
+        # A group is in one zone, and so is a reservation; Auto Mode finds it by itself.
+        zones = (managed.reservation_zone,) if reserved and managed and managed.reservation_zone else pool.zones
         gpus = _gpus(pool.shape)
+        # Only the first way to buy has machines at rest; the others are there when it has none.
+        least = pool.min_nodes if place == 0 else 0
         yield MachinePool(
             name=f"{pool.name}-{purchase.replace('_', '-')}",
             pool=pool.name,
             purchase=purchase,
             capacity=CAPACITY[purchase],
-            instance_types=(pool.shape, *others),
-            zones=pool.zones,
+            # A launch template attaches as many devices as it says, whatever the type.
+            instance_types=(
+                pool.shape,
+                *(other for other in others if not devices or efa_devices(other) == devices),
+            ),
+            zones=zones,
             weight=FIRST_WEIGHT - place * WEIGHT_STEP,
             taint=_taint(pool),
             gpus=gpus,
-            # Only the first way to buy has machines at rest; the others are there when it has none.
-            min_nodes=pool.min_nodes if place == 0 else 0,
-            max_nodes=pool.max_nodes + SURGE_NODES,
-            limits=_limits(pool, gpus),
+            at_rest=at_rest(least, zones, replica_nodes),
+            max_nodes=pool.max_nodes + SURGE_NODES * replica_nodes,
+            limits=_limits(pool, gpus, replica_nodes),
             image=_image(settings, gpus),
+            labels={POOL_LABEL: pool.name, **_gpu_labels(pool)},
+            devices=devices,
+            told={name: str(amount) for name, amount in of_each_pod(devices, gpus, gpus).items()},
+            capacity_block=reserved and managed is not None and managed.capacity_block,
         )
 
 
-def engines_on(engines: Mapping[str, EnginePlan], pools: Mapping[str, NodePool]) -> dict[str, EnginePlan]:
+def at_rest(nodes: int, zones: tuple[str, ...], together: int) -> dict[str, int]:
+    """How many nodes each zone has: as evenly as it goes, in the zones' order, and those of one replica in one zone."""
+    found = dict.fromkeys(zones, 0)
+    for turn in range(-(-nodes // together)):
+        found[zones[turn % len(zones)]] += min(together, nodes - turn * together)
+    return found
+
+
+def _devices(settings: AwsSettings, pool: NodePool, replica_nodes: int) -> int:
+    """Where replicas have one node, nobody talks by them."""
+    fast = replica_nodes > 1 and isinstance(settings.nodes, ManagedNodes)
+    return efa_devices(pool.shape) if fast else 0
+
+
+def _gpu_labels(pool: NodePool) -> dict[str, str]:
+    """By the first one, the device plugin knows its nodes; by the second, the autoscaler knows that GPUs are still to
+    come where a new node offers none yet."""
+    if pool.accelerator is None:
+        return {}
+    return {
+        "nvidia.com/gpu.present": "true",
+        "k8s.amazonaws.com/accelerator": f"nvidia-{pool.accelerator.type.lower()}",
+    }
+
+
+def engines_on(
+    settings: AwsSettings, engines: Mapping[str, EnginePlan], pools: Mapping[str, NodePool]
+) -> dict[str, EnginePlan]:
     """Engines that ask for no more processors than their part of the planned machine has: else it would start another,
-    dearer one for them."""
-    return {name: _on(engine, pools[engine.pool]) for name, engine in engines.items()}
+    dearer one for them. Those of several nodes are told by which network they talk."""
+    return {name: _talking(settings, _on(engine, pools[engine.pool]), pools) for name, engine in engines.items()}
+
+
+def _talking(settings: AwsSettings, engine: EnginePlan, pools: Mapping[str, NodePool]) -> EnginePlan:
+    if engine.groups is None or not _devices(settings, pools[engine.pool], engine.groups.size):
+        return engine
+    environment = {**engine.container.environment, **ENVIRONMENT}
+    return replace(engine, container=replace(engine.container, environment=environment))
 
 
 def _on(engine: EnginePlan, pool: NodePool) -> EnginePlan:
@@ -178,9 +239,9 @@ def _image(settings: AwsSettings, gpus: int) -> str | None:
     return with_driver if gpus else plain
 
 
-def _limits(pool: NodePool, gpus: int) -> dict[str, str]:
+def _limits(pool: NodePool, gpus: int, replica_nodes: int) -> dict[str, str]:
     """So that a mistake inside the cluster cannot buy more than was planned."""
-    nodes = pool.max_nodes + SURGE_NODES
+    nodes = pool.max_nodes + SURGE_NODES * replica_nodes
     if gpus:
         return {GPU_RESOURCE: str(nodes * gpus)}
     processors = processors_of(pool.shape)
@@ -194,10 +255,11 @@ def _taint(pool: NodePool) -> str | None:
     return GPU_TAINT if pool.accelerator else PROCESSOR_TAINT
 
 
-def _choice(pool: NodePool) -> NodeChoice:
+def _choice(pool: NodePool, devices: int) -> NodeChoice:
     accelerator = pool.accelerator
+    gpus = accelerator.count if accelerator else 0
     return NodeChoice(
         labels={POOL_LABEL: pool.name},
-        resources={GPU_RESOURCE: accelerator.count} if accelerator else {},
+        resources={GPU_RESOURCE: gpus, **of_each_pod(devices, gpus, _gpus(pool.shape))} if accelerator else {},
         tolerates=_taint(pool),
     )

@@ -25,11 +25,13 @@ from infra.platforms.aws.audit_plan import audit_bucket_plan, with_audit_bucket
 from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
+from infra.platforms.aws.controllers_plan import controllers
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import engines_on, nodes_plan
+from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, name_prefix
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
 from infra.platforms.aws.quotas import quota_needs
@@ -131,6 +133,7 @@ class Aws:
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "AWS")
         yield from _purchase_problems(where, request)
+        yield from managed_problems(where, settings)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from gateway_secrets_problems(
@@ -154,6 +157,7 @@ class Aws:
         yield from weights_warnings(request)
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
+        yield from managed_warnings(request)
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings
@@ -166,7 +170,7 @@ class Aws:
         pools = _pools(request)
         serving = replace(
             serving,
-            engines=engines_on(serving.engines, pools),
+            engines=engines_on(settings, serving.engines, pools),
             # Auto Mode holds no pod back until the load balancer has it: a rollout waits for as long as that takes.
             gateway_pods=replace(
                 serving.gateway_pods,
@@ -179,6 +183,7 @@ class Aws:
         machines = nodes_plan(
             settings,
             pools,
+            replica_nodes={name: _replica_nodes(request, pool) for name, pool in pools.items()},
             disk_gibibytes=cluster.root_volume_gibibytes or NODE_DISK_GIBIBYTES,
             grace_seconds=serving.drain.node_grace_seconds,
         )
@@ -193,6 +198,7 @@ class Aws:
             cluster=cluster,
             pools=pools,
             machines=machines,
+            controllers=controllers(cluster.name, settings, machines, serving),
             identities=workload_roles(serving, request.models, settings, audit_bucket),
             repositories=_repositories(f"slipway-{name}"),
             front_door=door,
@@ -230,6 +236,8 @@ class Aws:
     def other_purchases(self, settings: AwsSettings) -> Iterator[OtherPurchase]:
         for written, nodes, lost in purchases(settings.nodes, GIVES_UP):
             # Without `reservation` in it nothing may name one.
+            if isinstance(nodes, ManagedNodes):
+                nodes = nodes.model_copy(update={"reservation_zone": None, "capacity_block": False})
             other = settings.model_copy(update={"nodes": nodes, "reservation_id": None})
             yield OtherPurchase(written=written, settings=other, gives_up=(lost,))
 
@@ -273,6 +281,11 @@ def _pools(request: SiteRequest) -> dict[str, NodePool]:
         gateway_shape=settings.gateway_instance_type,
         processor_shape=settings.processor_instance_type,
     )
+
+
+def _replica_nodes(request: SiteRequest, pool: NodePool) -> int:
+    """Of the largest replica that runs on it."""
+    return max((request.models[name].nodes for name in pool.models), default=1)
 
 
 def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:

@@ -16,6 +16,8 @@ FORCED_WILDCARDS: Mapping[str, str] = {
     "kms:*": "a key's policy must leave its account the key, or nobody can ever change it (KMS developer guide)",
     "Resource *": "in a key's own policy, `*` is that key",
     "s3:*": "a denial of everything that does not come over TLS",
+    "Describe": "Auto Scaling, EC2 and Elastic Load Balancing list on `*` only (service authorization reference)",
+    "autoScalingGroup:*": "an id that Auto Scaling makes is in its groups' ARNs, before the name that EKS gives them",
 }
 # What a service needs to write with a key and read again.
 USE_KEY = (
@@ -30,6 +32,12 @@ AUTO_MODE_POLICIES = (
 )
 AUTO_MODE_NODE_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
 MANAGED_NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
+SEES_GROUPS = (
+    *("autoscaling:DescribeAutoScalingGroups", "autoscaling:DescribeAutoScalingInstances"),
+    *("autoscaling:DescribeLaunchConfigurations", "autoscaling:DescribeScalingActivities"),
+    "autoscaling:DescribeTags",
+)
+SCALES_GROUPS = ("autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup")
 
 SECRET_READS = ("secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret")
 
@@ -93,6 +101,63 @@ def logs_use_key(region: str, account: str) -> Statement:
     groups = f"arn:aws:logs:{region}:{account}:log-group:*"
     condition = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}}
     return service_uses_key("Logs", f"logs.{region}.amazonaws.com", condition)
+
+
+def groups_use_key(account: str) -> Statement:
+    """The role that Auto Scaling starts machines with, for their disks' key; for `key_policy`. It is no principal: in
+    an account that has never had a group it is not there yet, and the policy would be refused."""
+    role = f"arn:aws:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    allowed = allow(
+        "Machines",
+        [*USE_KEY, "kms:CreateGrant"],
+        ["*"],
+        {"StringEquals": {"aws:PrincipalArn": role, "kms:CallerAccount": account}},
+    )
+    return {**allowed, "Principal": {"AWS": "*"}}
+
+
+def binds_targets(target_group_arn: str) -> str:
+    """The load balancer's controller, where it only puts pods into a group (its installation guide, the subset for
+    TargetGroupBinding, read 2026-11)."""
+    return document(
+        allow(
+            "Look",
+            [
+                *("ec2:DescribeInstances", "ec2:DescribeSecurityGroups", "ec2:DescribeVpcs"),
+                *("elasticloadbalancing:DescribeTargetGroups", "elasticloadbalancing:DescribeTargetHealth"),
+            ],
+            ["*"],
+        ),
+        allow(
+            "Bind",
+            ["elasticloadbalancing:DeregisterTargets", "elasticloadbalancing:RegisterTargets"],
+            [target_group_arn],
+        ),
+    )
+
+
+def scales_groups(cluster: str, region: str, account: str) -> str:
+    """The autoscaler, for node groups of one cluster: EKS tags their groups so (its documentation for AWS, read
+    2026-11)."""
+    owned = {"StringEquals": {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{cluster}": "owned"}}
+    return document(
+        allow(
+            "Look",
+            [
+                *SEES_GROUPS,
+                *("ec2:DescribeImages", "ec2:DescribeInstanceTypes", "ec2:DescribeLaunchTemplateVersions"),
+                "ec2:GetInstanceTypesFromInstanceRequirements",
+            ],
+            ["*"],
+        ),
+        allow("Groups", ["eks:DescribeNodegroup"], [f"arn:aws:eks:{region}:{account}:nodegroup/{cluster}/*"]),
+        allow(
+            "Scale",
+            SCALES_GROUPS,
+            [f"arn:aws:autoscaling:{region}:{account}:autoScalingGroup:*:autoScalingGroupName/eks-*"],
+            owned,
+        ),
+    )
 
 
 def machines_use_key(key_arn: str) -> str:

@@ -15,6 +15,7 @@ from infra.platforms.aws.alarms import Alarm
 from infra.platforms.aws.audit_plan import AuditBucketPlan
 from infra.platforms.aws.budget_plan import BudgetPlan
 from infra.platforms.aws.cluster_plan import ClusterPlan
+from infra.platforms.aws.controllers_plan import Controller
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.identity_plan import WorkloadRole
 from infra.platforms.aws.limits_plan import LimitsPlan
@@ -36,6 +37,7 @@ class AwsSitePlan(ServingSite):
     cluster: ClusterPlan
     pools: Mapping[str, NodePool]
     machines: NodesPlan
+    controllers: Mapping[str, Controller]
     identities: Mapping[str, WorkloadRole]
     repositories: tuple[str, ...]
     front_door: FrontDoorPlan
@@ -51,29 +53,19 @@ class AwsSitePlan(ServingSite):
 
     @property
     def missing(self) -> tuple[Problem, ...]:
-        """Also nodes that nothing in the cluster would scale or put behind the load balancer, and replicas of several
-        nodes, which nothing in it would start."""
+        """Also replicas of several nodes, which nothing would start in Auto Mode."""
         return (*self._not_there(), *super().missing)
 
     def _not_there(self) -> Iterator[Problem]:
         for name, engine in self.serving.engines.items():
-            if engine.groups:
+            if engine.groups and self.cluster.auto_mode:
                 yield Problem(
                     where=dotted(DEPLOYMENT_KEY, ("models", name, "accelerator", "nodes")),
-                    found=f"{engine.groups.size}, which can be planned on AWS but not deployed by this version: the "
-                    "cluster would lack LeaderWorkerSet",
-                    allowed="replicas of one node on AWS, or of several on a cluster that has LeaderWorkerSet",
-                    remedy="choose GPUs of which one machine holds it, or the platform `kubernetes`",
+                    found=f"{engine.groups.size}, with nodes that EKS itself runs: machines of one replica would "
+                    "neither be near one another nor have EFA, and the cluster would lack LeaderWorkerSet",
+                    allowed="replicas of one node in Auto Mode, or of several on node groups of ours",
+                    remedy="write `nodes: {kind: managed}`, or choose GPUs of which one machine holds it",
                 )
-        if self.cluster.auto_mode:
-            return
-        yield Problem(
-            where=f"{DEPLOYMENT_KEY}.sites",
-            found="`nodes: {kind: managed}`, which can be planned but not deployed by this version: the cluster would "
-            "lack who scales its node groups and who puts gateways behind the load balancer",
-            allowed="nodes that EKS itself runs",
-            remedy="write `nodes: {kind: auto_mode}`, or leave `nodes` out",
-        )
 
 
 def summary(details: AwsSitePlan) -> dict[str, str]:
@@ -93,6 +85,17 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         **({"budget": details.budget.text} if details.budget else {}),
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
+        **_fabric_text(details.machines),
+        **({"controllers": ", ".join(one.text for one in details.controllers.values())} if details.controllers else {}),
+    }
+
+
+def _fabric_text(machines: NodesPlan) -> dict[str, str]:
+    """Of pools whose machines talk by more than their network."""
+    return {
+        f"fabric {pool.pool}": f"{pool.devices} EFA devices on each machine, and a placement group in each zone"
+        for pool in machines.pools.values()
+        if pool.devices
     }
 
 

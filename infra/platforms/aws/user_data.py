@@ -20,13 +20,28 @@ spec:
       strategy: RAID0
 --slipway--
 """
+# Images of engines have few layers and are large: parts of each come at once (values of awslabs/ai-on-eks; settings of
+# bottlerocket.dev, container-runtime-plugins, since 1.44, read 2026-11). AL2023 knows that by one word.
 BOTTLEROCKET = """[settings.bootstrap-commands.local-disks]
 commands = [
   ["apiclient", "ephemeral-storage", "init"],
-  ["apiclient", "ephemeral-storage", "bind", "--dirs", "/var/lib/containerd", "/var/lib/kubelet", "/var/log/pods"],
+  ["apiclient", "ephemeral-storage", "bind", "--dirs", "/var/lib/containerd", "/var/lib/kubelet", "/var/log/pods",
+   "/var/lib/soci-snapshotter"],
 ]
 essential = true
 mode = "always"
+
+[settings.container-runtime]
+snapshotter = "soci"
+
+[settings.container-runtime-plugins.soci-snapshotter]
+pull-mode = "parallel-pull-unpack"
+
+[settings.container-runtime-plugins.soci-snapshotter.parallel-pull-unpack]
+max-concurrent-downloads-per-image = 20
+concurrent-download-chunk-size = "16mb"
+max-concurrent-unpacks-per-image = 10
+discard-unpacked-layers = true
 """
 
 

@@ -1,0 +1,135 @@
+"""What Auto Mode has built in, and node groups need beside AWS' own add-ons: controllers from their makers' charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.catalog.charts import Chart, charts
+from infra.plan.serving import ServingPlan
+from infra.platforms.aws.config import AwsSettings, ManagedNodes
+from infra.platforms.aws.machines import GPU_TAINT, MachinePool, NodesPlan
+
+SYSTEM = "kube-system"
+# The rights of a controller: it binds targets of the load balancer, or it scales node groups.
+BINDS, SCALES = "binds", "scales"
+# An ordered way to buy is given up for the next one when its machine is not there after this. The largest machines take
+# longer than half of it to start.
+PROVISION_MINUTES = 10
+# A node that somebody uses at all is kept: what is taken from it would be answers under way.
+EMPTY_BELOW = "0.01"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controller:
+    """One chart, and what it is told. With `service_account` it has a role, whose `rights` are named. `network_value`
+    is the value that is the network's id, which only the cloud knows."""
+
+    chart: Chart
+    namespace: str
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    service_account: str | None = None
+    rights: str | None = None
+    network_value: str | None = None
+
+    @property
+    def text(self) -> str:
+        """For a reader of the plan."""
+        return f"{self.chart.chart} {self.chart.version.removeprefix('v')}"
+
+
+def controllers(
+    cluster: str, settings: AwsSettings, machines: NodesPlan, serving: ServingPlan
+) -> Mapping[str, Controller]:
+    """By name; none in Auto Mode."""
+    if not isinstance(settings.nodes, ManagedNodes):
+        return {}
+    found = [_binder(cluster, settings), _autoscaler(cluster, settings, machines), *_devices(settings, machines)]
+    if any(engine.groups for engine in serving.engines.values()):
+        found.append(Controller(chart=charts()["lws"], namespace="lws-system", values={"replicaCount": 2}))
+    return {one.chart.chart: one for one in found}
+
+
+def _binder(cluster: str, settings: AwsSettings) -> Controller:
+    """TargetGroupBinding is all that it is for: what else it does is off, and has no rights."""
+    account = "aws-load-balancer-controller"
+    return Controller(
+        chart=charts()["aws-load-balancer-controller"],
+        namespace=SYSTEM,
+        values={
+            "clusterName": cluster,
+            "region": settings.region,
+            "replicaCount": 2,
+            "serviceAccount": {"create": True, "name": account},
+            "createIngressClassResource": False,
+            "enableShield": False,
+            "enableWaf": False,
+            "enableWafv2": False,
+            # Otherwise no Service is made while it is not well.
+            "enableServiceMutatorWebhook": False,
+        },
+        service_account=account,
+        rights=BINDS,
+        network_value="vpcId",
+    )
+
+
+def _autoscaler(cluster: str, settings: AwsSettings, machines: NodesPlan) -> Controller:
+    """Ways to buy are tried in their order, by weights as Karpenter has them."""
+    account = "cluster-autoscaler"
+    order: dict[str, list[str]] = {}
+    for pool in machines.pools.values():
+        order.setdefault(str(pool.weight), []).append(f".*-{pool.name}-[a-f]-.*")
+    return Controller(
+        chart=charts()["cluster-autoscaler"],
+        namespace=SYSTEM,
+        values={
+            "autoDiscovery": {"clusterName": cluster},
+            "awsRegion": settings.region,
+            # It is made for the cluster's own version.
+            "image": {"tag": f"v{settings.kubernetes_version}.0"},
+            "rbac": {"serviceAccount": {"create": True, "name": account}},
+            "replicaCount": 2,
+            "expanderPriorities": order,
+            "extraArgs": {
+                "expander": "priority,least-waste",
+                "balance-similar-node-groups": True,
+                # Each group may grow to all that its pool may have: together they may not.
+                "max-nodes-total": sum({pool.pool: pool.max_nodes for pool in machines.pools.values()}.values()),
+                "max-node-provision-time": f"{PROVISION_MINUTES}m",
+                "scale-down-unneeded-time": f"{machines.empty_seconds}s",
+                "scale-down-utilization-threshold": EMPTY_BELOW,
+                "scale-down-gpu-utilization-threshold": EMPTY_BELOW,
+                "ignore-daemonsets-utilization": True,
+                "max-graceful-termination-sec": machines.grace_seconds,
+            },
+        },
+        service_account=account,
+        rights=SCALES,
+    )
+
+
+def _devices(settings: AwsSettings, machines: NodesPlan) -> Iterator[Controller]:
+    """Who offers devices to pods. Bottlerocket has that of NVIDIA in its image (its documentation, read 2026-11)."""
+    pools = machines.pools.values()
+    image = settings.nodes.image if isinstance(settings.nodes, ManagedNodes) else ""
+    if image == "amazon_linux_2023" and any(pool.gpus for pool in pools):
+        yield Controller(chart=charts()["nvidia-device-plugin"], namespace=SYSTEM)
+    if fast := [pool for pool in pools if pool.devices]:
+        yield Controller(
+            chart=charts()["aws-efa-k8s-device-plugin"],
+            namespace=SYSTEM,
+            values={
+                # The chart's own list of types is older than some of ours.
+                "supportedInstanceLabels": {
+                    "keys": ["node.kubernetes.io/instance-type"],
+                    "values": _types(fast),
+                },
+                "tolerations": [{"key": GPU_TAINT, "operator": "Exists"}],
+            },
+        )
+
+
+def _types(pools: list[MachinePool]) -> list[str]:
+    return sorted({name for pool in pools for name in pool.instance_types})
