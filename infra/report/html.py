@@ -8,7 +8,7 @@ from html import escape
 from infra.plan.types import DeploymentPlan
 from infra.report.headline import figures, headline
 from infra.report.html_style import STYLE
-from infra.report.pictures import CHARTS, topology
+from infra.report.pictures import CHARTS, places, topology
 from infra.report.pictures.svg import Picture, svg, xml
 from infra.report.section import Depth, Row, Section, Table, parts
 from infra.report.sections import sections
@@ -68,6 +68,7 @@ def _section(section: Section, plan: DeploymentPlan) -> Iterator[str]:
 def _pictures(plan: DeploymentPlan) -> Iterator[str]:
     yield '<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>'
     yield from (_figure(picture, f"topology-{picture.kind}") for picture in topology(plan))
+    yield from (_figure(picture, f"place-{index}") for index, picture in enumerate(places(plan)))
     yield '<div class="charts">'
     for name, draw in CHARTS.items():
         yield from (_figure(picture, f"{name}-{index}") for index, picture in enumerate(draw(plan)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.node_pools import NodePool
+from infra.plan.place_map import PlaceMap
 from infra.plan.quota_types import QuotaNeed
 from infra.plan.serving import ServingSite
 from infra.plan.site_drain import drain_text
@@ -22,6 +23,7 @@ from infra.platforms.aws.limits_plan import LimitsPlan
 from infra.platforms.aws.machines import NodesPlan
 from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.network import NetworkPlan
+from infra.platforms.aws.place_map import beside, layers, names
 from infra.problems import Problem
 
 
@@ -55,6 +57,19 @@ class AwsSitePlan(ServingSite):
     def missing(self) -> tuple[Problem, ...]:
         """Also replicas of several nodes, which nothing would start in Auto Mode."""
         return (*self._not_there(), *super().missing)
+
+    @property
+    def place_map(self) -> PlaceMap:
+        """For its picture."""
+        network, door = self.network, self.front_door
+        return PlaceMap(
+            region=self.region,
+            network=f"VPC {network.cidr}" if network.cidr else f"{network.vpc_id}, which exists",
+            zones=self.zones,
+            names=names(door),
+            layers=tuple(layers(network, self.cluster, door, self.pools, self.limits)),
+            beside=tuple(beside(door, self.audit_bucket, self.repositories, self.identities, self.alarms, self.budget)),
+        )
 
     def _not_there(self) -> Iterator[Problem]:
         for name, engine in self.serving.engines.items():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from infra.plan.types import DeploymentPlan
 from infra.report.pictures.fit import fit
 from infra.report.pictures.latency import latency
+from infra.report.pictures.place import places
 from infra.report.pictures.price import price
 from infra.report.pictures.svg import Picture
 from infra.report.pictures.timeline import cold_starts, drains
@@ -21,4 +22,4 @@ CHARTS: Mapping[str, Callable[[DeploymentPlan], Iterator[Picture]]] = {
     "cold-start": cold_starts,
 }
 
-__all__ = ["CHARTS", "topology"]
+__all__ = ["CHARTS", "places", "topology"]
