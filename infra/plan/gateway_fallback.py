@@ -33,6 +33,11 @@ def elsewhere(site: FallbackSite, model: str) -> dict[str, Any]:
     }
 
 
+def hold(site: FallbackSite) -> dict[str, Any]:
+    """A site is ready while the other one is away, and asks it no more until a probe says that it is back."""
+    return {"hold": {"seconds": site.way.wait_seconds}}
+
+
 def with_fallback(
     models: Mapping[str, dict[str, Any]], here: Mapping[str, int], site: FallbackSite
 ) -> dict[str, dict[str, Any]]:
@@ -43,7 +48,7 @@ def with_fallback(
         if name not in site.models:
             found[name] = model
         elif name not in here:
-            found[name] = {**model, "upstreams": [elsewhere(site, name), *model["upstreams"]]}
+            found[name] = {**hold(site), **model, "upstreams": [elsewhere(site, name), *model["upstreams"]]}
         else:
             # No name of a user's has an `@` in it.
             there = f"{name}@{site.name}"
@@ -54,7 +59,6 @@ def with_fallback(
                 "fallbacks": [there, *model.get("fallbacks", ())],
                 "queue": {**model.get("queue", {}), "seconds": site.way.wait_seconds},
             }
-            found[there] = {field: value for field, value in model.items() if field not in OF_ITS_OWN} | {
-                "upstreams": [elsewhere(site, name)]
-            }
+            shared = {field: value for field, value in model.items() if field not in OF_ITS_OWN}
+            found[there] = {**shared, **hold(site), "upstreams": [elsewhere(site, name)]}
     return found

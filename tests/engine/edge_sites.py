@@ -89,6 +89,16 @@ class Box(Checkout):
         """Status, headers and text of one answer, from inside the box; waits for its end."""
         return self.asking(key, model, port, **body).result(timeout=100)
 
+    def ready(self) -> bool:
+        """What its gateway says of itself."""
+
+        def work() -> int:
+            connection = http.client.HTTPConnection("127.0.0.1", OPERATIONS_PORT, timeout=10)
+            connection.request("GET", "/ready")
+            return connection.getresponse().status
+
+        return self.network.inside(work).result(timeout=20) == 200
+
     def asking(
         self, key: str, model: str = "small", port: int = PORT, *, begun: threading.Event | None = None, **body: Any
     ) -> Future[tuple[int, dict[str, str], str]]:
@@ -145,7 +155,7 @@ class Edge:
                 "sha256": WEIGHTS_SHA256,
             },
             "engine": {"kind": "llama_cpp", "threads": 1},
-            "context_tokens": 512,
+            "context_tokens": 1024,
             "concurrent_requests": 1,
             "longest_generation_seconds": 60,
         }

@@ -72,8 +72,9 @@ def test_the_centre_serves_what_a_box_cannot_while_the_link_is_up(edge: Edge) ->
     assert (status, headers["x-slipway-boundary"]) == (200, "centre"), text
 
     def full() -> tuple[int, dict[str, str], str]:
+        """What one gets while another one's long answer takes all that the box has."""
         begun = threading.Event()
-        long = box.asking(key, begun=begun, max_tokens=200, **STORY)
+        long = box.asking(key, begun=begun, max_tokens=500, **STORY)
         assert begun.wait(60)
         short = box.ask(key, max_tokens=4)
         assert not long.done(), "the box was never full: the test shows nothing"
@@ -87,8 +88,9 @@ def test_the_centre_serves_what_a_box_cannot_while_the_link_is_up(edge: Edge) ->
     try:
         status, headers, text = box.ask(key)
         assert (status, headers["x-slipway-boundary"]) == (200, "stores"), text
-        until("what only the centre has is refused", lambda: lacks()[0] == 503)
+        until("what only the centre has is refused", lambda: lacks()[0] in (502, 503, 504))
         assert full()[0] == 503
+        assert box.ready(), "a box that misses the centre alone is ready"
         assert box.ask("slw_nobodys")[0] == 401, "keys are the box's own"
     finally:
         edge.cut("hamburg", away=False)
@@ -98,14 +100,15 @@ def test_the_centre_serves_what_a_box_cannot_while_the_link_is_up(edge: Edge) ->
 
 
 def test_a_box_that_fails_holds_up_nobody_and_streams_live_through_a_rollout(edge: Edge) -> None:
-    edge.change(lambda document: document["models"]["small"].update(context_tokens=640))
+    edge.change(lambda document: document["models"]["small"].update(context_tokens=1280))
     streams = []
     for name, box in edge.boxes.items():
         begun = threading.Event()
         key = box.key_of(f"edge-{name}", "till")
-        streams.append(box.asking(key, begun=begun, max_tokens=256, **STORY))
+        streams.append(box.asking(key, begun=begun, max_tokens=500, **STORY))
         assert begun.wait(60)
     edge.hang_up("munich")
+    edge.cut("vienna", away=True)  # its new generation starts while the centre is out of reach
     printed = edge.fleet(status=1)
     assert table(printed) == {
         "hamburg": ("first", "changed"),
@@ -117,5 +120,6 @@ def test_a_box_that_fails_holds_up_nobody_and_streams_live_through_a_rollout(edg
         assert status == 200, text
         assert text.rstrip().endswith("[DONE]")
     edge.pick_up("munich")
+    edge.cut("vienna", away=False)
     again = table(edge.fleet())
     assert again == {"hamburg": ("first", "serving"), "munich": ("rest", "changed"), "vienna": ("rest", "serving")}
