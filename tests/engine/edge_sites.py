@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.engine.checkout import COMMAND_SECONDS, WEIGHTS_SHA256, Checkout
+from tests.engine.checkout import WEIGHTS_SHA256, Checkout
 
 CLONE_NEWNET = 0x4000_0000
 CENTRAL = "central"
@@ -232,7 +232,7 @@ class Edge:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=1500,
         )
         assert done.returncode == status, f"ended with {done.returncode}:\n{done.stdout}\n{self.logs()}"
         return done.stdout

@@ -60,6 +60,8 @@ def test_rings_reach_every_box_and_each_serves(edge: Edge) -> None:
     assert printed.index("hamburg: asked, answers") < printed.index("munich: 6 created")
     keys = {name: box.key_of(f"edge-{name}", "till") for name, box in edge.boxes.items()}
     assert len(set(keys.values())) == len(BOXES), "each box has keys of its own"
+    left = [file for box in edge.boxes.values() for file in box.folder.glob("Pulumi.edge-*.yaml")]
+    assert left == [], "no stack file is left where a person keeps theirs"
 
 
 def test_the_centre_serves_what_a_box_cannot_while_the_link_is_up(edge: Edge) -> None:
@@ -123,3 +125,18 @@ def test_a_box_that_fails_holds_up_nobody_and_streams_live_through_a_rollout(edg
     edge.cut("vienna", away=False)
     again = table(edge.fleet())
     assert again == {"hamburg": ("first", "serving"), "munich": ("rest", "changed"), "vienna": ("rest", "serving")}
+
+
+@pytest.mark.skipif(os.environ.get("FLEET_FULL") != "1", reason="twenty boxes with real engines: FLEET_FULL=1")
+@pytest.mark.timeout(1800)
+def test_twenty_boxes(tmp_path: Path) -> None:
+    edge = Edge(tmp_path, [f"store-{number:02}" for number in range(20)])
+    try:
+        edge.change(lambda document: document["topology"]["rollout"].update(at_once=4, answer_seconds=300.0))
+        edge.change(lambda document: document["topology"].pop("fallback"))
+        found = table(edge.fleet())
+        assert set(found) == set(edge.boxes)
+        assert {state for _, state in found.values()} == {"changed"}
+        assert all(box.ready() for box in edge.boxes.values())
+    finally:
+        edge.close()

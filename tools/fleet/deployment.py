@@ -37,7 +37,12 @@ def up(order: Order) -> Outcome:
     file = stack_file.write(order.name, document_of(order))
     try:
         result = _stack(engine, order.name).up(
-            refresh=True, config_file=str(file), on_output=_show, color="never", suppress_outputs=True
+            refresh=True,
+            config_file=str(file),
+            on_output=_show,
+            color="never",
+            suppress_outputs=True,
+            show_secrets=False,  # what reads them writes a stack file of its own into the checkout
         )
     except automation.errors.CommandError as error:
         return Outcome(good=False, said=_first_error(str(error)))
@@ -57,7 +62,7 @@ def down(order: Order) -> Outcome:
         free(engine, order.name)
     file = stack_file.write(order.name, document_of(order))
     try:
-        _stack(engine, order.name).destroy(config_file=str(file), on_output=_show, color="never")
+        _stack(engine, order.name).destroy(config_file=str(file), on_output=_show, color="never", show_secrets=False)
     except automation.errors.CommandError as error:
         return Outcome(good=False, said=_first_error(str(error)))
     return Outcome(good=True, said="taken down")
