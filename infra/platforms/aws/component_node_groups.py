@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
-from infra.platforms.aws.machines import POOL_LABEL, MachinePool, NodesPlan
+from infra.plan.pool_nodes import POOL_LABEL
+from infra.platforms.aws.machines import MachinePool, NodesPlan
 from infra.platforms.aws.user_data import user_data
 
 ec2, eks = aws.ec2, aws.eks

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from infra.catalog.instances import instances
 from infra.plan.node_pools import NodePool
 from infra.plan.nodes import NodeChoice
-from infra.plan.serving import EnginePlan
+from infra.plan.pool_nodes import GPU_RESOURCE, POOL_LABEL, SURGE_NODES, taint
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 
-POOL_LABEL = "slipway/pool"
-GPU_RESOURCE = "nvidia.com/gpu"
-GPU_TAINT = "nvidia.com/gpu"
-PROCESSOR_TAINT = "slipway/processors"
-GATEWAY_POOL = "gateway"
 # As Karpenter, which Auto Mode is, calls the ways to buy.
 CAPACITY: Mapping[str, str] = {"reservation": "reserved", "on_demand": "on-demand", "spot": "spot"}
 IMAGES: Mapping[str, tuple[str, str]] = {
@@ -26,10 +21,6 @@ IMAGES: Mapping[str, tuple[str, str]] = {
 MOST_TIMES_THE_PRICE = 2.0
 # General purpose, 4 GiB for each processor; Karpenter takes the cheapest that is to be had.
 GENERAL_FAMILIES = ("m6i", "m6a", "m5", "m7i")
-# One more than are needed, while one is exchanged for another.
-SURGE_NODES = 1
-# The system's, its agents' and those of add-ons, of each machine.
-NODE_PROCESSORS = 1
 # Weights of NodePools, from the way to buy that is tried first.
 FIRST_WEIGHT, WEIGHT_STEP = 100, 10
 # EKS ends a node after 21 days whatever a pool says (EKS user guide, "Create a Node Pool", read 2026-11).
@@ -109,7 +100,7 @@ def _by_purchase(settings: AwsSettings, pool: NodePool) -> Iterator[MachinePool]
             instance_types=(pool.shape, *others),
             zones=pool.zones,
             weight=FIRST_WEIGHT - place * WEIGHT_STEP,
-            taint=_taint(pool),
+            taint=taint(pool),
             gpus=gpus,
             # Only the first way to buy has machines at rest; the others are there when it has none.
             min_nodes=pool.min_nodes if place == 0 else 0,
@@ -117,20 +108,6 @@ def _by_purchase(settings: AwsSettings, pool: NodePool) -> Iterator[MachinePool]
             limits=_limits(pool, gpus),
             image=_image(settings, gpus),
         )
-
-
-def engines_on(engines: Mapping[str, EnginePlan], pools: Mapping[str, NodePool]) -> dict[str, EnginePlan]:
-    """Engines that ask for no more processors than their part of the planned machine has: else it would start another,
-    dearer one for them."""
-    return {name: _on(engine, pools[engine.pool]) for name, engine in engines.items()}
-
-
-def _on(engine: EnginePlan, pool: NodePool) -> EnginePlan:
-    row = next((row for row in instances() if (row.cloud, row.instance_type) == ("aws", pool.shape)), None)
-    if row is None or row.vcpu is None or engine.accelerator is None:
-        return engine
-    part = (row.vcpu - NODE_PROCESSORS) * engine.accelerator.count // row.gpu_count
-    return replace(engine, pod=replace(engine.pod, processors=max(1, min(engine.pod.processors, part))))
 
 
 def also_fitting(pool: NodePool, region: str) -> tuple[str, ...]:
@@ -187,17 +164,10 @@ def _limits(pool: NodePool, gpus: int) -> dict[str, str]:
     return {"cpu": str(nodes * processors)} if processors else {}
 
 
-def _taint(pool: NodePool) -> str | None:
-    """Gateways' nodes take what the cluster itself needs, too."""
-    if pool.name == GATEWAY_POOL:
-        return None
-    return GPU_TAINT if pool.accelerator else PROCESSOR_TAINT
-
-
 def _choice(pool: NodePool) -> NodeChoice:
     accelerator = pool.accelerator
     return NodeChoice(
         labels={POOL_LABEL: pool.name},
         resources={GPU_RESOURCE: accelerator.count} if accelerator else {},
-        tolerates=_taint(pool),
+        tolerates=taint(pool),
     )
