@@ -32,6 +32,9 @@ CLIENT_KEYS = "client-keys"
 GATEWAY_SECRETS = "gateway-secrets"
 ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3600
+# The Secrets Store driver, and where a provider brings its own (GKE's add-on for Secret Manager).
+DRIVER = "secrets-store.csi.k8s.io"
+DRIVERS = {"gke": "secrets-store-gke.csi.k8s.io"}
 # Readable by its user alone: the pod's group is that user's own.
 FILE_MODE = 0o440
 
@@ -127,7 +130,9 @@ def _client_keys(
             opts,
         )
         driver = core.CSIVolumeSourceArgs(
-            driver="secrets-store.csi.k8s.io", read_only=True, volume_attributes={"secretProviderClass": CLIENT_KEYS}
+            driver=DRIVERS.get(source.provider, DRIVER),
+            read_only=True,
+            volume_attributes={"secretProviderClass": CLIENT_KEYS},
         )
         return core.VolumeArgs(name=CLIENT_KEYS, csi=driver)
     if isinstance(source, KeysInStore):
