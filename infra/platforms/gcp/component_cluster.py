@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pulumi
 import pulumi_gcp as gcp
 
@@ -130,19 +128,15 @@ class Cluster(pulumi.ComponentResource):
 
     def _by_name(self) -> pulumi.Output[str]:
         """From inside of the network."""
-        return self.cluster.control_plane_endpoints_config.apply(
-            lambda known: kubeconfig(self._plan.name, _dns_name(known), None)
+        return self.cluster.control_plane_endpoints_config.dns_endpoint_config.endpoint.apply(
+            lambda known: kubeconfig(self._plan.name, known, None)
         )
 
     def _by_address(self) -> pulumi.Output[str]:
         """Also from the ranges that are named, which bound addresses and not names."""
-        return pulumi.Output.all(self.cluster.endpoint, self.cluster.master_auth).apply(
-            lambda known: kubeconfig(self._plan.name, known[0], known[1].cluster_ca_certificate)
+        return pulumi.Output.all(self.cluster.endpoint, self.cluster.master_auth.cluster_ca_certificate).apply(
+            lambda known: kubeconfig(self._plan.name, known[0], known[1])
         )
-
-
-def _dns_name(known: Any) -> str:
-    return known.dns_endpoint_config.endpoint
 
 
 def _addons() -> gcp.container.ClusterAddonsConfigArgs:

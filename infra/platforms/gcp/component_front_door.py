@@ -80,6 +80,9 @@ class BoundByGateway:
                 },
             },
         }
+        # Its load balancer is outside of the cluster: what goes with that would leave it behind, and all that it holds.
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions())
+        opts.deleted_with = None
         after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[service]))
         policies = [
             self._policy("backend", "GCPBackendPolicy", backend, to_gateways, after),
