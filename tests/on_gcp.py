@@ -38,13 +38,13 @@ def every_way_to_buy(deployment: Deployment) -> None:
 
 
 def existing_network(deployment: Deployment) -> None:
-    """Somebody else's network; keys of Secret Manager; an audit that not even its owner deletes; a model without a
-    GPU, and cards that have other disks."""
+    """Somebody else's network; an API by its name; keys of Secret Manager; an audit that not even its owner deletes;
+    cards that have other disks."""
     own = platform(deployment)
     own["network"] = {
         "existing": {"network": "shared", "subnetwork": "nodes", "pods_range": "p", "services_range": "s"}
     }
-    own["audit_bucket"] = {"days": 30, "locked": True}
+    own |= {"audit_bucket": {"days": 30, "locked": True}, "dns_endpoint": True}
     resource = f'[{{resourceName: "{CLIENT_KEYS}/versions/latest", path: web}}]'
     own["client_keys_from"] = {"kind": "csi", "provider": "gke", "parameters": {"secrets": resource}}
     deployment["models"]["chat"]["accelerator"] = {"type": "RTX-PRO-6000"}

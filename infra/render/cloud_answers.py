@@ -20,7 +20,10 @@ COMPUTED: Mapping[str, Mapping[str, Any]] = {
     "aws:route53/record:Record": {"fqdn": "proof.example.com"},
     "gcp:artifactregistry/repository:Repository": {"name": "images"},
     "gcp:compute/globalAddress:GlobalAddress": {"address": "192.0.2.10"},
-    "gcp:container/cluster:Cluster": {"endpoint": "10.0.0.2", "masterAuth": {"clusterCaCertificate": "a-certificate"}},
+    "gcp:container/cluster:Cluster": {
+        "endpoint": "198.51.100.2",
+        "masterAuth": {"clusterCaCertificate": "a-certificate"},
+    },
 }
 # What a program asks a cloud without making anything.
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
@@ -29,6 +32,9 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     # A zone of every name there is: the root.
     "gcp:dns/getManagedZones:getManagedZones": {"managedZones": [{"dnsName": ".", "name": "example"}]},
     "gcp:organizations/getProject:getProject": {"number": ACCOUNT},
+    "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": {
+        "member": f"serviceAccount:service-{ACCOUNT}@gs-project-accounts.iam.gserviceaccount.com"
+    },
 }
 
 
@@ -68,8 +74,9 @@ def _of_google(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, An
     if kind == "projects/serviceIdentity:ServiceIdentity":
         found["member"] = f"serviceAccount:service-{ACCOUNT}@{name}.iam.gserviceaccount.com"
     if kind == "container/cluster:Cluster":
-        endpoint = {"allowExternalTraffic": False, "endpoint": "gke-cluster.us-central1.gke.goog"}
+        endpoint = {"endpoint": "gke-cluster.us-central1.gke.goog"}
         found["controlPlaneEndpointsConfig"] = {"dnsEndpointConfig": endpoint}
+        found["privateClusterConfig"] = {**inputs["privateClusterConfig"], "privateEndpoint": "10.60.223.242"}
     if kind == "certificatemanager/dnsAuthorization:DnsAuthorization":
         record = {"name": f"_acme-challenge.{inputs['domain']}.", "type": "CNAME", "data": f"{name}.authorize.example."}
         found["dnsResourceRecords"] = [record]

@@ -118,10 +118,12 @@ def test_the_cluster_is_reached_with_a_token_that_is_asked_for() -> None:
     (user,) = config("as_it_ships")["users"]
     assert user["user"]["exec"]["command"] == "gke-gcloud-auth-plugin"
     assert user["user"]["exec"]["provideClusterInfo"] is True
-    (cluster,) = config("as_it_ships")["clusters"]
-    assert cluster["cluster"] == {"server": "https://gke-cluster.us-central1.gke.goog"}
-    (cluster,) = config("every_way_to_buy")["clusters"]
-    assert cluster["cluster"] == {"server": "https://10.0.0.2", "certificate-authority-data": "a-certificate"}
+    reached = {name: config(name)["clusters"][0]["cluster"] for name in VARIANTS}
+    authority = {"certificate-authority-data": "a-certificate"}
+    assert reached["as_it_ships"] == {"server": "https://10.60.223.242", **authority}, "from inside"
+    assert reached["every_way_to_buy"] == {"server": "https://198.51.100.2", **authority}, "from ranges"
+    # Its name shows a certificate that everybody trusts.
+    assert reached["existing_network"] == {"server": "https://gke-cluster.us-central1.gke.goog"}
 
 
 def test_the_network_has_the_planned_ranges() -> None:

@@ -41,7 +41,8 @@ def test_g01_nodes_are_private_and_the_api_is_for_named_ranges(seen: Recorder) -
     assert private["enablePrivateEndpoint"] is (not ranges)
     assert all(ip_network(cidr).prefixlen >= 8 for cidr in ranges)
     assert named["gcpPublicCidrsAccessEnabled"] is False
-    assert cluster["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["allowExternalTraffic"] is False
+    by_name = cluster["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["allowExternalTraffic"]
+    assert by_name is (seen is registrations("existing_network")), "only where it is said"
 
 
 def test_g01_staging_is_private() -> None:
@@ -170,6 +171,7 @@ def test_a03_only_who_must_uses_a_key(seen: Recorder) -> None:
     given = inputs(seen, "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember")
     users = {name.removeprefix("main-keys-"): one["member"].partition("@")[2] for name, one in given.items()}
     assert users["cluster-cluster"] == "container-engine-robot.iam.gserviceaccount.com"
+    assert users["data-buckets"] == "gs-project-accounts.iam.gserviceaccount.com"
     assert {*users} == {"cluster-cluster", "data-disks", "data-buckets", "data-images"}
     assert {one["role"] for one in given.values()} == {"roles/cloudkms.cryptoKeyEncrypterDecrypter"}
 

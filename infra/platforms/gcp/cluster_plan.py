@@ -41,13 +41,14 @@ class MaintenancePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterPlan:
-    """The GKE cluster. `public_cidrs` is empty for a private one, which is then reached by its name in DNS from inside
-    of its network. `dns` and `api_server` are empty in a network whose ranges nobody here knows. `front_door` is from
-    where requests come, `identity_server` where pods ask who they are."""
+    """The GKE cluster. `public_cidrs` is empty for a private one; with `dns_endpoint` it is also reached by its name,
+    from anywhere, by whom IAM lets in. `dns` and `api_server` are empty in a network whose ranges nobody here knows.
+    `front_door` is from where requests come, `identity_server` where pods ask who they are."""
 
     name: str
     release_channel: str
     public_cidrs: tuple[str, ...]
+    dns_endpoint: bool
     binary_authorization: bool
     image_streaming: bool
     maintenance: MaintenancePlan
@@ -66,6 +67,7 @@ def cluster_plan(name: str, settings: GcpSettings, network: NetworkPlan) -> Clus
         name=name,
         release_channel=settings.release_channel,
         public_cidrs=tuple(settings.api_endpoint.cidrs),
+        dns_endpoint=settings.dns_endpoint,
         binary_authorization=settings.binary_authorization,
         image_streaming=settings.nodes.image_streaming,
         maintenance=MaintenancePlan(begins=MAINTENANCE_BEGINS, ends=MAINTENANCE_ENDS, repeats=MAINTENANCE_REPEATS),
@@ -77,3 +79,9 @@ def cluster_plan(name: str, settings: GcpSettings, network: NetworkPlan) -> Clus
         identity_server=IDENTITY_SERVER,
         front_door=FRONT_ENDS,
     )
+
+
+def api_text(cluster: ClusterPlan) -> str:
+    """Who reaches the API, for a reader of the plan."""
+    access = f"public, from {', '.join(cluster.public_cidrs)}" if cluster.public_cidrs else "private"
+    return f"{access}, and by its name from anywhere, by whom IAM lets in" if cluster.dns_endpoint else access

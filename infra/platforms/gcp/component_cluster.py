@@ -61,7 +61,7 @@ class Cluster(pulumi.ComponentResource):
             ),
             control_plane_endpoints_config=container.ClusterControlPlaneEndpointsConfigArgs(
                 dns_endpoint_config=container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
-                    allow_external_traffic=False
+                    allow_external_traffic=plan.dns_endpoint
                 )
             ),
             datapath_provider="ADVANCED_DATAPATH",
@@ -123,18 +123,20 @@ class Cluster(pulumi.ComponentResource):
             ),
         )
         self.cluster = made
-        self.kubeconfig = self._by_address() if public else self._by_name()
+        self.kubeconfig = self._by_name() if plan.dns_endpoint else self._by_address(public=public)
         self.register_outputs({"name": made.name})
 
     def _by_name(self) -> pulumi.Output[str]:
-        """From inside of the network."""
+        """From anywhere, by whom IAM lets in."""
         return self.cluster.control_plane_endpoints_config.dns_endpoint_config.endpoint.apply(
             lambda known: kubeconfig(self._plan.name, known, None)
         )
 
-    def _by_address(self) -> pulumi.Output[str]:
-        """Also from the ranges that are named, which bound addresses and not names."""
-        return pulumi.Output.all(self.cluster.endpoint, self.cluster.master_auth.cluster_ca_certificate).apply(
+    def _by_address(self, *, public: bool) -> pulumi.Output[str]:
+        """From inside of the network, or from the ranges that are named."""
+        made = self.cluster
+        host = made.endpoint if public else made.private_cluster_config.private_endpoint
+        return pulumi.Output.all(host, made.master_auth.cluster_ca_certificate).apply(
             lambda known: kubeconfig(self._plan.name, known[0], known[1])
         )
 

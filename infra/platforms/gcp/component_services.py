@@ -11,7 +11,6 @@ import pulumi_gcp as gcp
 AGENTS = {
     "cluster": "container-engine-robot",
     "disks": "compute-system",
-    "buckets": "gs-project-accounts",
     "images": "gcp-sa-artifactregistry",
 }
 # Whose agent is there only when somebody has asked for it.
@@ -51,10 +50,14 @@ class Services(pulumi.ComponentResource):
             use: gcp.projects.ServiceIdentity(f"{name}-{use}", service=service, opts=after).member
             for use, service in ASKED_FOR.items()
         }
+        # It is there as soon as somebody has asked for it.
+        buckets = gcp.storage.get_project_service_account_output(
+            project=project, opts=pulumi.InvokeOutputOptions(parent=self, provider=provider, depends_on=on)
+        ).apply(lambda known: known.member)
         self.agents: dict[str, pulumi.Output[str]] = {
             use: self.number.apply(
                 lambda number, domain=domain: f"serviceAccount:service-{number}@{domain}.iam.gserviceaccount.com"
             )
             for use, domain in AGENTS.items()
-        } | asked
+        } | {**asked, "buckets": buckets}
         self.register_outputs({"number": self.number})

@@ -123,6 +123,11 @@ class GcpSettings(PlatformSettings):
     api_endpoint: ApiEndpointSettings = Field(
         default_factory=ApiEndpointSettings, description="Who reaches the cluster's API."
     )
+    dns_endpoint: bool = Field(
+        default=False,
+        description="Whether the cluster's API is also reached from anywhere by its name in DNS, by whom IAM lets in: "
+        "deployments then need not run inside its network. Addresses do not bound it.",
+    )
     release_channel: Literal["rapid", "regular", "stable", "extended"] = Field(
         default="regular", description="How soon the cluster gets new versions of Kubernetes."
     )

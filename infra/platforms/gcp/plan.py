@@ -19,7 +19,6 @@ from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.clusters import (
-    api_access,
     deletion,
     endpoint_problems,
     firewall,
@@ -29,7 +28,7 @@ from infra.platforms.clusters import (
 )
 from infra.platforms.gcp.audit_plan import audit_bucket_plan, with_audit_bucket
 from infra.platforms.gcp.budget_plan import budget_plan
-from infra.platforms.gcp.cluster_plan import cluster_plan
+from infra.platforms.gcp.cluster_plan import api_text, cluster_plan
 from infra.platforms.gcp.config import GcpSettings
 from infra.platforms.gcp.front_door_plan import front_door_plan
 from infra.platforms.gcp.identity_plan import NODE_ROLES, workload_rights
@@ -178,7 +177,7 @@ class Gcp:
             drain=site_drain_plan(serving.drain),
             summary=summary(details),
             security={
-                "cluster's API": api_access(settings.api_endpoint),
+                "cluster's API": api_text(details.cluster),
                 "nodes": "private, with an account of their own",
                 "front door": "on the internet, over TLS",
                 "in transit": in_transit(serving),

@@ -13,7 +13,7 @@ from infra.plan.serving import ServingSite
 from infra.plan.site_drain import drain_text
 from infra.platforms.gcp.audit_plan import AuditBucketPlan
 from infra.platforms.gcp.budget_plan import BudgetPlan
-from infra.platforms.gcp.cluster_plan import ClusterPlan
+from infra.platforms.gcp.cluster_plan import ClusterPlan, api_text
 from infra.platforms.gcp.front_door_plan import FrontDoorPlan
 from infra.platforms.gcp.identity_plan import WorkloadRights
 from infra.platforms.gcp.machines import NodesPlan
@@ -81,12 +81,12 @@ class GcpSitePlan(ServingSite):
 
 def summary(details: GcpSitePlan) -> dict[str, str]:
     """For a reader of the plan."""
-    access = ", ".join(details.cluster.public_cidrs) or "from inside its network only"
     door = details.front_door
     return {
         "region": f"{details.region}, zones {', '.join(details.zones)}, project {details.project}",
         "network": network_text(details.network),
-        "cluster": f"{details.cluster.name}, GKE channel {details.cluster.release_channel}; API {access}",
+        "cluster": f"{details.cluster.name}, GKE channel {details.cluster.release_channel}; "
+        f"API {api_text(details.cluster)}",
         "front door": f"load balancer for {door.host} and {door.site_host}, "
         f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor",
         **_audit_text(details),
