@@ -55,14 +55,30 @@ class _FrontDoor:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OfACloud:
+    """What a cloud whose load balancer a Gateway is brings itself: annotations that name its certificates, the name of
+    its address, and further names of the site. How long an answer may take is said by its own policies."""
+
+    annotations: Mapping[str, pulumi.Input[str]]
+    address: pulumi.Input[str]
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayApi(_FrontDoor):
     """A Gateway of a class that the cluster has, with one route for requests, and one that sends plain HTTP away."""
 
+    cloud: OfACloud | None = None
+
     def attach(self, service: kubernetes.core.v1.Service, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
-        plan = self.plan
+        plan, cloud = self.plan, self.cloud
         _certificate(self.name, plan, self.namespace, opts)
-        listener = {"hostname": plan.host, "allowedRoutes": {"namespaces": {"from": "Same"}}}
-        certificate = {"kind": "Secret", "name": plan.tls_secret}
+        listener: dict[str, Any] = {"allowedRoutes": {"namespaces": {"from": "Same"}}}
+        tls: dict[str, Any] = {}
+        if cloud is None:
+            listener["hostname"] = plan.host
+            certificate = {"kind": "Secret", "name": plan.tls_secret}
+            tls = {"tls": {"mode": "Terminate", "certificateRefs": [certificate]}}
         gateway = _object(
             self.name,
             "front-door",
@@ -72,21 +88,18 @@ class GatewayApi(_FrontDoor):
             {
                 "gatewayClassName": plan.class_name,
                 "listeners": [
-                    {
-                        **listener,
-                        "name": "https",
-                        "protocol": "HTTPS",
-                        "port": 443,
-                        "tls": {"mode": "Terminate", "certificateRefs": [certificate]},
-                    },
+                    {**listener, "name": "https", "protocol": "HTTPS", "port": 443, **tls},
                     {**listener, "name": "http", "protocol": "HTTP", "port": 80},
                 ],
+                **({"addresses": [{"type": "NamedAddress", "value": cloud.address}]} if cloud else {}),
             },
             opts,
             wait_for="Programmed",
+            annotations=dict(cloud.annotations) if cloud else None,
         )
         after = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[gateway, service]))
-        self._route("https", [{**_to_gateways(), "timeouts": {"request": NO_LIMIT, "backendRequest": NO_LIMIT}}], after)
+        timeouts = {} if cloud else {"timeouts": {"request": NO_LIMIT, "backendRequest": NO_LIMIT}}
+        self._route("https", [{**_to_gateways(), **timeouts}], after)
         away = {"type": "RequestRedirect", "requestRedirect": {"scheme": "https", "statusCode": 301}}
         self._route("http", [{"filters": [away]}], after)
         return _after(gateway, f"https://{plan.host}")
@@ -94,7 +107,7 @@ class GatewayApi(_FrontDoor):
     def _route(self, listener: str, rules: list[dict[str, Any]], opts: pulumi.ResourceOptions) -> None:
         spec = {
             "parentRefs": [{"name": "front-door", "sectionName": listener}],
-            "hostnames": [self.plan.host],
+            "hostnames": [self.plan.host, *(self.cloud.hosts if self.cloud else ())],
             "rules": rules,
         }
         dns = _dns_record(self.plan) if listener == "https" else {}
@@ -193,7 +206,7 @@ def _object(
     opts: pulumi.ResourceOptions,
     *,
     wait_for: str | None = None,
-    annotations: dict[str, str] | None = None,
+    annotations: Mapping[str, pulumi.Input[str]] | None = None,
 ) -> kubernetes.apiextensions.CustomResource:
     waiting = {"pulumi.com/waitFor": f"condition={wait_for}"} if wait_for else {}
     return kubernetes.apiextensions.CustomResource(
@@ -206,6 +219,6 @@ def _object(
     )
 
 
-def _named(name: str, namespace: str, annotations: dict[str, str]) -> kubernetes.meta.v1.ObjectMetaArgs:
+def _named(name: str, namespace: str, annotations: dict[str, pulumi.Input[str]]) -> kubernetes.meta.v1.ObjectMetaArgs:
     labels = {"app.kubernetes.io/part-of": PART_OF, "app.kubernetes.io/component": "front-door"}
     return meta.ObjectMetaArgs(name=name, namespace=namespace, labels=labels, annotations=annotations or None)

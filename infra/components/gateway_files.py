@@ -32,6 +32,9 @@ CLIENT_KEYS = "client-keys"
 GATEWAY_SECRETS = "gateway-secrets"
 ACCOUNT_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3600
+# The Secrets Store driver, and where a provider brings its own (GKE's add-on for Secret Manager).
+DRIVER = "secrets-store.csi.k8s.io"
+DRIVERS = {"gke": "secrets-store-gke.csi.k8s.io"}
 # Readable by its user alone: the pod's group is that user's own.
 FILE_MODE = 0o440
 
@@ -102,7 +105,7 @@ def _secrets(
     """The volume with a file for each secret of the gateways' own."""
     if isinstance(pods.secrets, KeysByDriver):
         made = _class_of_driver(f"{name}-secrets", GATEWAY_SECRETS, pods.secrets, cluster, opts)
-        return Mounted(volume=_driver_volume("secrets", GATEWAY_SECRETS), path=SECRETS_FOLDER, made=made)
+        return Mounted(volume=_driver_volume("secrets", GATEWAY_SECRETS, pods.secrets), path=SECRETS_FOLDER, made=made)
     made = core.Secret(
         f"{name}-secrets",
         metadata=_named(GATEWAY_SECRETS, cluster),
@@ -130,7 +133,7 @@ def _client_keys(
     volume = _secret_volume(CLIENT_KEYS, source.name if isinstance(source, KeysInSecret) else CLIENT_KEYS)
     if isinstance(source, KeysByDriver):
         made = _class_of_driver(f"{name}-client-keys", CLIENT_KEYS, source, cluster, opts)
-        volume = _driver_volume(CLIENT_KEYS, CLIENT_KEYS)
+        volume = _driver_volume(CLIENT_KEYS, CLIENT_KEYS, source)
     elif isinstance(source, KeysInStore):
         spec = {
             "refreshInterval": source.refresh,
@@ -159,10 +162,12 @@ def _class_of_driver(
     return _custom(name, "secrets-store.csi.x-k8s.io/v1", "SecretProviderClass", called, spec, cluster, opts)
 
 
-def _driver_volume(name: str, called: str) -> kubernetes.core.v1.VolumeArgs:
+def _driver_volume(name: str, called: str, source: KeysByDriver) -> kubernetes.core.v1.VolumeArgs:
     """Mounted from a store: in the pod's memory, and nowhere else in the cluster."""
     driver = core.CSIVolumeSourceArgs(
-        driver="secrets-store.csi.k8s.io", read_only=True, volume_attributes={"secretProviderClass": called}
+        driver=DRIVERS.get(source.provider, DRIVER),
+        read_only=True,
+        volume_attributes={"secretProviderClass": called},
     )
     return core.VolumeArgs(name=name, csi=driver)
 

@@ -36,6 +36,7 @@ STATEFUL = (
     "aws:eks/cluster:Cluster",
     "aws:elasticache/replicationGroup:ReplicationGroup",
     "aws:kms/key:Key",
+    "gcp:artifactregistry/repository:Repository",
     "gcp:container/cluster:Cluster",
     "gcp:kms/cryptoKey:CryptoKey",
     "gcp:storage/bucket:Bucket",

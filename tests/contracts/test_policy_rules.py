@@ -238,6 +238,54 @@ OF_CLOUDS: list[tuple[str, list[Resource], list[Resource]]] = [
 ]
 
 
+GKE, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
+GCS, WALL = "gcp:storage/bucket:Bucket", "gcp:compute/firewall:Firewall"
+MEMBER = "gcp:projects/iAMMember:IAMMember"
+PRIVATE_API = {"enablePrivateNodes": True, "enablePrivateEndpoint": True}
+PUBLIC_API = {"enablePrivateNodes": True, "enablePrivateEndpoint": False}
+CLOSED = {"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": True}
+SHIELDED = {"enableSecureBoot": True, "enableIntegrityMonitoring": True}
+
+
+def machine(**config: Any) -> list[Resource]:
+    known = {"serviceAccount": "nodes@p", "workloadMetadataConfig": {"mode": "GKE_METADATA"}}
+    return [made(POOL, networkConfig={"enablePrivateNodes": True}, nodeConfig={**known, **config})]
+
+
+def reached_by(*cidrs: str) -> list[Resource]:
+    named = {"cidrBlocks": [{"cidrBlock": cidr} for cidr in cidrs]}
+    return [made(GKE, privateClusterConfig=PUBLIC_API, masterAuthorizedNetworksConfig=named)]
+
+
+OF_CLOUDS += [
+    ("google-encrypted", [made(GKE, databaseEncryption={"keyName": "k"})], [made(GKE, databaseEncryption={})]),
+    ("google-encrypted", machine(bootDiskKmsKey="k"), machine()),
+    ("google-encrypted", [made(GCS, encryption={"defaultKmsKeyName": "k"})], [made(GCS)]),
+    ("google-kept", [made(GCS, versioning={"enabled": True})], [made(GCS, versioning={"enabled": False})]),
+    ("google-kept", [made(GCS, retentionPolicy={"retentionPeriod": "1"})], [made(GCS)]),
+    ("google-private", [made(GKE, privateClusterConfig=PRIVATE_API)], [made(GKE, privateClusterConfig=PUBLIC_API)]),
+    ("google-private", reached_by("192.0.2.0/24"), reached_by("192.0.2.0/24", "0.0.0.0/0")),
+    ("google-private", machine(), [made(POOL, networkConfig={"enablePrivateNodes": False})]),
+    ("google-private", [made(GCS, **CLOSED)], [made(GCS, **{**CLOSED, "publicAccessPrevention": "inherited"})]),
+    ("google-private", [made(GCS, **CLOSED)], [made(GCS, **{**CLOSED, "uniformBucketLevelAccess": False})]),
+    (
+        "google-private",
+        [
+            made(WALL, denies=[{"protocol": "all"}]),
+            made(WALL, allows=[{"protocol": "tcp"}], sourceRanges=["10.0.0.0/8"]),
+        ],
+        [made(WALL, allows=[{}], sourceRanges=["0.0.0.0/0"])],
+    ),
+    ("google-identity", [made(GKE, workloadIdentityConfig={"workloadPool": "p.svc.id.goog"})], [made(GKE)]),
+    ("google-identity", machine(), machine(workloadMetadataConfig={"mode": "GCE_METADATA"})),
+    ("google-identity", machine(), machine(serviceAccount="")),
+    ("google-shielded", machine(shieldedInstanceConfig=SHIELDED), machine(shieldedInstanceConfig={})),
+    ("google-narrow", [made(MEMBER, role="roles/logging.logWriter", member="x")], [made(MEMBER, role="roles/editor")]),
+    ("google-narrow", [made(MEMBER, role="roles/x.viewer", member="x")], [made(MEMBER, role="roles/storage.admin")]),
+    ("google-narrow", [], [made(MEMBER, role="roles/storage.objectViewer", member="allUsers")]),
+]
+
+
 @pytest.mark.parametrize(("name", "change"), OF_OBJECTS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(OF_OBJECTS)])
 def test_a_bad_object_breaks_the_rule(name: str, change: Callable[[Objects], None]) -> None:
     found = objects()

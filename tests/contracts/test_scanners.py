@@ -16,7 +16,7 @@ from infra.render.kubernetes import manifests
 from infra.render.registrations import Registration
 from infra.render.stack import registrations
 from infra.render.terraform.plan import of_a_cloud
-from tests import on_aws
+from tests import on_aws, on_gcp
 from tests.golden.test_golden_manifests import STACKS
 from tests.harness import deploy
 from tests.on_a_cluster import VARIANTS
@@ -32,6 +32,7 @@ scanned = pytest.mark.skipif(
 # Others' kinds: no Kubernetes has a schema of them. tests/cluster holds them against their definitions.
 CUSTOM = {
     "cert-manager.io/v1 Certificate",
+    "cloud.google.com/v1 ComputeClass",
     "eks.amazonaws.com/v1 NodeClass",
     "eks.amazonaws.com/v1 TargetGroupBinding",
     "elbv2.k8s.aws/v1beta1 TargetGroupBinding",
@@ -43,6 +44,9 @@ CUSTOM = {
     "leaderworkerset.x-k8s.io/v1 LeaderWorkerSet",
     "monitoring.coreos.com/v1 PodMonitor",
     "monitoring.coreos.com/v1 PrometheusRule",
+    "networking.gke.io/v1 GCPBackendPolicy",
+    "networking.gke.io/v1 GCPGatewayPolicy",
+    "networking.gke.io/v1 HealthCheckPolicy",
     "secrets-store.csi.x-k8s.io/v1 SecretProviderClass",
 }
 
@@ -56,6 +60,7 @@ EVERY: dict[str, Callable[[], list[Registration]]] = {
     **{f"stack {stack}": lambda stack=stack: shipped(stack) for stack in STACKS},
     **{f"variant {name}": lambda name=name: variant(name).seen for name in VARIANTS if name != "as_it_ships"},
     "on AWS, existing_network": lambda: on_aws.registrations("existing_network").seen,
+    "on Google Cloud, existing_network": lambda: on_gcp.registrations("existing_network").seen,
 }
 
 

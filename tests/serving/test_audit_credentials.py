@@ -18,6 +18,7 @@ import pytest
 from serving.gateway.audit.config import ObjectStoreConfig
 from serving.gateway.audit.credentials import (
     ENDPOINT,
+    METADATA_HOST,
     TOKEN_FILE,
     ContainerCredentials,
     CredentialsAway,
@@ -26,7 +27,7 @@ from serving.gateway.audit.credentials import (
     credential_source,
 )
 from serving.gateway.audit.object_store import ObjectStore
-from serving.gateway.audit.sigv4 import Credentials
+from serving.gateway.audit.sigv4 import DIALECTS, Bearer, Credentials, signed_headers
 from tests.serving.collector import Collector
 
 SECRET = "a-secret-canary"
@@ -38,6 +39,8 @@ class Agent:
 
     def __init__(self) -> None:
         self.tokens: list[str | None] = []
+        self.paths: list[str] = []
+        self.flavors: list[str | None] = []
         self.seconds = 3600.0
         self.status = 200
         self.body: bytes | None = None
@@ -46,6 +49,8 @@ class Agent:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 agent.tokens.append(self.headers.get("authorization"))
+                agent.paths.append(self.path)
+                agent.flavors.append(self.headers.get("metadata-flavor"))
                 body = agent._answer() if agent.body is None else agent.body
                 self.send_response(agent.status)
                 self.send_header("content-length", str(len(body)))
@@ -88,8 +93,8 @@ def source(agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cre
     return credential_source(STORE)
 
 
-def asked(source: CredentialSource, times: int = 1) -> list[Credentials]:
-    async def run() -> list[Credentials]:
+def asked(source: CredentialSource, times: int = 1) -> list[Any]:
+    async def run() -> list[Any]:
         async with aiohttp.ClientSession() as session:
             return [await source.current(session) for _ in range(times)]
 
@@ -184,3 +189,49 @@ def test_a_segment_is_sent_with_them(agent: Agent, source: CredentialSource, tmp
         assert [*bucket.objects.values()] == [segment.read_bytes()]
         assert bucket.headers[0]["x-amz-security-token"] == "a-session"
     assert notes[0] == {"event": "audit_object_store_away", "found": "no credentials: status 500", "unsent": 1}
+
+
+# Google's store, with the pod's own identity.
+
+
+@pytest.fixture
+def google(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> CredentialSource:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", ENDPOINT):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(METADATA_HOST, agent.url.split("/")[2])
+    agent.body = json.dumps({"access_token": SECRET, "expires_in": 3599, "token_type": "Bearer"}).encode()
+    return credential_source(GOOGLES)
+
+
+GOOGLES = ObjectStoreConfig(kind="gcs", url="https://storage.googleapis.com/bucket", region="auto")
+
+
+def test_googles_store_takes_the_token_of_the_metadata_server(agent: Agent, google: CredentialSource) -> None:
+    found = asked(google, 3)
+    assert found == [Bearer(SECRET)] * 3
+    assert SECRET not in repr(found)
+    assert agent.paths == ["/computeMetadata/v1/instance/service-accounts/default/token"]
+    assert agent.flavors == ["Google"]
+    sent = signed_headers("PUT", GOOGLES.url, {"content-length": "1"}, "", found[0], DIALECTS["gcs"], "auto")
+    assert sent == {"content-length": "1", "host": "storage.googleapis.com", "authorization": f"Bearer {SECRET}"}
+
+
+def test_a_token_that_is_about_to_end_is_asked_for_again(agent: Agent, google: CredentialSource) -> None:
+    agent.body = json.dumps({"access_token": SECRET, "expires_in": 60, "token_type": "Bearer"}).encode()
+    asked(google, 2)
+    assert len(agent.paths) == 2
+    agent.status = 503
+    assert asked(google) == [Bearer(SECRET)]
+
+
+def test_no_token_is_no_credentials(agent: Agent, google: CredentialSource) -> None:
+    agent.body = b'{"error": "invalid_request"}'
+    with pytest.raises(CredentialsAway, match="something else"):
+        asked(google)
+
+
+def test_keys_for_googles_store_go_first(google: CredentialSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    del google
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "GOOG1")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    assert asked(credential_source(GOOGLES)) == [Credentials("GOOG1", SECRET, None)]

@@ -25,17 +25,32 @@ PACKAGES = {
     "aws": ("cdktf-cdktf-provider-aws==21.22.1", "aws", "hashicorp/aws 6.25.0"),
     "gcp": ("cdktf-cdktf-provider-google==16.12.1", "google", "hashicorp/google 6.50.0"),
 }
-# Where Pulumi chose another name than Terraform's (pulumi-aws, provider/resources.go).
+# Where Pulumi chose another name than Terraform's (pulumi-aws and pulumi-gcp, provider/resources.go).
 RENAMED = {
     "aws:autoscaling/tag:Tag": "aws_autoscaling_group_tag",
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
     "aws:s3/bucketObject:BucketObject": "aws_s3_object",
     "aws:s3/bucketObjectv2:BucketObjectv2": "aws_s3_object",
+    "gcp:artifactregistry/repository:Repository": "google_artifact_registry_repository",
+    "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": "google_artifact_registry_repository_iam_member",
+    "gcp:projects/iAMMember:IAMMember": "google_project_iam_member",
+    "gcp:projects/service:Service": "google_project_service",
+    "gcp:secretmanager/secretIamMember:SecretIamMember": "google_secret_manager_secret_iam_member",
+    "gcp:serviceaccount/account:Account": "google_service_account",
 }
+# Where only the name of a part of a provider is written in one word (pulumi-gcp, provider/resources.go).
+PARTS = {"certificatemanager": "certificate_manager"}
 # Where the wheels say `any`, as statements may be in statements (hashicorp/aws, wafv2 web ACL, read 2026-11).
 MORE_BLOCKS = {
     "aws:wafv2/webAcl:WebAcl": {
         *("action_to_use", "managed_rule_group_statement", "rate_based_statement", "rule_action_override", "statement"),
+    },
+}
+# What only the beta of a provider has, which has no wheel (hashicorp/google-beta, read 2026-11).
+IN_BETA: dict[str, dict[str, Any]] = {
+    "gcp:projects/serviceIdentity:ServiceIdentity": {
+        "type": "google_project_service_identity",
+        "blocks": ["timeouts"],
     },
 }
 # A line at a time: the longest file has megabytes of names.
@@ -78,12 +93,14 @@ def _types(wheel: Path, prefix: str, tokens: list[str]) -> dict[str, Any]:
             sources: dict[str, str] = {}
             candidates = {token: _candidates(prefix, token) for token in tokens}
             every = {name for names in candidates.values() for name in names}
-            wanted = {f"package/lib/{name[len(prefix) + 1 :].replace('_', '-')}/index.js": name for name in every}
+            # Of types with very many blocks these are in files of their own, beside the type's.
+            wanted = {f"package/lib/{name[len(prefix) + 1 :].replace('_', '-')}": name for name in every}
             for member in archive:
-                if member.name in wanted:
+                folder, _, rest = member.name.removesuffix(".js").partition("/index")
+                if folder in wanted and member.name.endswith(".js") and (not rest or rest.startswith("-structs/")):
                     file = archive.extractfile(member)
                     assert file
-                    sources[wanted[member.name]] = file.read().decode()
+                    sources[wanted[folder]] = sources.get(wanted[folder], "") + file.read().decode()
     return {token: _entry(token, candidates[token], sources) for token in tokens}
 
 
@@ -92,10 +109,13 @@ def _candidates(prefix: str, token: str) -> list[str]:
     if token in RENAMED:
         return [RENAMED[token]]
     module, kind = token.split(":")[1].partition("/")[0], snake(token.split(":")[2])
+    module = PARTS.get(module, module)
     return [f"{prefix}_{module}_{kind}", f"{prefix}_{kind}"]
 
 
 def _entry(token: str, candidates: list[str], sources: dict[str, str]) -> dict[str, Any]:
+    if token in IN_BETA:
+        return IN_BETA[token]
     for name in candidates:
         source = sources.get(name)
         if source and f'tfResourceType = "{name}"' in source:

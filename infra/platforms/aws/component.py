@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses
+from infra.components.cluster_provider import cluster_provider
 from infra.components.serving_stack import ServingStack
+from infra.plan.pool_nodes import GATEWAY_POOL
 from infra.plan.types import SitePlan
 from infra.platforms.aws.cluster_plan import BLOCK_CLASS, SHARED_CLASS
 from infra.platforms.aws.component_addons import Addons
@@ -25,7 +26,6 @@ from infra.platforms.aws.component_node_groups import NodeGroups
 from infra.platforms.aws.component_node_pools import NodePools
 from infra.platforms.aws.component_registry import Registry
 from infra.platforms.aws.component_storage import Storage
-from infra.platforms.aws.machines import GATEWAY_POOL
 from infra.platforms.aws.site_plan import AwsSitePlan
 from infra.platforms.base import SiteSecrets
 
@@ -86,7 +86,9 @@ class AwsSite(pulumi.ComponentResource):
             opts=self._child,
         )
         cluster = self._cluster(network)
-        self._kubernetes = self._cluster_provider(cluster)
+        self._kubernetes = cluster_provider(
+            f"{name}-kubernetes", cluster.kubeconfig, details.cluster.name, pulumi.ResourceOptions(parent=self)
+        )
         self._control_plane = cluster.cluster
         inside = pulumi.ResourceOptions(
             parent=self,
@@ -128,22 +130,6 @@ class AwsSite(pulumi.ComponentResource):
             roles=details.roles,
             protected=details.deletion_protection,
             opts=self._after(network),
-        )
-
-    def _cluster_provider(self, cluster: Cluster) -> kubernetes.Provider:
-        """For what is made inside the cluster."""
-        return kubernetes.Provider(
-            f"{self._name}-kubernetes",
-            kubeconfig=cluster.kubeconfig,
-            # The cluster is known by its name: another token for it is still the same cluster.
-            cluster_identifier=self._plan.cluster.name,
-            enable_server_side_apply=True,
-            # Otherwise a changed file would be another object, and its pods replaced.
-            enable_config_map_mutable=True,
-            enable_secret_mutable=True,
-            # What somebody has changed by hand is taken back. Without it the server refuses: the field is theirs now.
-            enable_patch_force=True,
-            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _machines(self, network: Network, cluster: Cluster, inside: pulumi.ResourceOptions) -> pulumi.Resource:

@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.platforms.aws.machines import POOL_LABEL, MachinePool, NodesPlan
+from infra.plan.pool_nodes import POOL_LABEL
+from infra.platforms.aws.machines import MachinePool, NodesPlan
 
 NODE_CLASS = "slipway"
 RESERVED_CLASS = "slipway-reserved"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.catalog.charts import Chart, charts
+from infra.plan.pool_nodes import GPU_TAINT
 from infra.plan.serving import ServingPlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
-from infra.platforms.aws.machines import GPU_TAINT, MachinePool, NodesPlan
+from infra.platforms.aws.machines import MachinePool, NodesPlan
 
 SYSTEM = "kube-system"
 # The rights of a controller: it binds targets of the load balancer, or it scales node groups.

@@ -8,15 +8,11 @@ from dataclasses import dataclass, replace
 from infra.catalog.instances import instances
 from infra.plan.node_pools import NodePool
 from infra.plan.nodes import NodeChoice
+from infra.plan.pool_nodes import GPU_RESOURCE, POOL_LABEL, SURGE_NODES, taint
 from infra.plan.serving import EnginePlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.fabric import ENVIRONMENT, efa_devices, of_each_pod
 
-POOL_LABEL = "slipway/pool"
-GPU_RESOURCE = "nvidia.com/gpu"
-GPU_TAINT = "nvidia.com/gpu"
-PROCESSOR_TAINT = "slipway/processors"
-GATEWAY_POOL = "gateway"
 # As Karpenter, which Auto Mode is, calls the ways to buy.
 CAPACITY: Mapping[str, str] = {"reservation": "reserved", "on_demand": "on-demand", "spot": "spot"}
 IMAGES: Mapping[str, tuple[str, str]] = {
@@ -27,10 +23,6 @@ IMAGES: Mapping[str, tuple[str, str]] = {
 MOST_TIMES_THE_PRICE = 2.0
 # General purpose, 4 GiB for each processor; Karpenter takes the cheapest that is to be had.
 GENERAL_FAMILIES = ("m6i", "m6a", "m5", "m7i")
-# One more than are needed, while one is exchanged for another.
-SURGE_NODES = 1
-# The system's, its agents' and those of add-ons, of each machine.
-NODE_PROCESSORS = 1
 # Weights of NodePools, from the way to buy that is tried first.
 FIRST_WEIGHT, WEIGHT_STEP = 100, 10
 # EKS ends a node after 21 days whatever a pool says (EKS user guide, "Create a Node Pool", read 2026-11).
@@ -133,7 +125,7 @@ def _by_purchase(settings: AwsSettings, pool: NodePool, replica_nodes: int) -> I
             ),
             zones=zones,
             weight=FIRST_WEIGHT - place * WEIGHT_STEP,
-            taint=_taint(pool),
+            taint=taint(pool),
             gpus=gpus,
             at_rest=at_rest(least, zones, replica_nodes),
             max_nodes=pool.max_nodes + SURGE_NODES * replica_nodes,
@@ -171,12 +163,11 @@ def _gpu_labels(pool: NodePool) -> dict[str, str]:
     }
 
 
-def engines_on(
+def talking(
     settings: AwsSettings, engines: Mapping[str, EnginePlan], pools: Mapping[str, NodePool]
 ) -> dict[str, EnginePlan]:
-    """Engines that ask for no more processors than their part of the planned machine has: else it would start another,
-    dearer one for them. Those of several nodes are told by which network they talk."""
-    return {name: _talking(settings, _on(engine, pools[engine.pool]), pools) for name, engine in engines.items()}
+    """Engines of several nodes are told by which network they talk."""
+    return {name: _talking(settings, engine, pools) for name, engine in engines.items()}
 
 
 def _talking(settings: AwsSettings, engine: EnginePlan, pools: Mapping[str, NodePool]) -> EnginePlan:
@@ -184,14 +175,6 @@ def _talking(settings: AwsSettings, engine: EnginePlan, pools: Mapping[str, Node
         return engine
     environment = {**engine.container.environment, **ENVIRONMENT}
     return replace(engine, container=replace(engine.container, environment=environment))
-
-
-def _on(engine: EnginePlan, pool: NodePool) -> EnginePlan:
-    row = next((row for row in instances() if (row.cloud, row.instance_type) == ("aws", pool.shape)), None)
-    if row is None or row.vcpu is None or engine.accelerator is None:
-        return engine
-    part = (row.vcpu - NODE_PROCESSORS) * engine.accelerator.count // row.gpu_count
-    return replace(engine, pod=replace(engine.pod, processors=max(1, min(engine.pod.processors, part))))
 
 
 def also_fitting(pool: NodePool, region: str) -> tuple[str, ...]:
@@ -248,18 +231,11 @@ def _limits(pool: NodePool, gpus: int, replica_nodes: int) -> dict[str, str]:
     return {"cpu": str(nodes * processors)} if processors else {}
 
 
-def _taint(pool: NodePool) -> str | None:
-    """Gateways' nodes take what the cluster itself needs, too."""
-    if pool.name == GATEWAY_POOL:
-        return None
-    return GPU_TAINT if pool.accelerator else PROCESSOR_TAINT
-
-
 def _choice(pool: NodePool, devices: int) -> NodeChoice:
     accelerator = pool.accelerator
     gpus = accelerator.count if accelerator else 0
     return NodeChoice(
         labels={POOL_LABEL: pool.name},
         resources={GPU_RESOURCE: gpus, **of_each_pod(devices, gpus, _gpus(pool.shape))} if accelerator else {},
-        tolerates=_taint(pool),
+        tolerates=taint(pool),
     )

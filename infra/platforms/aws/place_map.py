@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping
 
 from infra.plan.node_pools import NodePool
 from infra.plan.place_map import Layer, Part
+from infra.plan.pool_nodes import GATEWAY_POOL
 from infra.platforms.aws.audit_plan import AuditBucketPlan
 from infra.platforms.aws.budget_plan import BudgetPlan
 from infra.platforms.aws.cluster_plan import ClusterPlan
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.limits_plan import LimitsPlan
-from infra.platforms.aws.machines import GATEWAY_POOL
 from infra.platforms.aws.network import NetworkPlan
 
 LEADS_HERE = {"primary": "while this site is well", "secondary": "while the other site is not well", None: "always"}

@@ -15,6 +15,7 @@ from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.gateway_pods import gateway_secret_names
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
+from infra.plan.pool_nodes import engines_on
 from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
@@ -30,7 +31,7 @@ from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
-from infra.platforms.aws.machines import engines_on, nodes_plan
+from infra.platforms.aws.machines import nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, name_prefix
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
@@ -170,7 +171,7 @@ class Aws:
         pools = _pools(request)
         serving = replace(
             serving,
-            engines=engines_on(settings, serving.engines, pools),
+            engines=talking(settings, engines_on(serving.engines, pools, "aws"), pools),
             # Auto Mode holds no pod back until the load balancer has it: a rollout waits for as long as that takes.
             gateway_pods=replace(
                 serving.gateway_pods,

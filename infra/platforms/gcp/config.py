@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.addresses import Cidr, Domain, KubernetesName
 from infra.platforms.base import PlatformSettings
+from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
 from infra.platforms.gcp.names import ProjectId, Region, Zone
 from infra.settings import Settings
@@ -17,6 +18,16 @@ MachineType = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9]*-[a-z0-9]+(-[a-z0-9]+)*$"),
     Field(json_schema_extra={"x-remedy": "write it like `n2-standard-4`"}),
+]
+BillingAccount = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$"),
+    Field(json_schema_extra={"x-remedy": "write it like `012345-6789AB-CDEF01`"}),
+]
+NotificationChannel = Annotated[
+    str,
+    StringConstraints(pattern=r"^projects/[a-z0-9-]+/notificationChannels/[0-9]+$"),
+    Field(json_schema_extra={"x-remedy": "write it like `projects/PROJECT/notificationChannels/NUMBER`"}),
 ]
 
 
@@ -80,6 +91,16 @@ class ArmorSettings(Settings):
     )
 
 
+class AuditBucketSettings(Settings):
+    """The bucket of the site for the audit of its gateways. What is in it can only be read."""
+
+    days: int = Field(default=365, ge=1, le=36_500, description="For how many days nobody deletes or changes it.")
+    locked: bool = Field(
+        default=False,
+        description="Whether nobody can ever make that time shorter, not even the owner; it cannot be taken back.",
+    )
+
+
 class GcpSettings(PlatformSettings):
     """A region of Google Cloud."""
 
@@ -102,6 +123,11 @@ class GcpSettings(PlatformSettings):
     api_endpoint: ApiEndpointSettings = Field(
         default_factory=ApiEndpointSettings, description="Who reaches the cluster's API."
     )
+    dns_endpoint: bool = Field(
+        default=False,
+        description="Whether the cluster's API is also reached from anywhere by its name in DNS, by whom IAM lets in: "
+        "deployments then need not run inside its network. Addresses do not bound it.",
+    )
     release_channel: Literal["rapid", "regular", "stable", "extended"] = Field(
         default="regular", description="How soon the cluster gets new versions of Kubernetes."
     )
@@ -118,7 +144,26 @@ class GcpSettings(PlatformSettings):
     binary_authorization: bool = Field(
         default=True, description="Whether the cluster only runs images that are allowed by name or signed."
     )
-    deletion_protection: bool = Field(default=True, description="Whether the cluster refuses to be deleted.")
+    audit_bucket: AuditBucketSettings = Field(
+        default_factory=AuditBucketSettings,
+        description="Where gateways copy their audit if `gateway.audit.object_store` names no other bucket.",
+    )
+    client_keys_from: ClientKeysSettings = Field(
+        default_factory=lambda: FromStackSettings(kind="stack"),
+        description="Where gateways find the hashes of clients' keys; unset, the stack writes them. Of Secret Manager "
+        "by the driver's provider `gke`, each secret by its name.",
+    )
+    billing_account: BillingAccount | None = Field(
+        default=None, description="The account that pays: Google watches `budget` there; unset, it does not."
+    )
+    notification_channels: list[NotificationChannel] = Field(
+        default_factory=list,
+        max_length=5,
+        description="Channels of Cloud Monitoring that hear of `budget`; unset, the administrators of the account.",
+    )
+    deletion_protection: bool = Field(
+        default=True, description="Whether cluster, keys and buckets refuse to be deleted."
+    )
     labels: dict[str, str] = Field(
         default_factory=dict, max_length=40, description="Labels of everything that is made."
     )

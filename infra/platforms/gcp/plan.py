@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
@@ -12,13 +12,13 @@ from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
-from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan
-from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.plan.pool_nodes import engines_on
+from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
+from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.clusters import (
-    api_access,
     deletion,
     endpoint_problems,
     firewall,
@@ -26,11 +26,21 @@ from infra.platforms.clusters import (
     purchases,
     zone_problems,
 )
+from infra.platforms.gcp.audit_plan import audit_bucket_plan, with_audit_bucket
+from infra.platforms.gcp.budget_plan import budget_plan
+from infra.platforms.gcp.cluster_plan import api_text, cluster_plan
 from infra.platforms.gcp.config import GcpSettings
-from infra.platforms.gcp.network import NetworkPlan, network_plan, network_ranges, network_text
+from infra.platforms.gcp.front_door_plan import front_door_plan
+from infra.platforms.gcp.identity_plan import NODE_ROLES, workload_rights
+from infra.platforms.gcp.machines import nodes_plan
+from infra.platforms.gcp.names import account_id
+from infra.platforms.gcp.network import network_plan, network_ranges
+from infra.platforms.gcp.secrets_plan import secrets_problems
 from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
+from infra.platforms.gcp.site_plan import GcpSitePlan, summary
 from infra.price.bill import Use
 from infra.problems import Problem, listing
+from infra.sizing.types import GIB
 
 GIVES_UP = {
     "spot": "a machine may be taken away with 15 s notice for its pods, and its price moves",
@@ -45,44 +55,11 @@ PROVISION = Seen(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ClusterPlan:
-    """The GKE cluster. `public_cidrs` is empty for a private one."""
-
-    name: str
-    release_channel: str
-    public_cidrs: tuple[str, ...]
-    binary_authorization: bool
-    image_streaming: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrontDoorPlan:
-    """The load balancer and its name."""
-
-    host: str
-    site_host: str
-    dns_zone: str | None
-    deregistration_seconds: int
-    idle_seconds: int
-    requests_per_minute: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class GcpSitePlan(ServingSite):
-    """All of a site on Google Cloud."""
-
-    project: str
-    region: str
-    zones: tuple[str, ...]
-    network: NetworkPlan
-    cluster: ClusterPlan
-    pools: Mapping[str, NodePool]
-    reservation: str | None
-    flex_start_seconds: int | None
-    front_door: FrontDoorPlan
-    deletion_protection: bool
-    labels: Mapping[str, str]
+# What a site uses of Google Cloud: each must be on in its project.
+SERVICES = (
+    *("artifactregistry", "certificatemanager", "cloudkms", "cloudresourcemanager", "compute", "container", "dns"),
+    *("iam", "logging", "monitoring", "networkservices", "secretmanager", "storage"),
+)
 
 
 class Gcp:
@@ -91,7 +68,7 @@ class Gcp:
     settings = GcpSettings
     is_this_machine = False
     extras = ("gcp",)
-    component = None
+    component = "infra.platforms.gcp.component:GcpSite"
     doctor = None
     engine_address = IN_A_CONTAINER
 
@@ -138,6 +115,7 @@ class Gcp:
         yield from shape_problems(request, SHAPES, "Google Cloud")
         yield from _purchase_problems(where, request)
         yield from drain_problems(_drain(request))
+        yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from one_pod_problems(request)
         yield from inside_problems(request)
 
@@ -157,33 +135,33 @@ class Gcp:
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: GcpSettings = request.settings
+        audit_bucket = audit_bucket_plan(settings, request.gateway)
+        request = with_audit_bucket(request, audit_bucket)
         name = f"slipway-{normalised(f'{request.stack}-{request.site}')}"
-        zones = tuple(settings.zones)
-        serving = serving_plan(request, "slipway", _drain(request), zones)
-        nodes = settings.nodes
+        zones, pools = tuple(settings.zones), _pools(request)
+        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source)
+        serving = replace(serving, engines=engines_on(serving.engines, pools, "gcp", PRICED_AS))
+        network = network_plan(name, settings)
+        budget = budget_plan(request, settings, normalised(request.stack))
         details = GcpSitePlan(
             project=settings.project,
             region=settings.region,
             zones=zones,
-            network=network_plan(name, settings),
-            cluster=ClusterPlan(
-                name=name,
-                release_channel=settings.release_channel,
-                public_cidrs=tuple(settings.api_endpoint.cidrs),
-                binary_authorization=settings.binary_authorization,
-                image_streaming=nodes.image_streaming,
+            services=tuple(
+                f"{service}.googleapis.com" for service in (*SERVICES, *(["billingbudgets"] * bool(budget)))
             ),
-            pools=_pools(request),
-            reservation=nodes.reservation,
-            flex_start_seconds=nodes.flex_start_seconds if "flex_start" in nodes.purchase else None,
-            front_door=FrontDoorPlan(
-                host=settings.domain,
-                site_host=f"{normalised(request.site)}.{settings.domain}",
-                dns_zone=settings.dns_zone,
-                deregistration_seconds=serving.drain.load_balancer_deregistration_seconds,
-                idle_seconds=serving.drain.load_balancer_idle_seconds,
-                requests_per_minute=settings.armor.requests_per_minute if settings.armor else None,
-            ),
+            network=network,
+            cluster=cluster_plan(name, settings, network),
+            pools=pools,
+            machines=nodes_plan(settings, pools, serving.engines),
+            node_account=account_id(name, "nodes"),
+            node_roles=NODE_ROLES,
+            identities=workload_rights(serving, audit_bucket),
+            repository=name,
+            front_door=front_door_plan(request, settings, serving.drain),
+            failover=request.failover,
+            audit_bucket=audit_bucket,
+            budget=budget,
             serving=serving,
             deletion_protection=settings.deletion_protection,
             labels={"slipway-stack": normalised(request.stack), "slipway-site": normalised(request.site)}
@@ -197,13 +175,16 @@ class Gcp:
             gateways=request.gateways,
             node_pools=tuple(details.pools.values()),
             drain=site_drain_plan(serving.drain),
-            summary=_summary(details),
+            summary=summary(details),
             security={
-                "cluster's API": api_access(settings.api_endpoint),
+                "cluster's API": api_text(details.cluster),
+                "nodes": "private, with an account of their own",
                 "front door": "on the internet, over TLS",
                 "in transit": in_transit(serving),
                 "firewall for the web": firewall(details.front_door.requests_per_minute, "a minute"),
-                "images": "those of Binary Authorization" if settings.binary_authorization else "any image runs",
+                "images": "those that the project's Binary Authorization allows"
+                if settings.binary_authorization
+                else "any image runs",
                 "deletion": deletion(protected=settings.deletion_protection),
             },
             details=details,
@@ -224,6 +205,7 @@ class Gcp:
             region=details.region,
             items=PRICED_AS,
             nat_zones=len(details.zones) if details.network.nat else 0,
+            disk_gb=details.machines.disk_gibibytes * GIB / 1e9,
         )
 
 
@@ -237,20 +219,6 @@ def _pools(request: SiteRequest) -> dict[str, NodePool]:
         gateway_shape=settings.gateway_machine_type,
         processor_shape=settings.processor_machine_type,
     )
-
-
-def _summary(details: GcpSitePlan) -> dict[str, str]:
-    access = ", ".join(details.cluster.public_cidrs) or "from inside its network only"
-    door = details.front_door
-    return {
-        "region": f"{details.region}, zones {', '.join(details.zones)}, project {details.project}",
-        "network": network_text(details.network),
-        "cluster": f"{details.cluster.name}, GKE channel {details.cluster.release_channel}; API {access}",
-        "front door": f"load balancer for {door.host} and {door.site_host}, "
-        f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor",
-        "drain": drain_text(details.serving.drain),
-        **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
-    }
 
 
 def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:

@@ -23,6 +23,13 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Bearer:
+    """A token that is shown as it is. Nothing is signed with it."""
+
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Dialect:
     """What Amazon's and Google's variant call things."""
 
@@ -44,14 +51,16 @@ def signed_headers(
     url: str,
     headers: dict[str, str],
     payload_sha256: str,
-    credentials: Credentials,
+    credentials: Credentials | Bearer,
     dialect: Dialect,
     region: str,
     now: float | None = None,
 ) -> dict[str, str]:
-    """The headers to send: `headers` (lower-case names), host, date, payload hash, authorization. `url` is encoded, its
-    query too."""
+    """The headers to send: `headers` (lower-case names), host, authorization, and where it is a signature date and
+    payload hash. `url` is encoded, its query too."""
     parts = urlsplit(url)
+    if isinstance(credentials, Bearer):
+        return {**headers, "host": parts.netloc, "authorization": f"Bearer {credentials.token}"}
     moment = time.gmtime(time.time() if now is None else now)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", moment)
     day = stamp[:8]
