@@ -195,7 +195,7 @@ def test_what_is_protected_is_not_destroyed(prod: Deployed) -> None:
     there = _aws(prod).things(prod.checkout)
     refused = prod.checkout.run("make", "down", f"STACK={prod.example.name}", check=False)
     assert "where    stack prod" in refused
-    assert "aws:eks/cluster:Cluster main-cluster-control-plane" in refused
+    assert "aws:kms/key:Key main-keys-data" in refused
     assert "write `deletion_protection: false` on the platform of each of its sites in Pulumi.prod.yaml" in refused
     assert _aws(prod).things(prod.checkout) == there
     prod.checkout.change(lambda deployment: protect(deployment, False))
