@@ -103,10 +103,11 @@ def _plan(options: argparse.Namespace) -> int:
 def _extras(stack: str) -> list[str]:
     """Of the platforms of its sites, in the order of their names."""
     from infra.load import load_file
+    from infra.plan.layout import every_site
     from infra.platforms import PLATFORMS
 
-    sites = load_file(ROOT / f"Pulumi.{stack}.yaml").sites.values()
-    return sorted({extra for site in sites for extra in PLATFORMS[site.platform.kind].extras})
+    sites = every_site(load_file(ROOT / f"Pulumi.{stack}.yaml")).values()
+    return sorted({extra for site in sites if site.platform for extra in PLATFORMS[site.platform.kind].extras})
 
 
 def _write(file: Path, content: str) -> None:

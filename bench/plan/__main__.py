@@ -104,6 +104,7 @@ def deployment(models: int, sites: int, platform: dict[str, Any]) -> dict[str, A
         "topology": {
             "kind": "edge",
             "central": "central",
+            "fallback": {"url": "https://llm.example.com", "key": {"secret": "central"}},
             "defaults": {"platform": platform},
             "sites": {f"site-{number:04}": {} for number in range(sites)},
         },

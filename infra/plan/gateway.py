@@ -20,6 +20,7 @@ from infra.gateway.routing import QueueSettings, UpstreamSettings
 from infra.gateway.secret import secret_path
 from infra.gateway.telemetry import TracesSettings
 from infra.gateway.tls import TlsSettings
+from infra.plan.gateway_fallback import FallbackSite, with_fallback
 from infra.plan.types import ClientPlan, ModelPlan
 
 # Stands for the folder that outlives restarts; whoever starts the gateway knows its path.
@@ -33,13 +34,24 @@ AnyModel = ModelSettings | RemoteModelSettings
 
 
 def gateway_config(
-    config: StackConfig, models: Mapping[str, ModelPlan], clients: Mapping[str, ClientPlan], boundary: str
+    config: StackConfig,
+    models: Mapping[str, ModelPlan],
+    clients: Mapping[str, ClientPlan],
+    boundary: str,
+    fallback: FallbackSite | None = None,
 ) -> dict[str, Any]:
-    """The file's content for a site with these models, at that boundary. Whoever starts it fills the placeholders."""
-    served: dict[str, AnyModel] = {name: config.models[name] for name in models}
+    """The file's content for a site with these models, at that boundary. Whoever starts it fills the placeholders.
+    `fallback` is the site that serves what this one cannot."""
+    there = fallback.models if fallback else ()
+    served: dict[str, AnyModel] = {
+        name: config.models[name] for name in config.models if name in models or name in there
+    }
     served |= config.remote_models
     gateway = config.gateway
-    data_classes = data_classes_at(boundary, config, served)
+    data_classes = data_classes_at(boundary, config, served, *((fallback.boundary,) if fallback else ()))
+    written = {name: _model(model, models.get(name), served) for name, model in served.items()}
+    if fallback:
+        written = with_fallback(written, {name: config.models[name].concurrent_requests for name in models}, fallback)
     optional = {
         "identity": {"issuers": {name: rendered(issuer) for name, issuer in gateway.issuers.items()}}
         if gateway.issuers
@@ -57,7 +69,7 @@ def gateway_config(
     }
     return {
         "version": 1,
-        "models": {name: _model(model, models.get(name), served) for name, model in served.items()},
+        "models": written,
         "clients": {
             name: _client(config.clients[name], client, served)
             for name, client in clients.items()
@@ -68,10 +80,14 @@ def gateway_config(
     }
 
 
-def data_classes_at(boundary: str, config: StackConfig, served: Mapping[str, AnyModel]) -> dict[str, list[str]]:
-    """Where each class may go from a gateway at that boundary: of all places, those that it reaches. Classes that may
-    be nowhere there are left out."""
-    reached = {boundary} | {upstream.boundary for model in served.values() for upstream in model.upstreams.values()}
+def data_classes_at(
+    boundary: str, config: StackConfig, served: Mapping[str, AnyModel], *others: str
+) -> dict[str, list[str]]:
+    """Where each class may go from a gateway at that boundary: of all places, those that it reaches, `others` among
+    them. Classes that may be nowhere there are left out."""
+    reached = {boundary, *others} | {
+        upstream.boundary for model in served.values() for upstream in model.upstreams.values()
+    }
     found = {
         name: [place for place in places if place in reached] for name, places in config.gateway.data_classes.items()
     }

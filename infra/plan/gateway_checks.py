@@ -58,7 +58,9 @@ def longest_wait(name: str, config: StackConfig) -> int:
     models = config.every_model
     model = models[name]
     routes = [share.model for share in model.routes.to.values()] if model.routes else []
-    waits = [0.0]
+    way = config.topology.fallback_way
+    # First for its own site, then for the other one to be in reach again.
+    waits = [2 * way.wait_seconds if way else 0.0]
     for other in (model, *(models[route] for route in routes)):
         queue = queue_of(other)
         waits += [waiting.seconds for waiting in (queue, other.hold) if waiting is not None]

@@ -119,12 +119,13 @@ def links_of(config: StackConfig, sites: Mapping[str, Site], layout: Layout) -> 
     """The layout's links, each with the clients whose data may take it."""
     own = config.gateway.boundary
     boundaries = {name: site.boundary or own for name, site in sites.items()}
-    allowed = {target: tuple(_may_be_at(config, target)) for target in {*boundaries.values()}}
+    allowed = {target: tuple(may_be_at(config, target)) for target in {*boundaries.values()}}
     return tuple(replace(link, clients=allowed[boundaries[link.target]]) for link in layout.links)
 
 
-def _may_be_at(config: StackConfig, boundary: str) -> Iterator[str]:
-    """As the gateway decides it: restricted data is at the own boundary only, data without a class may be anywhere."""
+def may_be_at(config: StackConfig, boundary: str) -> Iterator[str]:
+    """Clients whose data may be there, as the gateway decides it: restricted data is at the own boundary only, data
+    without a class may be anywhere."""
     classes = {**config.gateway.data_classes, RESTRICTED: [config.gateway.boundary]}
     for name, client in config.clients.items():
         if client.data_class is None or boundary in classes[client.data_class]:

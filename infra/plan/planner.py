@@ -20,6 +20,7 @@ from infra.plan.fit import Fit, fit
 from infra.plan.fit_checks import Market, Serving, fit_problems, fit_warnings, market
 from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import longest_wait
+from infra.plan.gateway_fallback import FallbackSite
 from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
 from infra.plan.node_checks import needless_nodes, node_warnings, place_problems
@@ -52,6 +53,8 @@ class Planner:
         self._refused: set[str] = set()
         # Where nothing is served while all is well.
         self._standing_by = {link.target for link in layout.links if link.reason == "standby"}
+        # By the site that falls back.
+        self._fallbacks = {link.source: link for link in layout.links if link.reason == "fallback"}
         self._gateway_build = gateway_build(config, stack)
         self._shared: dict[Any, tuple[Mapping[str, ModelPlan], Mapping[str, Replicas], Mapping[str, Any]]] = {}
         self.clients = {
@@ -163,12 +166,13 @@ class Planner:
 
     def _request(self, name: str, site: Site, drain: DrainPlan) -> SiteRequest:
         here = {model: replicas for model, replicas in self._here[name].items() if model not in self._refused}
-        boundary = site.boundary or self._config.gateway.boundary
+        boundary = self._boundary(name)
         address = self._addresses[name]
-        key = (address, boundary, tuple(here.items()))
+        fallback = self._fallback(name)
+        key = (address, boundary, tuple(here.items()), fallback)
         if key not in self._shared:
             models = {model: self._model(model, address) for model in self._config.models if model in here}
-            content = gateway_config(self._config, models, self.clients, boundary)
+            content = gateway_config(self._config, models, self.clients, boundary, fallback)
             self._shared[key] = (models, here, content)
         models, replicas, content = self._shared[key]
         return SiteRequest(
@@ -187,6 +191,16 @@ class Planner:
             failover=self._failover(name),
             budget_dollars_per_month=budget.dollars_per_month if (budget := self._config.budget) else None,
         )
+
+    def _boundary(self, name: str) -> str:
+        return self._sites[name].boundary or self._config.gateway.boundary
+
+    def _fallback(self, name: str) -> FallbackSite | None:
+        """Where this site's requests go when it cannot serve them."""
+        link, way = self._fallbacks.get(name), self._config.topology.fallback_way
+        if link is None or way is None:
+            return None
+        return FallbackSite(name=link.target, boundary=self._boundary(link.target), models=link.models, way=way)
 
     def _failover(self, name: str) -> str | None:
         """Its part where one site is another's standby."""

@@ -93,6 +93,8 @@ def _readable(config: StackConfig) -> Iterator[str]:
         for name, model in config.every_model.items()
         for upstream, settings in model.upstreams.items()
     ]
+    way = config.topology.fallback_way
+    places += [("the central site", way.url)] if way else []
     places += [("`gateway.privacy.recogniser`", recogniser.url)] if recogniser else []
     places += [("`gateway.audit.object_store`", audit.object_store.url)] if audit and audit.object_store else []
     places += [("`gateway.audit.otlp_logs`", audit.otlp_logs.url)] if audit and audit.otlp_logs else []

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.explain import dotted
+from infra.plan.gateway_fallback import Fallback
 from infra.plan.types import Placement, Replicas, SiteLink
 from infra.plan.zone_loss import SinglePoint
 from infra.problems import Problem, listing
 from infra.settings import Settings
+from infra.topologies.rollout import Fleet
 
 
 class TopologySettings(Settings):
@@ -21,6 +23,16 @@ class TopologySettings(Settings):
 
     # Any, so that each kind may narrow it to its own literal.
     kind: Any
+
+    @property
+    def fleet(self) -> Fleet | None:
+        """The sites that are a stack each, and how they are rolled out; None: one stack has them all."""
+        return None
+
+    @property
+    def fallback_way(self) -> Fallback | None:
+        """How gateways take the layout's links of the reason `fallback`; None: there are none."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,8 @@
-"""Topology `edge`: many small sites from one map, each with what all share or its own, and one that serves the rest."""
+"""Topology `edge`: many small sites from one map, each with what all share or its own, and one that serves the rest.
+
+Each small site is a stack of its own, so that one that is away holds nobody up; `rollout` says in which order they
+change.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from infra.explain import dotted
+from infra.gateway.address import Origin
+from infra.gateway.routing import Wait
+from infra.gateway.secret import SecretSettings
+from infra.plan.gateway_fallback import Fallback
 from infra.plan.types import Placement, Replicas, SiteLink
 from infra.platforms.base import PlatformSettings
 from infra.problems import Problem, did_you_mean, listing
@@ -20,6 +28,14 @@ from infra.topologies.base import (
     TopologySettings,
     everywhere,
     too_many_replicas,
+)
+from infra.topologies.rollout import (
+    Fleet,
+    HostSettings,
+    RolloutSettings,
+    host_of,
+    rings_of,
+    rollout_problems,
 )
 
 GATEWAYS = 2
@@ -37,6 +53,23 @@ class EdgeSiteSettings(Settings):
     boundary: Name | None = Field(
         default=None, description="What `gateway.data_classes` calls it; unset, as in `defaults`."
     )
+    host: HostSettings | None = Field(
+        default=None,
+        description="The machine that deploys it, its own box; unset, as in `defaults`, else the one that runs "
+        "`make fleet`.",
+    )
+
+
+class FallbackSettings(Settings):
+    """How small sites reach the central one."""
+
+    url: Origin = Field(description="The central site's endpoint, such as https://llm.example.com.")
+    key: SecretSettings = Field(description="The key that small sites show there: a client of this deployment has it.")
+    wait_seconds: Wait = Field(
+        default=5.0,
+        description="How long a request waits for its own site before it goes to the central one, in seconds; if that "
+        "cannot be reached, it is then refused with 503.",
+    )
 
 
 class EdgeSettings(TopologySettings):
@@ -52,6 +85,34 @@ class EdgeSettings(TopologySettings):
     sites: dict[Name, EdgeSiteSettings] = Field(
         min_length=1, description="The small sites, by name; `{}` is one with nothing of its own."
     )
+    fallback: FallbackSettings | None = Field(
+        default=None,
+        description="How a small site's gateway reaches the central one with what its own box cannot serve: a model "
+        "that it lacks, or one that is full or down. Unset, it does not.",
+    )
+    rollout: RolloutSettings = Field(
+        default_factory=RolloutSettings, description="In which order small sites change (`make fleet`)."
+    )
+
+    @property
+    def fleet(self) -> Fleet:
+        """Every small site is a stack of its own."""
+        return Fleet(
+            hosts={name: host_of(site.host or self.defaults.host, name) for name, site in self.sites.items()},
+            rings=rings_of(self.rollout, list(self.sites)),
+            at_once=self.rollout.at_once,
+            failed_percent=self.rollout.failed_percent,
+            soak_seconds=self.rollout.soak_seconds,
+            answer_seconds=self.rollout.answer_seconds,
+        )
+
+    @property
+    def fallback_way(self) -> Fallback | None:
+        """To the central site."""
+        known = self.fallback
+        if known is None:
+            return None
+        return Fallback(url=known.url, key_file=known.key.path, wait_seconds=known.wait_seconds)
 
 
 class Edge:
@@ -92,6 +153,7 @@ class Edge:
                 remedy="move the others there",
             )
         yield from too_many_replicas(request, {name: request.places[name] for name in own})
+        yield from rollout_problems(f"{request.where}.topology.rollout", settings.rollout, list(settings.sites))
 
     def place(self, request: PlacementRequest) -> Layout:
         settings: EdgeSettings = request.settings
@@ -106,7 +168,7 @@ class Edge:
             placements=tuple(placements),
             gateways={central: min(GATEWAYS, request.places[central].most_replicas or GATEWAYS)}
             | dict.fromkeys(small, 1),
-            links=tuple(_fallbacks(central, request.places[central], small)),
+            links=tuple(_fallbacks(central, request.places[central], small)) if settings.fallback else (),
         )
 
 
