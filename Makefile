@@ -3,13 +3,15 @@
 STACK ?= dev
 FORMAT ?= text
 AGAINST ?=
+SITE ?=
+ONLY ?=
 OUT ?=
 SECONDS ?= 4
 ROUNDS ?= 5
 PYTHON := .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-compiled test-faults test-cluster check plan doctor render scan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
+.PHONY: help up down fleet bundle test test-compiled test-faults test-cluster check plan doctor render scan schema lock clean python cli bench-gateway bench-sizing bench-plan pin-images
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' Makefile | while IFS='	' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
@@ -19,6 +21,12 @@ up: ## bring the stack up and print endpoint, key and a curl (STACK=dev)
 
 down: ## take the stack down (STACK=dev)
 	@tools/down "$(STACK)"
+
+fleet: ## change the sites of a stack that are a stack each, ring by ring (STACK=edge ONLY=site; ARGS="--plan", "--again" or "--down")
+	@tools/fleet/fleet "$(STACK)" $(if $(ONLY),--only "$(ONLY)") $(ARGS)
+
+bundle: ## write one signed archive with all that a site without internet needs (STACK=edge SITE=site OUT=file; ARGS="--key FILE")
+	@tools/bundle/bundle "$(STACK)" "$(SITE)" $(if $(OUT),--out "$(OUT)") $(ARGS)
 
 plan: ## show what the stack would deploy, without the Pulumi CLI (STACK=dev FORMAT=text|json|markdown|html)
 	@tools/python/install local

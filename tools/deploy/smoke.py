@@ -26,11 +26,13 @@ QUESTION = "Say hello."
 
 @dataclass(frozen=True)
 class Stack:
-    """What is asked: the origin, a key, and the task of each model."""
+    """What is asked: the origin, a key, and the task of each model. `certificate` is a file with the one that the
+    origin shows, whatever its name: of a gateway that is asked on its own machine."""
 
     endpoint: str
     key: str
     tasks: dict[str, str]
+    certificate: str | None = None
 
 
 class Wrong(Exception):
@@ -47,7 +49,7 @@ def main(arguments: list[str]) -> int:
     deadline = time.monotonic() + options.seconds
     while True:
         try:
-            _check(stack)
+            check(stack)
             break
         except (Wrong, OSError) as why:
             if time.monotonic() > deadline:
@@ -63,7 +65,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _check(stack: Stack) -> None:
+def check(stack: Stack) -> None:
+    """Once. Raises Wrong, or what the network says."""
     status, _ = _ask(stack, "/v1/models", key="")
     if status != 401:
         raise Wrong(f"/v1/models without a key is answered with {status}, not 401")
@@ -94,15 +97,17 @@ def _ask(stack: Stack, path: str, body: dict[str, Any] | None = None, key: str |
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{stack.endpoint}{path}", data=content, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=_trust()) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS, context=_trust(stack)) as answer:
             return answer.status, answer.read().decode(errors="replace")
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode(errors="replace")
 
 
-def _trust() -> ssl.SSLContext:
-    """The machine's own certificates, or those that SSL_CERT_FILE names."""
-    return ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
+def _trust(stack: Stack) -> ssl.SSLContext:
+    """The machine's own certificates, or those that SSL_CERT_FILE names; where the certificate is known, that one."""
+    context = ssl.create_default_context(cafile=stack.certificate or os.environ.get("SSL_CERT_FILE"))
+    context.check_hostname = stack.certificate is None
+    return context
 
 
 def _stack(name: str) -> Stack:

@@ -35,9 +35,11 @@ def generated(stack: str) -> Path:
     return LOCAL / f"Pulumi.{stack}.yaml"
 
 
-def write(stack: str) -> Path:
-    """Write the generated file from the tracked one. Call it before every run: the tracked one may have changed."""
-    text = tracked(stack).read_text(encoding="utf-8")
+def write(stack: str, text: str | None = None) -> Path:
+    """Write the generated file from the tracked one, or from `text` where a stack has none of its own. Call it before
+    every run: it may have changed."""
+    if text is None:
+        text = tracked(stack).read_text(encoding="utf-8")
     own = _own_salt(stack)
     # Encrypted values can only be read with the salt they were written with; without any, a salt here is another
     # checkout's or left by a plain `pulumi up`, and ours takes its place.

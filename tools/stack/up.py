@@ -26,10 +26,10 @@ def main(arguments: list[str]) -> int:
     engine = prepare()
     if engine.environment.own_state:
         backend.repair(stack)
-        _init_own(engine, stack)
+        init_own(engine, stack)
         free(engine, stack)
     else:
-        _init_of_user(engine, stack)
+        init_of_user(engine, stack)
     deploy(engine, "up", stack)
     announce(engine, stack)
     return 0
@@ -77,14 +77,14 @@ def free(engine: Engine, stack: str) -> bool:
     return found or bool(known or unknown)
 
 
-def _init_own(engine: Engine, stack: str) -> None:
+def init_own(engine: Engine, stack: str) -> None:
     """Make the stack where the salt that this writes is nobody's change."""
     if stack not in backend.stacks():
         scratch = stack_file.scratch_project(stack)
         engine.run("stack", "init", stack, "--no-select", where=f"stack {stack}", cwd=scratch)
 
 
-def _init_of_user(engine: Engine, stack: str) -> None:
+def init_of_user(engine: Engine, stack: str) -> None:
     listed = engine.ask("stack", "ls", "--project", backend.project_name(), "--json")
     if stack not in {str(one["name"]).rsplit("/", 1)[-1] for one in listed}:
         engine.run("stack", "init", stack, "--no-select", where=f"stack {stack}")
