@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.plan.types import Fallback
-
 # What a model has of its own engine, and no other place of it has.
 OF_ITS_OWN = ("upstreams", "fallbacks", "routes", "shadow", "queue", "hold", "routing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fallback:
+    """How a gateway reaches the site that serves what its own cannot: where, with whose key, and how long a request
+    waits for its own site before that."""
+
+    url: str
+    key_file: str
+    wait_seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -233,16 +233,6 @@ class SiteLink:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fallback:
-    """How a gateway reaches the site that serves what its own cannot: where, with whose key, and how long a request
-    waits for its own site before that."""
-
-    url: str
-    key_file: str
-    wait_seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class NodePool:
     """Machines of one shape. `purchase` is in the order in which they are asked for; `zones` are where they may be."""
 

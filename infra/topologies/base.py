@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.explain import dotted
-from infra.plan.types import Fallback, Placement, Replicas, SiteLink
+from infra.plan.gateway_fallback import Fallback
+from infra.plan.types import Placement, Replicas, SiteLink
 from infra.plan.zone_loss import SinglePoint
 from infra.problems import Problem, listing
 from infra.settings import Settings

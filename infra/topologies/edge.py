@@ -15,7 +15,8 @@ from infra.explain import dotted
 from infra.gateway.address import Origin
 from infra.gateway.routing import Wait
 from infra.gateway.secret import SecretSettings
-from infra.plan.types import Fallback, Placement, Replicas, SiteLink
+from infra.plan.gateway_fallback import Fallback
+from infra.plan.types import Placement, Replicas, SiteLink
 from infra.platforms.base import PlatformSettings
 from infra.problems import Problem, did_you_mean, listing
 from infra.settings import Name, OneOf, Settings
