@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from infra.render import google_answers
+
 ACCOUNT = "123456789012"
 COMPUTED: Mapping[str, Mapping[str, Any]] = {
     "aws:eks/cluster:Cluster": {
@@ -23,11 +25,14 @@ COMPUTED: Mapping[str, Mapping[str, Any]] = {
 ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:route53/getZone:getZone": {"zoneId": "Z0EXAMPLE"},
+    **google_answers.ANSWERS,
 }
 
 
 def computed(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a resource of AWS answers beside its inputs; nothing for those of others."""
+    """What a resource of a cloud answers beside its inputs; nothing for those of others."""
+    if token.startswith("gcp:"):
+        return google_answers.computed(token, name, inputs)
     if not token.startswith("aws:"):
         return {}
     kind = token.partition(":")[2]

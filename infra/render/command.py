@@ -72,4 +72,5 @@ def summary(stack: str, seen: Iterable[Registration], files: Mapping[str, str], 
     clouds = sum(map(of_a_cloud, seen))
     resources = f"\n  {clouds} resources of clouds in {out / PLAN}" if clouds else ""
     counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}\n  {counted}{resources}"
+    listed = f"\n  {counted}" if counted else ""
+    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}{listed}{resources}"

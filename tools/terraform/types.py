@@ -1,10 +1,11 @@
-"""Writes what resources are in Terraform, for the rendering: `python -m tools.terraform.types TOKEN…`
+"""Writes what resources are in Terraform, for the rendering: `python -m tools.terraform.types [--into FILE] TOKEN…`
 
 Names and blocks come out of the wheels of cdktf's prebuilt providers, which hold the schema of every type. They are
 downloaded into a temporary folder (some 110 MB), never installed, and only read. Without a token, what is known is
-written again.
+written again. A platform may have a file of its own beside the first: `types_PLATFORM.json`.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ from infra.render.terraform.names import snake
 from tools.checkout import ROOT
 from tools.problem import Problem, run
 
-CATALOGUE = ROOT / "infra" / "render" / "terraform" / "types.json"
+FOLDER = ROOT / "infra" / "render" / "terraform"
 # Versions that are a year old: types and blocks do not go away within a major version of a provider.
 PACKAGES = {
     "aws": ("cdktf-cdktf-provider-aws==21.22.1", "aws", "hashicorp/aws 6.25.0"),
@@ -30,6 +31,17 @@ RENAMED = {
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
     "aws:s3/bucketObject:BucketObject": "aws_s3_object",
     "aws:s3/bucketObjectv2:BucketObjectv2": "aws_s3_object",
+    "gcp:serviceaccount/account:Account": "google_service_account",
+}
+# Modules that Pulumi calls otherwise than Terraform's names begin.
+MODULES = {
+    "certificatemanager": "certificate_manager",
+    "cloudrunv2": "cloud_run_v2",
+    "secretmanager": "secret_manager",
+}
+# Of google-beta alone, which has no wheel with these names (hashicorp/google-beta, read 2026-11).
+WITHOUT_WHEEL = {
+    "gcp:projects/serviceIdentity:ServiceIdentity": {"type": "google_project_service_identity", "blocks": ["timeouts"]},
 }
 # Where the wheels say `any`, as statements may be in statements (hashicorp/aws, wafv2 web ACL, read 2026-11).
 MORE_BLOCKS = {
@@ -41,13 +53,18 @@ MORE_BLOCKS = {
 _BLOCK = re.compile(r"^ +([a-z]\w*): \{\n +value: [^\n]*\n +isBlock: true", re.MULTILINE)
 
 
-def main(tokens: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Adds the tokens to what is known, and writes all of it again."""
-    known = json.loads(CATALOGUE.read_text(encoding="utf-8"))["types"] if CATALOGUE.exists() else {}
-    wanted = sorted({*known, *tokens})
-    types: dict[str, Any] = {}
+    parser = argparse.ArgumentParser(prog="python -m tools.terraform.types", description=__doc__)
+    parser.add_argument("--into", default="types.json", help="the file beside it that is written (types.json)")
+    parser.add_argument("tokens", nargs="*")
+    parsed = parser.parse_args(arguments)
+    catalogue = FOLDER / parsed.into
+    known = json.loads(catalogue.read_text(encoding="utf-8"))["types"] if catalogue.exists() else {}
+    wanted = sorted({*known, *parsed.tokens})
+    types: dict[str, Any] = {token: WITHOUT_WHEEL[token] for token in wanted if token in WITHOUT_WHEEL}
     for package, (requirement, prefix, _) in PACKAGES.items():
-        of_package = [token for token in wanted if token.startswith(f"{package}:")]
+        of_package = [token for token in wanted if token.startswith(f"{package}:") and token not in types]
         if of_package:
             with tempfile.TemporaryDirectory(prefix="slipway-terraform-") as folder:
                 command = [
@@ -64,9 +81,10 @@ def main(tokens: list[str]) -> int:
                 subprocess.run(command, check=True)
                 (wheel,) = Path(folder).iterdir()
                 types |= _types(wheel, prefix, of_package)
-    sources = [f"{requirement} ({schema})" for requirement, _, schema in PACKAGES.values()]
+    clouds = {token.partition(":")[0] for token in wanted}
+    sources = [f"{requirement} ({schema})" for cloud, (requirement, _, schema) in PACKAGES.items() if cloud in clouds]
     content = {"made_by": "tools/terraform/types.py", "as_of": "2026-11", "sources": sources, "types": types}
-    CATALOGUE.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    catalogue.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 
 
@@ -91,7 +109,7 @@ def _candidates(prefix: str, token: str) -> list[str]:
     if token in RENAMED:
         return [RENAMED[token]]
     module, kind = token.split(":")[1].partition("/")[0], snake(token.split(":")[2])
-    return [f"{prefix}_{module}_{kind}", f"{prefix}_{kind}"]
+    return [f"{prefix}_{MODULES.get(module, module)}_{kind}", f"{prefix}_{kind}"]
 
 
 def _entry(token: str, candidates: list[str], sources: dict[str, str]) -> dict[str, Any]:

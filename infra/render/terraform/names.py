@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-CATALOGUE = Path(__file__).parent / "types.json"
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,9 @@ def snake(name: str) -> str:
 
 @cache
 def terraform_types() -> Mapping[str, TerraformType]:
-    """Every type that is known, by Pulumi's token."""
-    types = json.loads(CATALOGUE.read_text(encoding="utf-8"))["types"]
+    """Every type that is known, by Pulumi's token: of `types.json` and of the platforms' files beside it."""
+    files = sorted(HERE.glob("types*.json"))
+    types = {token: of for path in files for token, of in json.loads(path.read_text(encoding="utf-8"))["types"].items()}
     return {token: TerraformType(found["type"], frozenset(found["blocks"])) for token, found in types.items()}
 
 
