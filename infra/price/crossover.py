@@ -22,6 +22,7 @@ class Rival:
     are the same of the site itself: `own_replica` while it is used, `own_around` always."""
 
     name: str
+    own_name: str
     around: tuple[Use, ...]
     replica: tuple[Use, ...]
     own_around: tuple[Use, ...]

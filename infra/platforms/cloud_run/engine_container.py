@@ -24,6 +24,7 @@ from infra.platforms.cloud_run.instances import (
     STOP_SECONDS,
 )
 from infra.problems import Problem
+from infra.sources import SOURCES
 
 LAUNCHER_FILE = SecretFile(name="launcher", folder="/etc/slipway/launcher", file="launcher.json")
 # The gateway shows it, the launcher gives it to the engine. Nobody else is in an instance, and nobody reaches it.
@@ -70,7 +71,7 @@ def option_key(container: ContainerSpec) -> str | None:
 
 def fetches(plan: ModelPlan) -> bool:
     """Whether weights come from elsewhere; otherwise they are in the engine's image."""
-    return any(one.kind == "huggingface" for one in (plan.weights, *plan.container.further_weights.values()))
+    return any(SOURCES[one.kind].moves_weights for one in (plan.weights, *plan.container.further_weights.values()))
 
 
 def fetch_plan(service: str, model: str, plan: ModelPlan) -> FetchPlan | None:

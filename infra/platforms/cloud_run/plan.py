@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 
 from infra.explain import dotted
-from infra.naming import DEPLOYMENT_KEY, normalised
-from infra.plan.drain_caps import CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES
-from infra.plan.drain_ladder import DrainRequest, drain_ladder, drain_problems
-from infra.plan.flows import ANY_PORT, HTTPS_PORT, outside_ports
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.drain_ladder import drain_problems
 from infra.plan.pod_files import file_problems
 from infra.plan.serving import IN_A_CONTAINER
-from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.plan.site_drain import site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, OtherPurchase, Range, Room, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
 from infra.platforms.cloud_run.engine_container import (
     ENGINE_OPTIONS_FOLDER,
-    engine_container,
     engine_problems,
-    fetch_plan,
-    option_key,
 )
-from infra.platforms.cloud_run.front_door_plan import front_door_plan, name_problems
-from infra.platforms.cloud_run.gateway_container import gateway_container, gateway_file
+from infra.platforms.cloud_run.front_door_plan import name_problems
 from infra.platforms.cloud_run.instances import (
     CARDS,
     GATEWAY_MEMORY_GIBIBYTES,
@@ -38,8 +31,9 @@ from infra.platforms.cloud_run.instances import (
     card_problems,
     items,
 )
-from infra.platforms.cloud_run.site_plan import AuditBucketPlan, CloudRunSitePlan, ServicePlan, image_problems
-from infra.platforms.cloud_run.uses import around_uses, instance_uses, rival
+from infra.platforms.cloud_run.site_details import drain_request, site_details, site_summary
+from infra.platforms.cloud_run.site_plan import CloudRunSitePlan
+from infra.platforms.cloud_run.uses import around_uses, instance_uses
 from infra.platforms.clusters import deletion, firewall
 from infra.price.bill import Use
 from infra.problems import Problem
@@ -50,11 +44,8 @@ PROVISION = Seen(
     source="Google Cloud documentation: an instance with its driver starts in about 5 s",
     as_of="2026-11",
 )
-# Names of accounts have at most 30 letters, and begin with it.
-NAME_LETTERS, DIGEST_LETTERS = 24, 6
 # What a range must hold: an instance takes two addresses, and two more while a new version replaces it.
 LARGEST_BITS, SMALLEST_BITS = 12, 26
-ONLY_BALANCER, EVERYWHERE = "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER", "INGRESS_TRAFFIC_ALL"
 
 
 class CloudRun:
@@ -134,7 +125,7 @@ class CloudRun:
                 allowed=f"{needed} to 3600",
                 remedy="raise it, or lower `longest_generation_seconds` or how long requests wait",
             )
-        yield from drain_problems(_drain(request))
+        yield from drain_problems(drain_request(request))
         audit = request.gateway.get("audit")
         if audit is not None and "object_store" not in audit and settings.audit_bucket is None:
             yield Problem(
@@ -162,11 +153,11 @@ class CloudRun:
                 "long as starts usually take, or 10 s (recalled, not read again); `hold` counts from when a gateway is "
                 "there. A minimum of one instance (`scaling.min_replicas: 1`) ends the wait"
             )
-        yield from site_drain_warnings(request, _drain(request))
+        yield from site_drain_warnings(request, drain_request(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: CloudRunSettings = request.settings
-        details = _details(request)
+        details = site_details(request)
         service, door = details.service, details.front_door
         # A part of its own address is Google's to choose.
         own = "known when it is deployed"
@@ -177,7 +168,7 @@ class CloudRun:
             replicas=request.replicas,
             gateways=service.min_instances,
             drain=site_drain_plan(details.drain),
-            summary=_summary(details),
+            summary=site_summary(details),
             security={
                 "engine": "reached from inside its own instance only",
                 "in transit": "gateway to engine inside one instance",
@@ -204,98 +195,6 @@ class CloudRun:
         accelerator = next((model.accelerator for model in request.models.values()), None)
         yield from instance_uses(details.service, accelerator, details.region, tuple(request.models))
         yield from around_uses(details.front_door, details.region)
-
-
-def _drain(request: SiteRequest) -> DrainRequest:
-    return site_drain(request, CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES)
-
-
-def _details(request: SiteRequest) -> CloudRunSitePlan:
-    settings: CloudRunSettings = request.settings
-    name = _name(normalised(f"slipway-{request.stack}-{request.site}"))
-    audit = request.gateway.get("audit")
-    kept = settings.audit_bucket if audit is not None and "object_store" not in audit else None
-    model, plan = next(iter(request.models.items()), (None, None))
-    engine = engine_container(model, plan) if model and plan else None
-    gateway = gateway_container(request, own_audit=kept is not None)
-    replicas = [request.replicas[name] for name in request.models]
-    door = front_door_plan(settings)
-    accelerator = plan.accelerator if plan else None
-    service = ServicePlan(
-        name=name,
-        # Whoever comes after another is named after it.
-        containers=(gateway, engine) if engine else (gateway,),
-        card=engine.card if engine else None,
-        zonal_redundancy=settings.zonal_redundancy,
-        min_instances=max((one.min for one in replicas), default=0),
-        max_instances=max((one.max for one in replicas), default=settings.max_instances),
-        concurrent_requests=plan.concurrent_requests if plan else MOST_CONCURRENT,
-        timeout_seconds=settings.request_timeout_seconds,
-        ingress=EVERYWHERE if door is None else ONLY_BALANCER,
-        default_address=door is None,
-        invokers=tuple(settings.invokers),
-        binary_authorization=settings.binary_authorization,
-    )
-    built = request.gateway_build is not None
-    return CloudRunSitePlan(
-        name=name,
-        project=settings.project,
-        region=settings.region,
-        labels={"slipway-stack": normalised(request.stack), "slipway-site": normalised(request.site)} | settings.labels,
-        egress_cidr=settings.egress_cidr,
-        egress_ports=_ports_outside(request),
-        service=service,
-        gateway_config=gateway_file(request.gateway, request.models, own_audit=kept is not None),
-        gateway_build=request.gateway_build,
-        engine_options=option_key(plan.container) if plan else None,
-        fetch=fetch_plan(name, model, plan) if model and plan else None,
-        audit_bucket=AuditBucketPlan(days=kept.days, locked=kept.locked) if kept else None,
-        front_door=door,
-        deletion_protection=settings.deletion_protection,
-        drain=drain_ladder(_drain(request)),
-        rival=rival(service, door, accelerator, settings.region),
-        image_problems=tuple(image_problems(model, engine, gateway.image, built=built)),
-    )
-
-
-def _name(whole: str) -> str:
-    """As it is, or where that is too long, its beginning with what tells it from others that begin so."""
-    if len(whole) <= NAME_LETTERS:
-        return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:DIGEST_LETTERS]
-    return f"{whole[: NAME_LETTERS - DIGEST_LETTERS - 1].rstrip('-')}-{digest}"
-
-
-def _ports_outside(request: SiteRequest) -> tuple[int, ...]:
-    """Of everything that the gateway's file names, and Google's own. Empty is any: only a secret says where."""
-    found = outside_ports(request.gateway, own_limits=False)
-    return () if ANY_PORT in found else tuple(sorted({HTTPS_PORT, *(port for port in found if port)}))
-
-
-def _summary(details: CloudRunSitePlan) -> dict[str, str]:
-    service, door = details.service, details.front_door
-    card = f", one {service.card}" if service.card else ""
-    starts = next((one.startup for one in service.containers if one.startup), None)
-    budget = starts.period_seconds * starts.failures if starts else LONGEST_START_SECONDS
-    return {
-        "region": f"{details.region}, project {details.project}",
-        f"service {service.name}": f"{service.min_instances} to {service.max_instances} instances of a gateway and an "
-        f"engine, {service.processors} vCPU, {service.memory_gibibytes} GiB{card}; {service.concurrent_requests} "
-        f"requests at once in each, {budget} s to start",
-        "weights": "in a bucket of the site, fetched once and checked, mounted read-only"
-        if details.fetch
-        else "in the engine's image, checked at each start",
-        "front door": f"load balancer for {door.host}, "
-        f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor"
-        if door
-        else "Cloud Run's own address",
-        **({"audit": _audit_text(details.audit_bucket)} if details.audit_bucket else {}),
-        "drain": drain_text(details.drain),
-    }
-
-
-def _audit_text(bucket: AuditBucketPlan) -> str:
-    return f"in a bucket of the site, each object kept {bucket.days} days{', for good' if bucket.locked else ''}"
 
 
 PLATFORM = CloudRun()

@@ -13,7 +13,7 @@ from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
 from infra.price.bill import Use
 from infra.price.crossover import Rival
 
-CLUSTER = "GKE"
+CLUSTER, SERVERLESS = "GKE", "Cloud Run"
 # Of the smallest cluster: one node for gateways and for what the cluster itself needs. Disks and what moves are in
 # neither side: prices of disks are not known everywhere, and the same answers leave both.
 GATEWAY_MACHINE = GcpSettings.model_fields["gateway_machine_type"].default
@@ -55,6 +55,7 @@ def rival(
     each = items(service.processors, service.memory_gibibytes, accelerator, redundant=service.zonal_redundancy)
     return Rival(
         name=CLUSTER,
+        own_name=SERVERLESS,
         around=(
             _one("control plane", region, "kubernetes_control_plane"),
             _one("node of gateways", region, GATEWAY_MACHINE),
