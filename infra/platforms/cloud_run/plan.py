@@ -31,6 +31,7 @@ from infra.platforms.cloud_run.instances import (
     card_problems,
     items,
 )
+from infra.platforms.cloud_run.secret_checks import file_size_problems, lost_content_problems
 from infra.platforms.cloud_run.site_details import drain_request, site_details, site_summary
 from infra.platforms.cloud_run.site_plan import CloudRunSitePlan
 from infra.platforms.cloud_run.uses import around_uses, instance_uses
@@ -117,6 +118,8 @@ class CloudRun:
         yield from engine_problems(request)
         yield from name_problems(where, settings)
         yield from file_problems(request)
+        yield from file_size_problems(request)
+        yield from lost_content_problems(request)
         needed = request.drain.gateway_grace_seconds
         if needed > settings.request_timeout_seconds:
             yield Problem(
@@ -147,6 +150,9 @@ class CloudRun:
             yield f"{site}: it runs any image (`binary_authorization: false`)"
         if not settings.deletion_protection:
             yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
+        most = max((request.replicas[name].max for name in request.models), default=settings.max_instances)
+        if most > 1 and "limits_store" not in request.gateway:
+            yield f"{site}: each of up to {most} instances counts clients' limits for itself (`gateway.limits_store`)"
         if any(not request.replicas[name].min for name in request.models):
             yield (
                 f"{site}: a request that starts an instance waits in Cloud Run itself, which keeps it for 3.5 times as "

@@ -8,6 +8,7 @@ from infra.naming import normalised
 from infra.plan.drain_caps import CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES
 from infra.plan.drain_ladder import DrainRequest, drain_ladder
 from infra.plan.flows import ANY_PORT, HTTPS_PORT, outside_ports
+from infra.plan.gateway_pods import OBJECT_STORE_SEGMENT_SECONDS
 from infra.plan.site_drain import drain_text, site_drain
 from infra.platforms.base import SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
@@ -109,10 +110,14 @@ def site_summary(details: CloudRunSitePlan) -> dict[str, str]:
         f"{'without' if door.requests_per_minute is None else 'with'} Cloud Armor"
         if door
         else "Cloud Run's own address",
-        **({"audit": _audit_text(details.audit_bucket)} if details.audit_bucket else {}),
+        **({"audit": _audit_text(details)} if details.audit_bucket else {}),
         "drain": drain_text(details.drain),
     }
 
 
-def _audit_text(bucket: AuditBucketPlan) -> str:
-    return f"in a bucket of the site, each object kept {bucket.days} days{', for good' if bucket.locked else ''}"
+def _audit_text(details: CloudRunSitePlan) -> str:
+    bucket = details.audit_bucket
+    assert bucket
+    kept = f"in a bucket of the site, each object kept {bucket.days} days{', which nobody shortens' * bucket.locked}"
+    seconds = details.gateway_config["audit"].get("segment_seconds") or OBJECT_STORE_SEGMENT_SECONDS
+    return f"{kept}; an instance that is killed takes up to {seconds:g} s of rows with it"
