@@ -53,9 +53,7 @@ class Secrets(pulumi.ComponentResource):
             called = f"{name}-{file.name}"
             secret = manager.Secret(called, secret_id=f"{prefix}-{file.name}", replication=replication, opts=child)
             content = contents[file.name] if file.content is None else file.content
-            version = manager.SecretVersion(
-                called, secret=secret.id, secret_data=pulumi.Output.secret(content), opts=child
-            )
+            version = manager.SecretVersion(called, secret=secret.id, secret_data=content, opts=child)
             self.granted.append(
                 manager.SecretIamMember(called, secret_id=secret.id, role=READER, member=reader, opts=child)
             )
