@@ -12,6 +12,8 @@ from infra.report.pictures.svg import CHART_WIDTH, Picture, line, path, text
 from infra.report.words import dollars
 
 HEIGHT, TOP, BELOW = 190, 40, 44
+# Half of the last label.
+RIGHT = 14
 MOST_PICTURES = 6
 USED, ALWAYS = "s1", "s2"
 
@@ -26,7 +28,9 @@ def _picture(one: Crossover) -> Picture:
     loads = [0.0, *(point.requests_per_second for point in one.points)]
     used = [point.used_dollars_per_month for point in one.points]
     always = [point.always_dollars_per_month for point in one.points]
-    frame = Frame(top=TOP, height=HEIGHT, most_x=loads[-1], most_y=max(*used, *always), wanted_ticks=4, left=58)
+    frame = Frame(
+        top=TOP, height=HEIGHT, most_x=loads[-1], most_y=max(*used, *always), wanted_ticks=4, left=58, right=RIGHT
+    )
     bottom = TOP + HEIGHT
     body = [*frame.grid("$")]
     for costs, style in ((used, USED), (always, ALWAYS)):
