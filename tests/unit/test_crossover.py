@@ -136,6 +136,19 @@ def test_nothing_is_compared_where_something_has_no_price() -> None:
     assert "CROSSOVER" not in FORMATS["text"](plan)
 
 
+def test_nothing_is_compared_where_the_other_side_has_no_price() -> None:
+    def half(deployment: Deployment) -> None:
+        """Google's list has no g2-standard-8 of us-east4 here."""
+        platform(deployment)["region"] = "us-east4"
+        items = ("cloud_run_gpu_l4", "cloud_run_vcpu", "cloud_run_memory")
+        deployment["pricing"] = {"prices": [{"cloud": "gcp", "item": item, "dollars": 0.1} for item in items]}
+
+    plan = changed(half)
+    assert plan.price
+    assert plan.price.dollars_per_month.max > 100
+    assert plan.price.crossovers == ()
+
+
 def test_nothing_is_compared_where_there_is_no_gpu_or_no_speed() -> None:
     assert details("in_the_image").rival is None
     plan = changed(as_it_ships)
