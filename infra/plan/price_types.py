@@ -49,10 +49,38 @@ class RolloutPrice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossoverPoint:
+    """So many replicas, which answer up to `requests_per_second`: what they cost a month where they are paid for by use
+    and used round the clock, and where they always run. That is cheaper when they are used for more than
+    `hours_per_day` (None: never)."""
+
+    replicas: int
+    requests_per_second: float
+    used_dollars_per_month: float
+    always_dollars_per_month: float
+    hours_per_day: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossover:
+    """From when on something that always runs, such as a cluster, is cheaper for a model than its site, where it is
+    paid for by use: from so many `replicas`, which is above a steady load of `requests_per_second` round the clock.
+    None: never. Without disks, and what moves. `points` are by replicas, from one."""
+
+    site: str
+    model: str
+    own_name: str
+    name: str
+    replicas: int | None
+    requests_per_second: float | None
+    points: tuple[CrossoverPoint, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PricePlan:
     """What the clouds of all sites charge, without what leaves them. `dollars_per_hour_now` is what runs before anybody
     asks: at the fewest replicas. `as_of` is the oldest date of a price; `lines` without a price are in no sum, and no
-    `rollouts` are."""
+    `rollouts` are. `crossovers` are of sites that are paid for by use."""
 
     dollars_per_hour_now: float
     dollars_per_hour: Dollars
@@ -60,6 +88,7 @@ class PricePlan:
     as_of: str | None
     lines: tuple[PriceLine, ...]
     rollouts: tuple[RolloutPrice, ...] = ()
+    crossovers: tuple[Crossover, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from infra.cost import BudgetSettings, PricingSettings
 from infra.naming import DEPLOYMENT_KEY
 from infra.objective import ObjectiveSettings
 from infra.plan.alternatives import worth_it
+from infra.plan.crossover import crossovers
 from infra.plan.figures import ModelPerformance
 from infra.plan.price_types import Amount, Dollars, ModelPrice, PriceLine, PricePlan
 from infra.plan.rollout_price import rollout_prices
@@ -50,6 +51,7 @@ class Pricing:
             as_of=min((price.as_of for price in made.prices if price.as_of), default=None),
             lines=tuple(_line(line) for line in made.lines),
             rollouts=rollout_prices(models, sites, made.lines),
+            crossovers=tuple(crossovers(models, sites, self.book)),
         )
 
     def problems(

@@ -261,8 +261,8 @@ class SitePlan:
     are there, or not to be seen. `drain` is None where there are no pods. `summary` is what a reader of the plan wants
     to know of the place: node pools, network, front door; `security` what keeps others out of it. `details` is the
     platform's own frozen dataclass with the gateway's file as `gateway_config` and, where several layers end one after
-    another, the whole ladder as `drain`, what must be said before it can be deployed as `missing`, and whether the
-    stack makes its clients' keys as `keys_are_ours`; only that platform reads more of it."""
+    another, the whole ladder as `drain`, what must be said before it can be deployed as `missing`, whether the stack
+    makes its clients' keys as `keys_are_ours`, its costs' `rival`; only that platform reads more of it."""
 
     platform: str
     endpoint: str

@@ -73,6 +73,7 @@ def summary(stack: str, seen: Iterable[Registration], files: Mapping[str, str], 
     clouds = sum(map(of_a_cloud, seen))
     resources = f"\n  {clouds} resources of clouds in {out / PLAN}" if clouds else ""
     counted = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    listed = f"\n  {counted}" if counted else ""
     released = sum(map(is_fixed, seen))
     further = f"\n  {released} charts, not what they make, in {out / CHARTS}" if released else ""
-    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}\n  {counted}{resources}{further}"
+    return f"{stack}: {sum(kinds.values())} Kubernetes objects in {out}{listed}{resources}{further}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from infra.plan.types import DeploymentPlan
 from infra.report.cheaper import cheaper
 from infra.report.cold_start import cold_start, cold_start_phases
+from infra.report.crossover import crossover
 from infra.report.drain import drain, drain_ladders
 from infra.report.models import clients, fit_and_speed, load, models, remote_models
 from infra.report.places import each_site, links, sites
@@ -29,6 +30,7 @@ SECTIONS: tuple[Callable[[DeploymentPlan], Section | None], ...] = (
     cold_start_phases,
     price,
     cheaper,
+    crossover,
     quotas,
     drain,
     drain_ladders,

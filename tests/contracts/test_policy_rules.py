@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.policy.cloud_rules import BUCKET, BUCKET_NEEDS, GUARDS, STATEFUL, is_protected
+from infra.policy.cloud_run_rules import JOB, SERVICE
 from infra.policy.rule import Resource, broken, resource
 from infra.policy.rules import RULES
 from tests.contracts.source import ROOT
@@ -177,6 +178,19 @@ def allows(token: str = "aws:iam/rolePolicy:RolePolicy", **statement: Any) -> Re
     return made(token, policy=json.dumps({"Version": "2012-10-17", "Statement": [found]}))
 
 
+def on_run(token: str = SERVICE, **changed: Any) -> list[Resource]:
+    """One of Cloud Run as it must be, but for what is changed."""
+    template = {
+        "containers": [{"image": f"registry.example.com/it@sha256:{'0' * 64}", "envs": [{"name": "A", "value": "b"}]}],
+        "volumes": [{"name": "key", "secret": {"secret": "s", "items": [{"path": "key", "version": "3"}]}}],
+        "encryptionKey": "k",
+        "vpcAccess": {"egress": "ALL_TRAFFIC"},
+        **changed,
+    }
+    return [made(token, template=template if token == SERVICE else {"template": template})]
+
+
+CALLER = "gcp:cloudrunv2/serviceIamMember:ServiceIamMember"
 BUCKET_PARTS = [made(BUCKET, "b"), *(made(kind, f"{index}", uses=("b",)) for index, kind in enumerate(BUCKET_NEEDS))]
 PROTECTED = made("aws:kms/key:Key", "protected", protect=True, enableKeyRotation=True)
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
@@ -234,6 +248,19 @@ OF_CLOUDS: list[tuple[str, list[Resource], list[Resource]]] = [
         "no-wildcard",
         [allows("aws:kms/key:Key", Action="kms:*", Resource="*", Principal={"AWS": "arn:aws:iam::1:root"})],
         [allows("aws:kms/key:Key", Action="*", Resource="*")],
+    ),
+    ("run-callers", [made(CALLER, member="group:team@example.com")], [made(CALLER, member="allUsers")]),
+    ("run-callers", [], [made("gcp:cloudrunv2/serviceIamBinding:ServiceIamBinding", members=["allUsers"])]),
+    *(
+        (rule, on_run(token), on_run(token, **changed))
+        for token in (SERVICE, JOB)
+        for rule, changed in (
+            ("run-images", {"containers": [{"image": "registry.example.com/it:1"}]}),
+            ("run-secrets", {"containers": [{"envs": [{"name": "KEY", "valueSource": {"secretKeyRef": {}}}]}]}),
+            ("run-secrets", {"volumes": [{"secret": {"items": [{"path": "key", "version": "latest"}]}}]}),
+            ("run-encrypted", {"encryptionKey": ""}),
+            ("run-leaves", {"vpcAccess": {"egress": "PRIVATE_RANGES_ONLY"}}),
+        )
     ),
 ]
 

@@ -12,12 +12,12 @@ import pulumi_kubernetes as kubernetes
 import pytest
 
 from infra.render.hidden_pods import hidden_pods
-from infra.render.kubernetes import manifests
+from infra.render.kubernetes import is_object, manifests
 from infra.render.registrations import Registration
 from infra.render.stack import registrations
 from infra.render.terraform.plan import of_a_cloud
 from tests import on_aws, on_gcp
-from tests.golden.test_golden_manifests import STACKS
+from tests.golden.test_golden_manifests import EVERY_STACK as STACKS
 from tests.harness import deploy
 from tests.on_a_cluster import VARIANTS
 from tests.on_a_cluster import registrations as variant
@@ -83,11 +83,13 @@ def test_nothing_is_found_without_a_reason(name: str, results: Callable[[str], S
     result = results(name)
     print(report(name, result))
     assert unexplained(result.found, accepted()) == []
-    assert result.kubernetes.passed > 100
-    assert result.kubernetes.resources > 25
+    if any(map(is_object, EVERY[name]())):
+        assert result.kubernetes.passed > 100
+        assert result.kubernetes.resources > 25
     clouds = [one for one in EVERY[name]() if of_a_cloud(one)]
     assert result.clouds.resources == len(clouds)
-    assert result.clouds.passed >= 2 * len(clouds)
+    # Of a service of Cloud Run checkov knows nothing, and of a cluster much.
+    assert result.clouds.passed >= len(clouds) // 2
 
 
 @scanned

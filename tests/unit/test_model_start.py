@@ -127,7 +127,7 @@ def test_a_spare_costs_its_part_of_a_machine_and_every_part_of_an_instance() -> 
     serverless["models"]["chat"]["scaling"] = {"min_replicas": 1, "max_replicas": 2}
     price = planned(serverless).price
     assert price
-    each = [line.dollars_per_month for line in price.lines if line.what.endswith("-chat`")]
+    each = [line.dollars_per_month for line in price.lines if line.what == "service `slipway-x-main`"]
     assert spare_dollars(serverless) == pytest.approx(sum(found.max for found in each if found) / 2, abs=0.01)
 
 

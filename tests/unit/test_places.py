@@ -130,7 +130,7 @@ def test_what_is_weaker_than_it_could_be_is_said_by_name() -> None:
     cut = f"{site} slipway:deployment.models.chat: not guaranteed here:"
     assert [warning for warning in warnings("platform-cloud-run") if warning.startswith(cut)] == [
         f"{cut} pod grace needs 150 s, Cloud Run gives 10 s; a longer answer is cut when an instance ends",
-        f"{cut} gateway grace needs 270 s, Cloud Run gives 10 s; a longer answer is cut when an instance ends",
+        f"{cut} gateway grace needs 150 s, Cloud Run gives 10 s; a longer answer is cut when an instance ends",
     ]
 
 
@@ -200,14 +200,14 @@ def test_cards_of_a_replica_are_asked_for_and_used_together() -> None:
     assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
 
 
-@pytest.mark.parametrize("stack", ["staging", "hybrid", "serverless"])
+@pytest.mark.parametrize("stack", ["staging", "hybrid"])
 def test_what_this_version_does_not_deploy_is_said_in_one_sentence(stack: str) -> None:
     plan = planned(document(stack))
     with pytest.raises(Refused) as found:
         refuse_undeployable(plan)
     said = str(found.value)
     assert "which can be planned (`make plan STACK=case`) but not deployed by this version" in said
-    assert "platforms that it deploys: `local`, `kubernetes`, `aws`\n" in said
+    assert "platforms that it deploys: `local`, `kubernetes`, `aws`, `cloud_run`\n" in said
 
 
 def test_several_machines_are_not_deployed_as_this_one() -> None:

@@ -174,9 +174,10 @@ def test_instances_of_cloud_run_are_priced_by_what_they_have() -> None:
     plan = shipped("serverless")
     assert plan.price
     items = {(line.what, line.item): line.amount.max for line in plan.price.lines}
-    assert items["service `slipway-x-main-chat`", "cloud_run_gpu_l4"] == 2
-    assert items["service `slipway-x-main-chat`", "cloud_run_vcpu"] == 8
-    assert plan.price.dollars_per_month.min == 0
+    assert items["service `slipway-x-main`", "cloud_run_gpu_l4"] == 2
+    assert items["service `slipway-x-main`", "cloud_run_vcpu"] == 10  # four of the engine, one of the gateway
+    # A load balancer and a way to the internet are there while nobody asks.
+    assert plan.price.dollars_per_month.min == pytest.approx(730 * (0.025 + 0.044), abs=0.01)
     assert plan.models["chat"].price
 
 

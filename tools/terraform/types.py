@@ -39,7 +39,11 @@ RENAMED = {
     "gcp:serviceaccount/account:Account": "google_service_account",
 }
 # Where only the name of a part of a provider is written in one word (pulumi-gcp, provider/resources.go).
-PARTS = {"certificatemanager": "certificate_manager"}
+PARTS = {
+    "certificatemanager": "certificate_manager",
+    "cloudrunv2": "cloud_run_v2",
+    "secretmanager": "secret_manager",
+}
 # Where the wheels say `any`, as statements may be in statements (hashicorp/aws, wafv2 web ACL, read 2026-11).
 MORE_BLOCKS = {
     "aws:wafv2/webAcl:WebAcl": {

@@ -1,4 +1,4 @@
-"""What an instance of Cloud Run is: its GPU, the least that it has with it, and what the price list calls its parts."""
+"""What an instance of Cloud Run may be: its GPU, the least that it has with it, its times, what price lists call it."""
 
 from __future__ import annotations
 
@@ -35,12 +35,20 @@ CARDS: Mapping[str, Card] = {
         regions=("asia-southeast1", "europe-west4", "us-central1"),
     ),
 }
-# What a service without a card gets.
-PLAIN_PROCESSORS, PLAIN_MEMORY_GIBIBYTES = 8, 32
+# What an engine without a card gets, so that with the gateway's an instance has no more than 8 processors and 32 GiB.
+PLAIN_PROCESSORS, PLAIN_MEMORY_GIBIBYTES = 6, 28
+# A gateway uses one core (measured, see the gateway's pods); it is in every instance.
+GATEWAY_PROCESSORS, GATEWAY_MEMORY_GIBIBYTES = 1, 1
+# Cloud Run ends an instance that has not started by then.
+LONGEST_START_SECONDS = 240
+# Of the 10 s between SIGTERM and SIGKILL, what answers get.
+STOP_SECONDS = 8
+# What one instance may answer at the same time.
+MOST_CONCURRENT = 1000
 
 
 def items(
-    processors: int, memory_gibibytes: int, accelerator: Accelerator | None, redundant: bool
+    processors: int, memory_gibibytes: int, accelerator: Accelerator | None, *, redundant: bool
 ) -> tuple[tuple[str, float], ...]:
     """What the price list calls one instance's parts, and how much of each."""
     gpu = f"cloud_run_gpu_{accelerator.type.lower().replace('-', '_')}" if accelerator else None

@@ -1,70 +1,52 @@
-"""The plan of a site on Cloud Run: one service for the gateway, and one with a GPU for each model."""
+"""The plan of a site on Cloud Run: one service, whose instances are a gateway and the engine that it is in front of."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 from infra.explain import dotted
-from infra.naming import DEPLOYMENT_KEY, normalised
-from infra.plan.drain_caps import CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES
-from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder, drain_problems
-from infra.plan.serving import IN_A_SERVICE
-from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
+from infra.naming import DEPLOYMENT_KEY
+from infra.plan.drain_ladder import drain_problems
+from infra.plan.pod_files import file_problems
+from infra.plan.serving import IN_A_CONTAINER
+from infra.plan.site_drain import site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
-from infra.plan.types import Accelerator, ContainerSpec, ModelPlan, SitePlan, Weights
-from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
+from infra.plan.types import Accelerator, SitePlan
+from infra.platforms.base import Abilities, OtherPurchase, Range, Room, SiteRequest
 from infra.platforms.cloud_run.config import CloudRunSettings
-from infra.platforms.cloud_run.instances import CARDS, PLAIN_MEMORY_GIBIBYTES, PLAIN_PROCESSORS, card_problems, items
+from infra.platforms.cloud_run.engine_container import (
+    ENGINE_OPTIONS_FOLDER,
+    engine_problems,
+)
+from infra.platforms.cloud_run.front_door_plan import name_problems
+from infra.platforms.cloud_run.instances import (
+    CARDS,
+    GATEWAY_MEMORY_GIBIBYTES,
+    GATEWAY_PROCESSORS,
+    LONGEST_START_SECONDS,
+    MOST_CONCURRENT,
+    PLAIN_MEMORY_GIBIBYTES,
+    PLAIN_PROCESSORS,
+    card_problems,
+    items,
+)
+from infra.platforms.cloud_run.secret_checks import file_size_problems, lost_content_problems
+from infra.platforms.cloud_run.site_details import drain_request, site_details, site_summary
+from infra.platforms.cloud_run.site_plan import CloudRunSitePlan
+from infra.platforms.cloud_run.uses import around_uses, instance_uses
+from infra.platforms.clusters import deletion, firewall
 from infra.price.bill import Use
 from infra.problems import Problem
 
-GATEWAY_PROCESSORS, GATEWAY_MEMORY_GIBIBYTES = 1, 1
-# Cloud Run kills an instance that has not started by then.
-LONGEST_START_SECONDS = 240
 PROVISION = Seen(
     low=5,
     high=10,
     source="Google Cloud documentation: an instance with its driver starts in about 5 s",
     as_of="2026-11",
 )
-# What one instance may answer at the same time.
-MOST_CONCURRENT = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """One service. `card` is None without a GPU; `concurrent_requests` is what one instance answers at once. Weights
-    and container are None for the gateway."""
-
-    name: str
-    card: str | None
-    processors: int
-    memory_gibibytes: int
-    min_instances: int
-    max_instances: int
-    concurrent_requests: int
-    timeout_seconds: int
-    start_seconds: int
-    weights: Weights | None
-    container: ContainerSpec | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CloudRunSitePlan:
-    """All of a site on Cloud Run. Only the gateway may call the services of models; `ingress` says who reaches the
-    gateway's."""
-
-    project: str
-    region: str
-    domain: str | None
-    ingress: str
-    zonal_redundancy: bool
-    gateway: Service
-    gateway_config: Mapping[str, Any]
-    engines: Mapping[str, Service]
-    drain: DrainLadder
+# What a range must hold: an instance takes two addresses, and two more while a new version replaces it.
+LARGEST_BITS, SMALLEST_BITS = 12, 26
 
 
 class CloudRun:
@@ -73,9 +55,10 @@ class CloudRun:
     settings = CloudRunSettings
     is_this_machine = False
     extras = ("gcp",)
-    component = None
+    component = "infra.platforms.cloud_run.component:CloudRunSite"
     doctor = None
-    engine_address = IN_A_SERVICE
+    # The key as an engine reads it has a folder of its own: a volume here has one file.
+    engine_address = replace(IN_A_CONTAINER, key_file=f"{ENGINE_OPTIONS_FOLDER}/key")
 
     def abilities(self, settings: CloudRunSettings) -> Abilities:
         return Abilities(
@@ -87,8 +70,11 @@ class CloudRun:
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
-        del request
-        return iter(())
+        settings: CloudRunSettings = request.settings
+        why = f"each of {settings.max_instances} instances takes up to four addresses"
+        fewest = 32 - (4 * settings.max_instances + 4).bit_length()
+        room = Room(largest=LARGEST_BITS, smallest=min(SMALLEST_BITS, fewest), why=why)
+        yield Range(field="egress_cidr", cidr=settings.egress_cidr, room=room)
 
     def starting_place(self, settings: CloudRunSettings, accelerator: Accelerator | None) -> StartingPlace:
         card = CARDS.get(accelerator.type) if accelerator else None
@@ -102,10 +88,10 @@ class CloudRun:
             cloud="gcp",
             region=settings.region,
             spare_items=items(
-                card.processors if card else PLAIN_PROCESSORS,
-                card.memory_gibibytes if card else PLAIN_MEMORY_GIBIBYTES,
+                GATEWAY_PROCESSORS + (card.processors if card else PLAIN_PROCESSORS),
+                GATEWAY_MEMORY_GIBIBYTES + (card.memory_gibibytes if card else PLAIN_MEMORY_GIBIBYTES),
                 accelerator,
-                settings.zonal_redundancy,
+                redundant=settings.zonal_redundancy,
             ),
         )
 
@@ -129,6 +115,11 @@ class CloudRun:
                     allowed=f"up to {MOST_CONCURRENT}, what Cloud Run gives one instance",
                     remedy="lower it",
                 )
+        yield from engine_problems(request)
+        yield from name_problems(where, settings)
+        yield from file_problems(request)
+        yield from file_size_problems(request)
+        yield from lost_content_problems(request)
         needed = request.drain.gateway_grace_seconds
         if needed > settings.request_timeout_seconds:
             yield Problem(
@@ -137,65 +128,66 @@ class CloudRun:
                 allowed=f"{needed} to 3600",
                 remedy="raise it, or lower `longest_generation_seconds` or how long requests wait",
             )
-        yield from drain_problems(_drain(request))
+        yield from drain_problems(drain_request(request))
         audit = request.gateway.get("audit")
-        if audit is not None and "object_store" not in audit:
+        if audit is not None and "object_store" not in audit and settings.audit_bucket is None:
             yield Problem(
                 where=f"{DEPLOYMENT_KEY}.gateway.audit.object_store",
                 found=f"nothing, and the site `{request.site}` has no disk that outlives an instance",
-                allowed="an object store that audit files are copied to, or no audit (`gateway.audit: null`)",
-                remedy="add `object_store`, such as a bucket of Google's at `https://storage.googleapis.com`",
+                allowed="an object store that audit files are copied to, the site's own `audit_bucket`, or no audit "
+                "(`gateway.audit: null`)",
+                remedy="add `object_store`, or take `audit_bucket: null` out",
             )
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
-        yield from site_drain_warnings(request, _drain(request))
+        settings: CloudRunSettings = request.settings
+        site = f"site `{request.site}`"
+        if settings.domain is None:
+            yield f"{site}: nothing is in front of Cloud Run's own address: no firewall for the web, no name of yours"
+        elif settings.armor is None:
+            yield f"{site}: no firewall for the web is in front (`armor: null`)"
+        if not settings.binary_authorization:
+            yield f"{site}: it runs any image (`binary_authorization: false`)"
+        if not settings.deletion_protection:
+            yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
+        most = max((request.replicas[name].max for name in request.models), default=settings.max_instances)
+        if most > 1 and "limits_store" not in request.gateway:
+            yield f"{site}: each of up to {most} instances counts clients' limits for itself (`gateway.limits_store`)"
+        if any(not request.replicas[name].min for name in request.models):
+            yield (
+                f"{site}: a request that starts an instance waits in Cloud Run itself, which keeps it for 3.5 times as "
+                "long as starts usually take, or 10 s (recalled, not read again); `hold` counts from when a gateway is "
+                "there. A minimum of one instance (`scaling.min_replicas: 1`) ends the wait"
+            )
+        yield from site_drain_warnings(request, drain_request(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: CloudRunSettings = request.settings
-        name = normalised(f"{request.stack}-{request.site}")
-        engines = {model: _engine(name, model, plan, request) for model, plan in request.models.items()}
-        gateway = Service(
-            name=f"slipway-{name}",
-            card=None,
-            processors=GATEWAY_PROCESSORS,
-            memory_gibibytes=GATEWAY_MEMORY_GIBIBYTES,
-            min_instances=settings.gateway_min_instances,
-            max_instances=max(settings.max_instances, settings.gateway_min_instances),
-            concurrent_requests=MOST_CONCURRENT,
-            timeout_seconds=settings.request_timeout_seconds,
-            start_seconds=LONGEST_START_SECONDS,
-            weights=None,
-            container=None,
-        )
-        details = CloudRunSitePlan(
-            project=settings.project,
-            region=settings.region,
-            domain=settings.domain,
-            ingress="all" if settings.domain is None else "internal-and-cloud-load-balancing",
-            zonal_redundancy=settings.zonal_redundancy,
-            gateway=gateway,
-            gateway_config=request.gateway,
-            engines=engines,
-            drain=drain_ladder(_drain(request)),
-        )
+        details = site_details(request)
+        service, door = details.service, details.front_door
         # A part of its own address is Google's to choose.
         own = "known when it is deployed"
         return SitePlan(
             platform="cloud_run",
-            endpoint=own if settings.domain is None else f"https://{settings.domain}",
+            endpoint=own if door is None else f"https://{door.host}",
             models=tuple(request.models),
             replicas=request.replicas,
-            gateways=gateway.min_instances,
+            gateways=service.min_instances,
             drain=site_drain_plan(details.drain),
-            summary={
-                "region": f"{settings.region}, project {settings.project}",
-                "drain": drain_text(details.drain),
-                **{f"service {service.name}": _text(service) for service in (gateway, *engines.values())},
-            },
+            summary=site_summary(details),
             security={
-                "engines' services": "only the gateway may call them",
-                "in transit": "gateway to engine over TLS, as Cloud Run ends it",
-                "front door": f"over TLS, {'load balancer or from inside' if settings.domain else 'own address'}",
+                "engine": "reached from inside its own instance only",
+                "in transit": "gateway to engine inside one instance",
+                "front door": f"over TLS, {'load balancer or from inside' if door else 'own address'}",
+                "callers": f"those whom IAM lets call it ({len(service.invokers)}), with their key"
+                if service.invokers
+                else "whoever shows a key",
+                "firewall for the web": firewall(door.requests_per_minute if door else None, "a minute"),
+                "leaves by": f"a network of its own, {details.egress_cidr}, to ports "
+                f"{', '.join(map(str, details.egress_ports)) or 'of any number'}",
+                "secrets": "files of Secret Manager, with a key of the site's; none is in the environment",
+                "images": "those of Binary Authorization" if service.binary_authorization else "any image runs",
+                "deletion": deletion(protected=settings.deletion_protection),
             },
             details=details,
         )
@@ -206,49 +198,9 @@ class CloudRun:
 
     def uses(self, request: SiteRequest, plan: SitePlan) -> Iterator[Use]:
         details: CloudRunSitePlan = plan.details
-        for model, service in (("", details.gateway), *details.engines.items()):
-            accelerator = request.models[model].accelerator if model else None
-            for item, each in items(
-                service.processors, service.memory_gibibytes, accelerator, details.zonal_redundancy
-            ):
-                yield Use(
-                    what=f"service `{service.name}`",
-                    cloud="gcp",
-                    region=details.region,
-                    item=item,
-                    minimum=service.min_instances * each,
-                    maximum=service.max_instances * each,
-                    models=(model,) if model else (),
-                )
-
-
-def _drain(request: SiteRequest) -> DrainRequest:
-    return site_drain(request, CLOUD_RUN_FRONT, CLOUD_RUN_INSTANCES)
-
-
-def _engine(site: str, name: str, model: ModelPlan, request: SiteRequest) -> Service:
-    card = CARDS.get(model.accelerator.type) if model.accelerator else None
-    return Service(
-        name=f"slipway-{site}-{normalised(name)}",
-        card=card.name if card else None,
-        processors=card.processors if card else PLAIN_PROCESSORS,
-        memory_gibibytes=card.memory_gibibytes if card else PLAIN_MEMORY_GIBIBYTES,
-        min_instances=request.replicas[name].min,
-        max_instances=request.replicas[name].max,
-        concurrent_requests=model.concurrent_requests,
-        timeout_seconds=request.settings.request_timeout_seconds,
-        start_seconds=LONGEST_START_SECONDS,
-        weights=model.weights,
-        container=model.container,
-    )
-
-
-def _text(service: Service) -> str:
-    card = f", one {service.card}" if service.card else ""
-    return (
-        f"{service.min_instances} to {service.max_instances} instances, {service.processors} vCPU, "
-        f"{service.memory_gibibytes} GiB{card}"
-    )
+        accelerator = next((model.accelerator for model in request.models.values()), None)
+        yield from instance_uses(details.service, accelerator, details.region, tuple(request.models))
+        yield from around_uses(details.front_door, details.region)
 
 
 PLATFORM = CloudRun()

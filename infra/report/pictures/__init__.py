@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from infra.plan.types import DeploymentPlan
+from infra.report.pictures.crossover import crossovers
 from infra.report.pictures.fit import fit
 from infra.report.pictures.latency import latency
 from infra.report.pictures.place import places
@@ -17,6 +18,7 @@ from infra.report.pictures.topology import topology
 CHARTS: Mapping[str, Callable[[DeploymentPlan], Iterator[Picture]]] = {
     "fit": fit,
     "price": price,
+    "crossover": crossovers,
     "latency": latency,
     "drain": drains,
     "cold-start": cold_starts,
