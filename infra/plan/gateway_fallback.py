@@ -22,9 +22,8 @@ class Fallback:
 
 @dataclass(frozen=True, kw_only=True)
 class FallbackSite:
-    """The site that a small one falls back to: its name, where it stands, what it serves, and how it is reached."""
+    """The site that a small one falls back to: where it stands, what it serves, and how it is reached."""
 
-    name: str
     boundary: str
     models: tuple[str, ...]
     way: Fallback
@@ -59,7 +58,7 @@ def with_fallback(
             found[name] = {**hold(site), **model, "upstreams": [elsewhere(site, name), *model["upstreams"]]}
         else:
             # No name of a user's has an `@` in it.
-            there = f"{name}@{site.name}"
+            there = f"{name}@central"
             first, *others = model["upstreams"]
             found[name] = {
                 **model,

@@ -206,7 +206,7 @@ class Planner:
         link, way = self._fallbacks.get(name), self._config.topology.fallback_way
         if link is None or way is None:
             return None
-        return FallbackSite(name=link.target, boundary=self._boundary(link.target), models=link.models, way=way)
+        return FallbackSite(boundary=self._boundary(link.target), models=link.models, way=way)
 
     def _failover(self, name: str) -> str | None:
         """Its part where one site is another's standby."""

@@ -100,7 +100,7 @@ class EdgeSettings(TopologySettings):
         return Fleet(
             hosts={name: host_of(site.host or self.defaults.host, name) for name, site in self.sites.items()},
             rings=rings_of(self.rollout, list(self.sites)),
-            at_once=self.rollout.at_once,
+            concurrent_sites=self.rollout.concurrent_sites,
             failed_percent=self.rollout.failed_percent,
             soak_seconds=self.rollout.soak_seconds,
             answer_seconds=self.rollout.answer_seconds,

@@ -73,7 +73,7 @@ class RolloutSettings(Settings):
         description="The rings, in their order; unset, one site and then a tenth of all. Sites that none takes come "
         "last, as the ring `rest`.",
     )
-    at_once: int = Field(default=8, ge=1, le=256, description="How many sites change at the same time.")
+    concurrent_sites: int = Field(default=8, ge=1, le=256, description="How many sites change at the same time.")
     failed_percent: float = Field(
         default=0.0,
         ge=0,
@@ -106,7 +106,7 @@ class Fleet:
 
     hosts: Mapping[str, Host | None]
     rings: Mapping[str, tuple[str, ...]]
-    at_once: int
+    concurrent_sites: int
     failed_percent: float
     soak_seconds: float
     answer_seconds: float

@@ -133,6 +133,7 @@ UNITS = {
     "gibibytes",
     "percent",
 } | {
+    "sites",
     "threads",
     "processors",
     "layers",

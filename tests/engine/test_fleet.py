@@ -133,7 +133,7 @@ def test_a_box_that_fails_holds_up_nobody_and_streams_live_through_a_rollout(edg
 def test_twenty_boxes(tmp_path: Path) -> None:
     edge = Edge(tmp_path, [f"store-{number:02}" for number in range(20)])
     try:
-        edge.change(lambda document: document["topology"]["rollout"].update(at_once=4, answer_seconds=300.0))
+        edge.change(lambda document: document["topology"]["rollout"].update(concurrent_sites=4, answer_seconds=300.0))
         edge.change(lambda document: document["topology"].pop("fallback"))
         found = table(edge.fleet())
         assert set(found) == set(edge.boxes)

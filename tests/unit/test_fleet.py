@@ -65,7 +65,7 @@ class Field:
     """Sites that do as they are told, and a record of what was done to them."""
 
     def __init__(self, tmp_path: Path, **fleet: Any) -> None:
-        fleet = {"at_once": 4, "failed_percent": 0.0, "soak_seconds": 0.0, "answer_seconds": 1.0, **fleet}
+        fleet = {"concurrent_sites": 4, "failed_percent": 0.0, "soak_seconds": 0.0, "answer_seconds": 1.0, **fleet}
         self.fleet = Fleet(hosts={}, rings=rings(SITES), **fleet)
         self.path = tmp_path / "serving.json"
         self.changed: list[str] = []
@@ -175,7 +175,7 @@ def test_no_more_at_once_than_may_be(tmp_path: Path) -> None:
 
 
 def test_an_interruption_ends_what_runs_and_begins_nothing_more(tmp_path: Path) -> None:
-    field = Field(tmp_path, at_once=1)
+    field = Field(tmp_path, concurrent_sites=1)
     interrupted = threading.Event()
 
     def change(site: str) -> Outcome:

@@ -36,13 +36,13 @@ CENTRE = {
 
 def test_a_full_box_hands_on_and_one_that_lacks_a_model_asks_the_centre_alone() -> None:
     models = gateway(planned(edge(wait_seconds=2.5)), "store-hamburg")["models"]
-    assert list(models) == ["small", "small@datacentre", "chat"]
+    assert list(models) == ["small", "small@central", "chat"]
     assert models["small"]["upstreams"] == [{"url": "{engine}", "key_file": "{key_file}", "concurrent_requests": 4}]
-    assert (models["small"]["fallbacks"], models["small"]["queue"]) == (["small@datacentre"], {"seconds": 2.5})
-    assert models["small@datacentre"]["upstreams"] == [{**CENTRE, "model": "small"}]
+    assert (models["small"]["fallbacks"], models["small"]["queue"]) == (["small@central"], {"seconds": 2.5})
+    assert models["small@central"]["upstreams"] == [{**CENTRE, "model": "small"}]
     assert models["chat"]["upstreams"] == [{**CENTRE, "model": "chat"}]
     # A box whose uplink is away is ready all the same.
-    assert models["small@datacentre"]["hold"] == models["chat"]["hold"] == {"seconds": 2.5}
+    assert models["small@central"]["hold"] == models["chat"]["hold"] == {"seconds": 2.5}
 
 
 def test_the_centre_falls_back_to_nobody_and_without_a_way_nobody_does() -> None:

@@ -139,7 +139,7 @@ def _take_down(work: Work, journal: Journal, down: Step) -> Report:
     sites = list(work.orders)
     for site in sites:
         journal.left(site)
-    outcomes = at_once(work.fleet.at_once, sites, down, say, "")
+    outcomes = at_once(work.fleet.concurrent_sites, sites, down, say, "")
     rows = [Row("", site, "changed" if one.good else "failed", one.seconds, one.said) for site, one in outcomes.items()]
     return Report(tuple(rows), None)
 

@@ -61,13 +61,13 @@ def roll_out(
         tell(f"ring {ring} ({number} of {len(fleet.rings)}): {len(waiting)} of {len(sites)} sites to change")
         for site in waiting:
             journal.left(site)
-        changed = at_once(fleet.at_once, waiting, change, tell, "")
+        changed = at_once(fleet.concurrent_sites, waiting, change, tell, "")
         if any(outcome.good for outcome in changed.values()) and fleet.soak_seconds:
             tell(f"ring {ring}: {fleet.soak_seconds:g} s until it is asked")
             pause(fleet.soak_seconds)
         good = [site for site, outcome in changed.items() if outcome.good]
         # A site that did not change may have been broken by one that did: all that this run touched are asked.
-        answers = at_once(fleet.at_once, good, ask, tell, "asked, ")
+        answers = at_once(fleet.concurrent_sites, good, ask, tell, "asked, ")
         for site in waiting:
             outcome = changed[site]
             if outcome.good and not answers[site].good:
