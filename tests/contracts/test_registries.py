@@ -41,7 +41,9 @@ def every_setting() -> list[type[Settings]]:
         below = left.pop().__subclasses__()
         found |= set(below)
         left += below
-    return sorted((cls for cls in found - BASES if _of_a_deployment(cls)), key=lambda cls: cls.__name__)
+    return sorted(
+        (cls for cls in found - BASES if _of_a_deployment(cls)), key=lambda cls: (cls.__name__, cls.__module__)
+    )
 
 
 def _of_a_deployment(cls: type[Settings]) -> bool:
