@@ -82,16 +82,16 @@ def test_a_start_is_the_sum_of_its_phases_and_says_where_each_is_from() -> None:
     assert [phase.name for phase in start.phases] == PHASES
     assert start.total_seconds == pytest.approx(sum(phase.seconds for phase in start.phases), abs=0.3)
     assert all(phase.why and phase.source for phase in start.phases)
-    # 300 s for a node; 12.64 GB at 0.017 GB/s; 16.39 GB at 0.133; 15.26 GiB at 0.88; compiling.
+    # 300 s for a node; 12.64 GB at 0.017 GB/s; 16.39 GB at 0.2; 15.26 GiB at 0.88; compiling.
     assert seconds(start)["provision_node"] == (60, 300)
     assert seconds(start)["pull_image"][1] == pytest.approx(743.5, abs=0.1)
-    assert seconds(start)["fetch_weights"][1] == pytest.approx(123.2, abs=0.1)
+    assert seconds(start)["fetch_weights"][1] == pytest.approx(81.9, abs=0.1)
     assert seconds(start)["load"][1] == pytest.approx(17.3, abs=0.1)
     assert seconds(start)["warm_up"] == (60, 120)
     assert set(start.seconds_by_site) == {"main", "west"}
-    # 2 x (123.2 + 17.3 + 120), asked every 10 s.
-    assert start.startup_budget_seconds == 521
-    assert planned(document("prod")).models["chat"].container.probes.startup.failures == 53
+    # 2 x (81.9 + 17.3 + 120), asked every 10 s.
+    assert start.startup_budget_seconds == 438
+    assert planned(document("prod")).models["chat"].container.probes.startup.failures == 44
 
 
 def test_a_measure_has_the_price_of_its_place() -> None:
@@ -218,7 +218,7 @@ def test_a_cure_is_paid_for_where_it_keeps_the_start_within_the_wait() -> None:
     deployment["gateway"]["limits"] = {"keep_alive_seconds": 3600}
     model = deployment["models"]["chat"]
     model["scaling"] = {"min_replicas": 0, "max_replicas": 2}
-    # 1304 s without anything, 126 s less with the weights near the node.
+    # 1263 s without anything, 85 s less with the weights near the node.
     model["hold"] = {"seconds": 1250}
     start = start_of(planned(deployment))
     assert [cure.name for cure in start.cures if cure.chosen] == ["weights_cache"]

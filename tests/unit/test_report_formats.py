@@ -301,5 +301,5 @@ def test_the_headline_of_a_comment_says_what_it_costs() -> None:
     assert (
         unmarked(second)
         .replace("*", "")
-        .startswith("$5,935 to $26,504 a month · 3 to 16 replicas · 3 to 16 × L40S GPUs")
+        .startswith("$5,931 to $26,487 a month · 3 to 16 replicas · 3 to 16 × L40S GPUs")
     )

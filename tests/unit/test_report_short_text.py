@@ -16,7 +16,7 @@ def test_it_says_price_speed_and_what_is_served_where() -> None:
     plan = build_plan(load_file(ROOT / "Pulumi.prod.yaml"), "prod")
     first, second, *rest = to_short_text(plan).splitlines()
     assert first == "plan of prod: ha, 1 model on 2 sites"
-    assert second.startswith("a month: $5,935 to $26,504 · replicas: 3 to 16 · GPUs: 3 to 16 × L40S · first token: ")
+    assert second.startswith("a month: $5,931 to $26,487 · replicas: 3 to 16 · GPUs: 3 to 16 × L40S · first token: ")
     assert "  main  aws       https://llm.example.com  chat × 3 to 8" in rest
     assert [line.partition(",")[0] for line in rest if line[:1].isupper()] == [
         "SITES",
