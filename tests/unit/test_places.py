@@ -111,6 +111,10 @@ def test_what_is_weaker_than_it_could_be_is_said_by_name() -> None:
     assert warnings("platform-aws") == [
         f"{site} one wrong command deletes it",
         f"{site} the gateway closes idle connections after 75 s",
+        f"{site} its nodes get no patch by themselves",
+        f"{site} its `controllers` come from their makers' charts, which whoever deploys must reach; policies and "
+        "scans see what these are told, not what they make",
+        f"{site} machines of its capacity block end with it, half an hour early, and engines on them too",
     ]
     assert warnings("platform-aws-auto-mode") == [
         f"{site} no web application firewall is in front",
