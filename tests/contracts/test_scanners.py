@@ -86,7 +86,8 @@ def test_nothing_is_found_without_a_reason(name: str, results: Callable[[str], S
     assert result.kubernetes.resources > 25
     clouds = [one for one in EVERY[name]() if of_a_cloud(one)]
     assert result.clouds.resources == len(clouds)
-    assert result.clouds.passed >= 2 * len(clouds)
+    # Of services that are on, of addresses and of records of Google, checkov has nothing to say.
+    assert result.clouds.passed >= len(clouds)
 
 
 @scanned
