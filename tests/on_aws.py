@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import yaml
+
 from tests.harness import Recorder, Registration
 from tests.manifests import ROOT, plain, recorded
 
@@ -108,6 +110,12 @@ VARIANTS: dict[str, Callable[[Deployment], None]] = {
 @cache
 def registrations(variant: str = "as_it_ships") -> Recorder:
     return recorded(FILE, VARIANTS[variant])
+
+
+def deployment() -> Deployment:
+    """As prod ships it, each time anew."""
+    content: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return content["config"]["slipway:deployment"]
 
 
 def inputs(seen: Recorder, kind: str) -> dict[str, dict[str, Any]]:

@@ -50,7 +50,8 @@ def _private(one: Resource) -> Broken:
             yield "`publicAccessPrevention` is not `enforced`"
         if props.get("uniformBucketLevelAccess") is not True:
             yield "objects may say themselves who reads them"
-    if one.type == FIREWALL and props.get("allows") and {*props.get("sourceRanges", EVERYBODY)} & {*EVERYBODY}:
+    lets_in = one.type == FIREWALL and props.get("direction") != "EGRESS" and props.get("allows")
+    if lets_in and {*props.get("sourceRanges", EVERYBODY)} & {*EVERYBODY}:
         yield "everybody reaches the network"
 
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests import on_a_cluster, on_aws
+from infra.render.kubernetes import is_object
+from tests import on_a_cluster, on_aws, on_gcp
 from tests.harness import Recorder, Registration
 from tests.manifests import plain
 
-STACKS = {f"onprem {name}": (on_a_cluster, name) for name in on_a_cluster.VARIANTS} | {
-    f"prod {name}": (on_aws, name) for name in on_aws.VARIANTS
+STACKS = {
+    **{f"onprem {name}": (on_a_cluster, name) for name in on_a_cluster.VARIANTS},
+    **{f"prod {name}": (on_aws, name) for name in on_aws.VARIANTS},
+    **{f"staging {name}": (on_gcp, name) for name in on_gcp.VARIANTS},
 }
 # Where in an object another one of the namespace is named, and of which kind it is.
 REFERENCES = {
@@ -58,7 +61,7 @@ def before(seen: Recorder, one: Registration) -> set[str]:
 def test_what_a_pod_mounts_is_made_before_it(stack: str) -> None:
     variants, name = STACKS[stack]
     seen = variants.registrations(name)
-    objects = [one for one in seen.seen if one.type.startswith("kubernetes:")]
+    objects = [one for one in seen.seen if is_object(one)]
     made = {
         (one.inputs["kind"], one.inputs["metadata"]["namespace"], one.inputs["metadata"]["name"]): one
         for one in objects

@@ -124,14 +124,14 @@ def test_exports(recorded: Recorder) -> None:
     assert "client_keys" in outputs
 
 
-def test_a_platform_without_a_component_is_refused_before_anything_is_registered(
+def test_what_is_planned_only_is_refused_before_anything_is_registered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    deployment = yaml.safe_load((ROOT / "Pulumi.staging.yaml").read_text())["config"]["slipway:deployment"]
+    deployment = yaml.safe_load((ROOT / "Pulumi.hybrid.yaml").read_text())["config"]["slipway:deployment"]
     with pytest.raises(SystemExit) as ended:
-        deploy(program, stack="staging", config={"slipway:deployment": deployment})
+        deploy(program, stack="hybrid", config={"slipway:deployment": deployment})
     assert ended.value.code == 32
-    assert "which can be planned (`make plan STACK=staging`) but not deployed by this version" in caplog.text
+    assert "which can be planned (`make plan STACK=hybrid`) but not deployed by this version" in caplog.text
 
 
 def test_a_refused_configuration_registers_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def test_a_file_is_no_folder_and_a_folder_may_be_closed(tmp_path: Path, capsys: 
 def test_what_cannot_be_deployed_is_refused_and_nothing_is_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert render(tmp_path / "out", "staging") == 1
+    assert render(tmp_path / "out", "hybrid") == 1
     assert "can be planned" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 

@@ -105,7 +105,7 @@ def test_g05_binary_authorization_is_left_out_only_where_it_is_said(variant: str
 
 def test_g06_nodes_are_an_account_of_their_own_with_the_least(seen: Recorder) -> None:
     (account,) = inputs(seen, "gcp:serviceaccount/account:Account").values()
-    email = f"{account['accountId']}@example.iam.gserviceaccount.com"
+    email = f"{account['accountId']}@example-project.iam.gserviceaccount.com"
     for name, machine in {"default": only(seen, CLUSTER)["nodeConfig"], **machines(seen)}.items():
         assert machine["serviceAccount"] == email, name
     roles = {one["role"] for one in inputs(seen, MEMBER).values() if one["member"] == f"serviceAccount:{email}"}

@@ -16,6 +16,7 @@ from infra.plan.deployable import refuse_undeployable
 from infra.plan.node_pools import nearest_accelerator
 from infra.plan.types import Accelerator, DeploymentPlan
 from infra.plan.weakenings import counting_warnings
+from infra.platforms import PLATFORMS
 from infra.problems import Refused
 from infra.stack_file import read_stack_file
 from tests.config.corpus import load_and_plan
@@ -204,13 +205,20 @@ def test_cards_of_a_replica_are_asked_for_and_used_together() -> None:
     assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
 
 
-@pytest.mark.parametrize("stack", ["staging", "hybrid"])
-def test_what_this_version_does_not_deploy_is_said_in_one_sentence(stack: str) -> None:
-    plan = planned(document(stack))
+def test_what_this_version_does_not_deploy_is_said_in_one_sentence() -> None:
+    plan = planned(document("hybrid"))
     with pytest.raises(Refused) as found:
         refuse_undeployable(plan)
     said = str(found.value)
-    assert "which can be planned (`make plan STACK=case`) but not deployed by this version" in said
+    assert "requests that overflow from `datacentre` to `cloud`, which can be planned (`make plan STACK=case`)" in said
+
+
+def test_a_platform_without_a_component_is_planned_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(PLATFORMS["gcp"]), "component", None)
+    with pytest.raises(Refused) as found:
+        refuse_undeployable(planned(document("staging")))
+    said = str(found.value)
+    assert "the platform `gcp`, which can be planned (`make plan STACK=case`) but not deployed by this version" in said
     assert "platforms that it deploys: `local`, `kubernetes`, `aws`, `cloud_run`\n" in said
 
 
@@ -220,8 +228,9 @@ def test_several_machines_are_not_deployed_as_this_one() -> None:
         refuse_undeployable(plan)
 
 
-def test_this_machine_is_deployed() -> None:
-    refuse_undeployable(planned(document("dev")))
+@pytest.mark.parametrize("stack", ["dev", "staging", "serverless"])
+def test_what_ships_to_be_deployed_is(stack: str) -> None:
+    refuse_undeployable(planned(document(stack)))
 
 
 @pytest.mark.parametrize(

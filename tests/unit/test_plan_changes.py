@@ -301,10 +301,10 @@ def test_everything_is_escaped_where_it_is_shown() -> None:
 
 
 def test_a_plan_of_before_weakenings_were_told_apart_has_none_that_are_new() -> None:
-    older = {key: value for key, value in PLANS["staging"].items() if key != "weakenings"}
-    assert compare(older, PLANS["staging"], "old.json").nothing
+    older = {key: value for key, value in PLANS["hybrid"].items() if key != "weakenings"}
+    assert compare(older, PLANS["hybrid"], "old.json").nothing
     without = older | {"warnings": []}
-    found = compare(without, PLANS["staging"], "old.json")
+    found = compare(without, PLANS["hybrid"], "old.json")
     assert [warning[:24] for warning in found.new_weakenings] == ["model `chat`: the image "]
 
 

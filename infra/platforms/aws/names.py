@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from infra.catalog.engine_images import engine_images
 from infra.naming import normalised
 
 # Of names that AWS makes unique itself, the beginning. A bucket's may have 37 letters, with what it is for.
@@ -23,3 +24,9 @@ def name_prefix(stack: str, site: str) -> str:
     """The beginning of the names of a site's things; what may be done with them is bounded by it, too."""
     called = normalised(f"slipway-{stack}-{site}")
     return f"{called[:PREFIX_LETTERS].rstrip('-')}-"
+
+
+def repositories(name: str) -> tuple[str, ...]:
+    """One for each kind of image that can run here, whatever does now: one that is protected could not go when another
+    engine comes, and nothing is paid for an empty one."""
+    return tuple(f"{name}/{kind}" for kind in sorted({"gateway", *engine_images()}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from infra.catalog.engine_images import engine_images
 from infra.catalog.instances import network_gbps
 from infra.naming import normalised
 from infra.plan.cluster_facts import ClusterFacts
@@ -33,8 +32,9 @@ from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
-from infra.platforms.aws.names import RoleBounds, name_prefix
+from infra.platforms.aws.names import RoleBounds, name_prefix, repositories
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
+from infra.platforms.aws.purchase_checks import purchase_problems
 from infra.platforms.aws.quotas import quota_needs
 from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
@@ -58,7 +58,7 @@ from infra.platforms.clusters import (
     zone_problems,
 )
 from infra.price.bill import Use
-from infra.problems import Problem, listing
+from infra.problems import Problem
 from infra.sizing.types import GIB
 
 GIVES_UP = {"spot": "a machine may be taken away with 120 s notice, and its price moves"}
@@ -133,7 +133,7 @@ class Aws:
         yield from network_problems(where, settings)
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "AWS")
-        yield from _purchase_problems(where, request)
+        yield from purchase_problems(where, settings)
         yield from managed_problems(where, settings)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
@@ -201,7 +201,7 @@ class Aws:
             machines=machines,
             controllers=controllers(cluster.name, settings, machines, serving),
             identities=workload_roles(serving, request.models, settings, audit_bucket),
-            repositories=_repositories(f"slipway-{name}"),
+            repositories=repositories(f"slipway-{name}"),
             front_door=door,
             limits=limits_plan(settings, network, serving),
             audit_bucket=audit_bucket,
@@ -266,12 +266,6 @@ class Aws:
         )
 
 
-def _repositories(name: str) -> tuple[str, ...]:
-    """One for each kind of image that can run here, whatever does now: one that is protected could not go when another
-    engine comes, and nothing is paid for an empty one."""
-    return tuple(f"{name}/{kind}" for kind in sorted({"gateway", *engine_images()}))
-
-
 def _pools(request: SiteRequest) -> dict[str, NodePool]:
     settings: AwsSettings = request.settings
     return node_pools(
@@ -287,26 +281,6 @@ def _pools(request: SiteRequest) -> dict[str, NodePool]:
 def _replica_nodes(request: SiteRequest, pool: NodePool) -> int:
     """Of the largest replica that runs on it."""
     return max((request.models[name].nodes for name in pool.models), default=1)
-
-
-def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
-    settings: AwsSettings = request.settings
-    purchase = settings.nodes.purchase
-    if len({*purchase}) != len(purchase):
-        yield Problem(
-            where=f"{where}.nodes.purchase",
-            found=listing(purchase),
-            allowed="each once, in the order in which they are asked for",
-            remedy="remove what is there twice",
-        )
-    if ("reservation" in purchase) != (settings.reservation_id is not None):
-        named = settings.reservation_id is not None
-        yield Problem(
-            where=f"{where}.reservation_id",
-            found="a reservation that `nodes.purchase` does not use" if named else "nothing, with `reservation`",
-            allowed="the id of a reservation, exactly when `reservation` is in `nodes.purchase`",
-            remedy="add `reservation` to `nodes.purchase`" if named else "add `reservation_id: cr-…`",
-        )
 
 
 def _drain(request: SiteRequest) -> DrainRequest:
