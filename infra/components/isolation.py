@@ -36,7 +36,8 @@ class Isolation(pulumi.ComponentResource):
         )
         inside = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[namespace]))
         # Who is in the gateway's pod is of its account too.
-        accounts = [GATEWAY, MODEL_FETCH]
+        accounts = [GATEWAY]
+        accounts += [MODEL_FETCH] if any(e.weights_volume.filled_by_a_job for e in plan.engines.values()) else []
         accounts += [engine.name for engine in plan.engines.values() if not engine.beside_gateway]
         accounts += [SHARED_LIMITS] if plan.shared_limits else []
         for account in accounts:

@@ -55,6 +55,11 @@ class WeightsVolume:
         return any(source.moves_weights and not source.in_a_bucket for source in sources)
 
     @property
+    def filled_by_a_job(self) -> bool:
+        """Which then has an account of its own."""
+        return bool(self.claim or self.mirrors)
+
+    @property
     def on_the_nodes_disk(self) -> bool:
         return not (self.claim or self.storage_class or self.image)
 

@@ -58,7 +58,12 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {
 BUDGET_TAGS = ("slipway:stack", "slipway-stack")
 KEY_POLICY = "aws:kms/key:Key"
 # Where AWS itself knows no narrower resource (service authorization reference, 2026-11).
-ANY_RESOURCE = ("ecr:GetAuthorizationToken", "ec2:Describe", "cloudwatch:PutMetricData", "xray:Put")
+ANY_RESOURCE = (
+    *("ecr:GetAuthorizationToken", "cloudwatch:PutMetricData", "xray:Put"),
+    # Lists alone, which AWS gives on everything or not at all.
+    *("autoscaling:Describe", "ec2:Describe", "ec2:GetInstanceTypesFromInstanceRequirements"),
+    "elasticloadbalancing:Describe",
+)
 
 
 def is_protected(resources: Sequence[Resource]) -> bool:

@@ -11,6 +11,8 @@ from infra.policy.pods import manifest, of_kind
 from infra.policy.rule import Broken, Resource, Rule
 
 SYSTEM = ("default", "kube-system", "kube-public", "kube-node-lease")
+# What a cloud reads there and nowhere else: settings, which run nothing and give nobody a right.
+SETTINGS_OF_A_CLOUD = {("ConfigMap", "kube-system", "amazon-vpc-cni")}
 BOTH = {"Ingress", "Egress"}
 COMPONENT = "app.kubernetes.io/component"
 # Where machines have their credentials, by the range that would reach it.
@@ -29,9 +31,15 @@ def _restricted(one: Resource) -> Broken:
             yield "enforces it at no fixed version"
 
 
+def is_a_setting_of_a_cloud(found: Mapping[str, Any]) -> bool:
+    """Whether it is where a cloud reads it, and can be nowhere else."""
+    metadata = found["metadata"]
+    return (found.get("kind"), metadata.get("namespace"), metadata.get("name")) in SETTINGS_OF_A_CLOUD
+
+
 def _own_namespace(one: Resource) -> Broken:
     found = manifest(one)
-    if found is None:
+    if found is None or is_a_setting_of_a_cloud(found):
         return
     part = "name" if of_kind(one, "Namespace") else "namespace"
     if found["metadata"].get(part) in SYSTEM:

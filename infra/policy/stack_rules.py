@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.plan.in_cluster import ENGINE, GATEWAY
-from infra.policy.object_rules import BOTH, COMPONENT
+from infra.policy.object_rules import BOTH, COMPONENT, is_a_setting_of_a_cloud
 from infra.policy.pods import Pod, manifest, of_kind, pods
 from infra.policy.rule import Broken, Resource, StackRule
 
@@ -141,7 +141,8 @@ def _plain_redirects(resources: Resources) -> Broken:
 
 def _in_namespaces(resources: Resources) -> Broken:
     made = {one["metadata"]["name"] for one in _objects(resources, "Namespace")}
-    used = {_place(found)[0] for one in resources if (found := manifest(one)) is not None} - {""}
+    objects = [found for one in resources if (found := manifest(one)) is not None]
+    used = {_place(found)[0] for found in objects if not is_a_setting_of_a_cloud(found)} - {""}
     yield from (f"`{name}` is not made by the stack, so that nothing says what it enforces" for name in used - made)
 
 

@@ -11,8 +11,6 @@ import pytest
 
 from infra.plan.client_keys import KeysByDriver
 from infra.platforms.gcp.secrets_plan import secrets_problems
-from infra.policy.rule import broken, resource
-from infra.policy.rules import RULES
 from tests.harness import Recorder
 from tests.on_gcp import CLIENT_KEYS, VARIANTS, inputs, of_google, only, registrations
 
@@ -256,10 +254,3 @@ def test_a_secret_that_the_gateways_rights_could_not_name_is_refused() -> None:
     assert problems("gke", "clients") == ["no name of a secret's version"]
     assert problems("gke", f"{CLIENT_KEYS}/versions/7") == []
     assert problems("vault", "clients") == []
-
-
-def test_the_policy_pack_finds_nothing(seen: Recorder) -> None:
-    # As everywhere, the account of who fetches weights is there before a model has a volume for them.
-    spare = "main-serving-isolation-model-fetch"
-    every = [resource(one) for one in seen.seen if one.name != spare]
-    assert [line for rule in RULES for line in broken(rule, every)] == []

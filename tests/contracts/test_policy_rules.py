@@ -14,8 +14,9 @@ from infra.policy.cloud_rules import BUCKET, BUCKET_NEEDS, GUARDS, STATEFUL, is_
 from infra.policy.cloud_run_rules import JOB, SERVICE
 from infra.policy.rule import Resource, broken, resource
 from infra.policy.rules import RULES
+from tests import on_a_cluster, on_aws, on_cloud_run, on_gcp
 from tests.contracts.source import ROOT
-from tests.on_a_cluster import manifests, registrations, resources
+from tests.on_a_cluster import manifests, resources
 
 Objects = dict[str, dict[str, Any]]
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -331,10 +332,12 @@ def test_every_rule_has_shown_that_it_bites() -> None:
     assert {name for name, _ in OF_OBJECTS} | {name for name, *_ in OF_CLOUDS} == {*BY_NAME}
 
 
-def test_what_ships_breaks_none() -> None:
+@pytest.mark.parametrize("place", [on_a_cluster, on_aws, on_gcp, on_cloud_run])
+def test_what_is_made_breaks_none(place: Any) -> None:
     """As the pack sees it: registrations of every type, not only objects."""
-    every = [resource(one) for one in registrations("as_it_ships").seen]
-    assert [line for rule in RULES for line in broken(rule, every)] == []
+    for variant in place.VARIANTS:
+        every = [resource(one) for one in place.registrations(variant).seen]
+        assert [f"{variant}: {line}" for rule in RULES for line in broken(rule, every)] == []
 
 
 def test_unprotected_stacks_may_be_taken_down() -> None:
