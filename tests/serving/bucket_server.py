@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote
 
 from tests.serving.collector import is_signed
+from tests.serving.listening import listening
 
 DIGEST = "x-amz-meta-sha256"
 
@@ -147,14 +147,6 @@ def bucket_server(secret: str) -> Iterator[BucketServer]:
             if self.command != "HEAD":
                 self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    served.url = f"http://127.0.0.1:{server.server_address[1]}/bucket"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        served.url = f"{url}/bucket"
         yield served
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)

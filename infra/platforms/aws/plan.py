@@ -15,6 +15,7 @@ from infra.plan.gateway_pods import gateway_secret_names
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.pool_nodes import engines_on
+from infra.plan.purchase_checks import purchase_problems
 from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
@@ -34,7 +35,6 @@ from infra.platforms.aws.machines import nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, name_prefix, repositories
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
-from infra.platforms.aws.purchase_checks import purchase_problems
 from infra.platforms.aws.quotas import quota_needs
 from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.shapes import SHAPES
@@ -133,7 +133,9 @@ class Aws:
         yield from network_problems(where, settings)
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "AWS")
-        yield from purchase_problems(where, settings)
+        yield from purchase_problems(
+            f"{where}.nodes", settings.nodes.purchase, f"{where}.reservation_id", settings.reservation_id
+        )
         yield from managed_problems(where, settings)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)

@@ -13,6 +13,7 @@ from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.pool_nodes import engines_on
+from infra.plan.purchase_checks import purchase_problems
 from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
@@ -39,7 +40,7 @@ from infra.platforms.gcp.secrets_plan import secrets_problems
 from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
 from infra.platforms.gcp.site_plan import GcpSitePlan, summary
 from infra.price.bill import Use
-from infra.problems import Problem, listing
+from infra.problems import Problem
 from infra.sizing.types import GIB
 
 GIVES_UP = {
@@ -113,7 +114,13 @@ class Gcp:
         )
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "Google Cloud")
-        yield from _purchase_problems(where, request)
+        nodes = request.settings.nodes
+        yield from purchase_problems(
+            f"{where}.nodes",
+            nodes.purchase,
+            f"{where}.nodes.reservation",
+            nodes.reservation,
+        )
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from one_pod_problems(request)
@@ -219,25 +226,6 @@ def _pools(request: SiteRequest) -> dict[str, NodePool]:
         gateway_shape=settings.gateway_machine_type,
         processor_shape=settings.processor_machine_type,
     )
-
-
-def _purchase_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
-    nodes = request.settings.nodes
-    if len({*nodes.purchase}) != len(nodes.purchase):
-        yield Problem(
-            where=f"{where}.nodes.purchase",
-            found=listing(nodes.purchase),
-            allowed="each once, in the order in which they are asked for",
-            remedy="remove what is there twice",
-        )
-    if ("reservation" in nodes.purchase) != (nodes.reservation is not None):
-        named = nodes.reservation is not None
-        yield Problem(
-            where=f"{where}.nodes.reservation",
-            found="a reservation that `purchase` does not use" if named else "nothing, with `reservation`",
-            allowed="the name of a reservation, exactly when `reservation` is in `purchase`",
-            remedy="add `reservation` to `purchase`" if named else "add its name",
-        )
 
 
 def _drain(request: SiteRequest) -> DrainRequest:

@@ -6,13 +6,11 @@ already is not fetched again; what broke off continues.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import shutil
-import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -22,10 +20,10 @@ from serving.launcher.fetched import UNSAFE, was_fetched, write_note
 from serving.launcher.refusal import Refusal
 from serving.launcher.repository import endpoint, fetch_repository
 from serving.launcher.specification import Weights
-from serving.launcher.weights import alone, another_file, check_digest, download, package_file, read_token, sha256_of
+from serving.launcher.weights import alone, another_file, check_digest, download, package_file, sha256_of
+from serving.launcher.weights_command import decoded, for_each
 
 LOG = logging.getLogger("slipway.launcher")
-_Read = TypeVar("_Read")
 
 
 class Wanted(Weights, frozen=True):
@@ -36,19 +34,12 @@ class Wanted(Weights, frozen=True):
 
 def main(arguments: list[str]) -> int:
     """0 when everything is at its place."""
-    parser = argparse.ArgumentParser(prog="python -m serving.launcher fetch", description=__doc__)
-    parser.add_argument("weights", nargs="+", help="JSON: path, kind, location, file, revision, sha256")
-    parser.add_argument("--token-file", type=Path, help="the token for the source; without such a file, none")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    try:
-        token = token_in(options.token_file)
-        for text in options.weights:
-            asyncio.run(bring(decoded(text, Wanted, "path"), token))
-    except Refusal as refusal:
-        LOG.error("%s", refusal)
-        return 1
-    return 0
+    fields = "path, kind, location, file, revision, sha256"
+    return for_each(arguments, _bring, command="fetch", about=__doc__, fields=fields)
+
+
+async def _bring(text: str, token: str | None) -> None:
+    await bring(decoded(text, Wanted, "path"), token)
 
 
 async def bring(wanted: Wanted, token: str | None) -> None:
@@ -98,23 +89,3 @@ async def _fetched(wanted: Wanted, target: Path, token: str | None) -> dict[str,
         await asyncio.to_thread(shutil.copyfile, here, partial)
     partial.replace(target)
     return {"": target.stat().st_size}
-
-
-def decoded(text: str, as_: type[_Read], place: str) -> _Read:
-    """What an argument says. Raises Refusal."""
-    try:
-        return msgspec.json.decode(text, type=as_)
-    except msgspec.MsgspecError as error:
-        raise Refusal(
-            where="weights to fetch",
-            found=str(error),
-            allowed=f"JSON with {place}, kind, location, file, revision and sha256",
-            remedy="write it with the same version of slipway that fetches",
-        ) from None
-
-
-def token_in(file: Path | None) -> str | None:
-    """An empty file is no token: a Secret may be there for those who have one."""
-    if file is None or not file.exists() or not file.read_bytes().strip():
-        return None
-    return read_token(file)

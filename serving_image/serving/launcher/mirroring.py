@@ -7,25 +7,22 @@ whole. What is there already is not copied again. Nothing is kept on a disk.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hashlib
 import logging
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 
 from serving.launcher.bucket import Bucket, Busy, opened, patiently
 from serving.launcher.bucket_weights import DIGESTS, read_digests, written_digests
 from serving.launcher.fetched import UNSAFE
-from serving.launcher.fetching import decoded, token_in
 from serving.launcher.refusal import Refusal
 from serving.launcher.repository import Entry, Large, blob_digest, endpoint, listed, needed
 from serving.launcher.specification import Weights
 from serving.launcher.weights import another_file, not_served
+from serving.launcher.weights_command import decoded, for_each
 
 LOG = logging.getLogger("slipway.launcher")
 # In memory: two of each file that is copied, one that comes and one that goes.
@@ -43,19 +40,12 @@ class Mirrored(Weights, frozen=True):
 
 def main(arguments: list[str]) -> int:
     """0 when everything is in its bucket."""
-    parser = argparse.ArgumentParser(prog="python -m serving.launcher mirror", description=__doc__)
-    parser.add_argument("weights", nargs="+", help="JSON: to, kind, location, file, revision, sha256")
-    parser.add_argument("--token-file", type=Path, help="the token for the source; without such a file, none")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    try:
-        token = token_in(options.token_file)
-        for text in options.weights:
-            asyncio.run(mirror(decoded(text, Mirrored, "to"), token))
-    except Refusal as refusal:
-        LOG.error("%s", refusal)
-        return 1
-    return 0
+    fields = "to, kind, location, file, revision, sha256"
+    return for_each(arguments, _mirror, command="mirror", about=__doc__, fields=fields)
+
+
+async def _mirror(text: str, token: str | None) -> None:
+    await mirror(decoded(text, Mirrored, "to"), token)
 
 
 async def mirror(wanted: Mirrored, token: str | None) -> None:
