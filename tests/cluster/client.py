@@ -252,13 +252,14 @@ class Client:
             raise _refused(error.code, error.read().decode(errors="replace")) from None
 
 
-def eventually(probe: Callable[[], T], what: str, within: float = 60.0) -> T:
-    """The probe's first true answer; fails with `what` when there is none in time."""
+def eventually(probe: Callable[[], T], what: str | Callable[[], str], within: float = 60.0) -> T:
+    """The probe's first true answer; fails with `what`, as it then is, when there is none in time."""
     deadline = time.monotonic() + within
     while True:
         if answer := probe():
             return answer
-        assert time.monotonic() < deadline, f"not within {within:.0f} s: {what}"
+        late = time.monotonic() >= deadline
+        assert not late, f"not within {within:.0f} s: {what() if callable(what) else what}"
         time.sleep(POLL_SECONDS)
 
 

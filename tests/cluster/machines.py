@@ -241,10 +241,21 @@ class Serving:
                 and len(self.all_pods(name)) == wanted
             )
 
-        eventually(done, f"{name} settled\n{self.shown()}", within)
+        eventually(done, lambda: f"{name} settled\n{self.shown()}\n{self._status(name)}", within)
 
     def shown(self) -> str:
-        return "\n".join(
-            f"{pod['metadata']['name']} {pod.get('status', {}).get('phase')} {pod['spec'].get('nodeName')}"
-            for pod in self.client.pods(NAMESPACE)
-        )
+        return "\n".join(map(_shown, self.client.pods(NAMESPACE)))
+
+    def _status(self, name: str) -> str:
+        live = self.client.get("apps/v1", "Deployment", name, NAMESPACE) or {}
+        counts = {key: number for key, number in live.get("status", {}).items() if isinstance(number, int)}
+        return f"{name}: {live.get('spec', {}).get('replicas')} wanted, generation {live['metadata']['generation']}, {counts}"
+
+
+def _shown(pod: Mapping[str, Any]) -> str:
+    metadata, status = pod["metadata"], pod.get("status", {})
+    conditions = {one["type"]: one["status"] for one in status.get("conditions") or []}
+    restarts = sum(one.get("restartCount", 0) for one in status.get("containerStatuses") or [])
+    leaving = ", leaving" if "deletionTimestamp" in metadata else ""
+    node = pod["spec"].get("nodeName")
+    return f"{metadata['name']} {status.get('phase')} {node}, ready {conditions.get('Ready')}, {restarts} restarts{leaving}"

@@ -203,7 +203,9 @@ def test_a_machine_with_a_gateway_is_lost(serving: Serving) -> None:
     if len({pod["spec"]["nodeName"] for pod in serving.pods("gateway")}) < 2:
         serving.roll("gateway")  # a wish was not heard when a node was drained; a new version is spread for itself
     serving.settled("gateway")
-    eventually(lambda: len(serving.door.gateways) == 2, f"the front door knows both gateways\n{serving.shown()}")
+    eventually(
+        lambda: len(serving.door.gateways) == 2, lambda: f"the front door knows both gateways\n{serving.shown()}"
+    )
     node = serving.pods("gateway")[0]["spec"]["nodeName"]
     load = serving.load()
     at = time.time()
