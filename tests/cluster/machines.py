@@ -247,9 +247,10 @@ class Serving:
         return "\n".join(map(_shown, self.client.pods(NAMESPACE)))
 
     def _status(self, name: str) -> str:
-        live = self.client.get("apps/v1", "Deployment", name, NAMESPACE) or {}
+        live = self.client.get("apps/v1", "Deployment", name, NAMESPACE)
+        assert live is not None
         counts = {key: number for key, number in live.get("status", {}).items() if isinstance(number, int)}
-        return f"{name}: {live.get('spec', {}).get('replicas')} wanted, generation {live['metadata']['generation']}, {counts}"
+        return f"{name}: {live['spec']['replicas']} wanted, generation {live['metadata']['generation']}, {counts}"
 
 
 def _shown(pod: Mapping[str, Any]) -> str:
@@ -257,5 +258,5 @@ def _shown(pod: Mapping[str, Any]) -> str:
     conditions = {one["type"]: one["status"] for one in status.get("conditions") or []}
     restarts = sum(one.get("restartCount", 0) for one in status.get("containerStatuses") or [])
     leaving = ", leaving" if "deletionTimestamp" in metadata else ""
-    node = pod["spec"].get("nodeName")
-    return f"{metadata['name']} {status.get('phase')} {node}, ready {conditions.get('Ready')}, {restarts} restarts{leaving}"
+    told = (status.get("phase"), pod["spec"].get("nodeName"), f"ready {conditions.get('Ready')}")
+    return f"{metadata['name']} {' '.join(map(str, told))}, {restarts} restarts{leaving}"
