@@ -21,7 +21,8 @@ class GatewayState:
         return 200, b'{"status":"ok"}'
 
     def readiness(self) -> tuple[int, bytes]:
-        """Whether new requests should be sent here: status and JSON body with the reasons."""
+        """Whether new requests should be sent here: status and JSON body with the reasons. A model that nobody serves
+        must not take the others with it: with every gateway gone from a front door, nothing would be served."""
         unreachable = sorted(
             # One that may wait or be served elsewhere must stay in reach: its first request is what wakes it.
             name
@@ -34,5 +35,7 @@ class GatewayState:
         if self.draining:
             reasons.append("draining: told to stop, finishing what runs")
         reasons += [f"model {name}: no engine answered its last health check with 200" for name in unreachable]
-        body = {"status": "not_ready", "reasons": reasons, "config_sha256": self.policy.sha256}
-        return 503, orjson.dumps(body)
+        serves = not self.draining and len(unreachable) < len(self.policy.pools)
+        status = "degraded" if serves else "not_ready"
+        body = {"status": status, "reasons": reasons, "config_sha256": self.policy.sha256}
+        return 200 if serves else 503, orjson.dumps(body)
