@@ -53,7 +53,7 @@ test-compiled: python ## run the gateway's tests on the compiled gateway, as the
 test-faults: python ## run the fault experiments at their full size, on the compiled gateway (some 15 min)
 	@FAULTS_FULL=1 SLIPWAY_SERVING="$$(tools/serving/compile)" $(PYTHON) -m pytest tests/faults $(ARGS)
 
-test-cluster: python cli ## run the tests on a real Kubernetes control plane (built from its Go modules on first use, some 15 min)
+test-cluster: python cli ## run the tests on a real Kubernetes control plane (built from its Go modules on first use, some 11 min)
 	@tools/kubernetes/install >/dev/null
 	@PATH="$$(tools/pulumi/install):$$PATH" $(PYTHON) -m pytest tests/cluster $(ARGS)
 
