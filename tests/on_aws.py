@@ -61,13 +61,14 @@ def existing_network(deployment: Deployment) -> None:
 
 
 def no_way_out(deployment: Deployment) -> None:
-    """And limits counted in somebody else's store, whose address is in Secrets Manager, and an audit that not even the
-    account's owner deletes."""
+    """And limits counted in somebody else's store, whose address is in Secrets Manager, an audit that not even the
+    account's owner deletes, and Shield Advanced."""
     platform(deployment)["audit_bucket"] = {"mode": "compliance", "days": 30}
     store = {"kind": "redis", "url": {"secret": "limits_store"}, "gateways": 3}
     deployment["gateway"]["limits_store"] = store
     platform(deployment)["gateway_secrets_from"] = {"kind": "store", "secrets": {"limits_store": LIMITS_STORE}}
     platform(deployment)["nat"] = "none"
+    platform(deployment)["shield_advanced"] = True
 
 
 def managed(deployment: Deployment) -> None:

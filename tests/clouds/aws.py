@@ -100,7 +100,7 @@ BY_ARN = frozenset(
     }
 )
 SERVICES = {"lb": "elasticloadbalancing", "alb": "elasticloadbalancing", "vpc": "ec2", "cloudwatch": "logs"}
-GLOBAL = {"iam", "route53", "s3", "budgets"}
+GLOBAL = {"iam", "route53", "s3", "budgets", "shield"}
 REPLACING: Mapping[str, frozenset[str]] = {
     "aws:ec2/vpc:Vpc": frozenset({"cidrBlock"}),
     "aws:ec2/subnet:Subnet": frozenset({"cidrBlock", "availabilityZone", "vpcId"}),

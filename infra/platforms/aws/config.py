@@ -196,6 +196,11 @@ class AwsSettings(PlatformSettings):
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
     )
+    shield_advanced: bool = Field(
+        default=False,
+        description="Whether Shield Advanced guards the load balancer against floods. The account must have subscribed "
+        "to it: 3,000 dollars a month for the whole organisation, for a year at least.",
+    )
     weights_from: Literal["bucket", "source"] = Field(
         default="bucket",
         description="Where replicas get weights of a hub from: `bucket`, one of the site, which a job fills once; or "
