@@ -26,6 +26,7 @@ NAMES = (
         "Names",
         "LimitsStore",
         "Budget",
+        "Prometheus",
     ),
 )
 

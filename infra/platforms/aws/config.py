@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.addresses import Cidr, Domain
 from infra.platforms.aws.gateway_secrets import GatewaySecretsSettings, SecretsOfStackSettings
+from infra.platforms.aws.prometheus_settings import PrometheusWorkspace
 from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
@@ -230,7 +231,13 @@ class AwsSettings(PlatformSettings):
         default_factory=list,
         max_length=5,
         description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone. The first one "
-        "hears of `budget` too, where its policy lets `budgets.amazonaws.com` publish.",
+        "hears of `budget` too, where its policy lets `budgets.amazonaws.com` publish, and of alerts of a new "
+        "`prometheus_workspace`, where it lets `aps.amazonaws.com`.",
+    )
+    prometheus_workspace: PrometheusWorkspace | None = Field(
+        default=None,
+        description="Where AWS keeps the metrics of gateways and engines, and rings the alerts of the site; null: "
+        "nobody asks for them.",
     )
     deletion_protection: bool = Field(
         default=True, description="Whether cluster, load balancer and keys refuse to be deleted."

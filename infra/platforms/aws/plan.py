@@ -35,6 +35,7 @@ from infra.platforms.aws.machines import nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, name_prefix, repositories
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
+from infra.platforms.aws.prometheus_plan import prometheus_plan, prometheus_problems
 from infra.platforms.aws.quotas import quota_needs
 from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.security_text import security, shield_warnings
@@ -138,6 +139,7 @@ class Aws:
             settings.region,
             gateway_secret_names(request.gateway),
         )
+        yield from prometheus_problems(where, settings)
         yield from one_pod_problems(request)
         yield from inside_problems(request)
 
@@ -206,6 +208,7 @@ class Aws:
             serving=serving,
             alarms=alarms(network),
             alarm_topics=tuple(settings.alarm_topics),
+            prometheus=prometheus_plan(request, settings, network, serving),
             deletion_protection=settings.deletion_protection,
             tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
             quotas=quota_needs(machines, network, door),
@@ -252,6 +255,7 @@ class Aws:
             details.limits,
             len(details.alarms),
             audit_bucket=details.audit_bucket is not None,
+            metrics=details.prometheus is not None,
         )
 
 

@@ -24,6 +24,7 @@ def own_uses(
     alarms: int,
     *,
     audit_bucket: bool,
+    metrics: bool,
 ) -> Iterator[Use]:
     """Ways to AWS' own services, addresses, keys, the firewall, and what gateways share: a file system, and a store."""
     addresses = len({*network.exits.values()}) + (0 if door.internal else zones)
@@ -38,6 +39,7 @@ def own_uses(
         ("its rules", "web_firewall_rule", rules, rules),
         *((("limits counted together", limits.node_type, len(limits.zones), len(limits.zones)),) if limits else ()),
         ("alarms", "alarm", alarms, alarms),
+        ("collector of metrics", "prometheus_collector", metrics, metrics),
         ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if cluster.shared_files else 0),
         ("audit of gateways, locked", "object_storage", 0, GIB_OF_AUDIT if audit_bucket else 0),
     ):
