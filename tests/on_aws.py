@@ -15,6 +15,7 @@ from tests.manifests import ROOT, plain, recorded
 FILE = ROOT / "Pulumi.prod.yaml"
 CLIENT_KEYS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/clients-a1b2c3"
 LIMITS_STORE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/limits-d4e5f6"
+WORKSPACE = "arn:aws:aps:us-east-1:123456789012:workspace/ws-0a1b2c3d-0123-4567-89ab-0123456789ab"
 Deployment = dict[str, Any]
 
 
@@ -44,7 +45,9 @@ def one_site(deployment: Deployment) -> None:
 
 
 def existing_network(deployment: Deployment) -> None:
-    """Somebody else's network, without a public subnet; the audit on a file system; keys of Secrets Manager."""
+    """Somebody else's network, without a public subnet; the audit on a file system; keys of Secrets Manager; and a
+    workspace of Prometheus of many sites."""
+    platform(deployment)["prometheus_workspace"] = {"kind": "existing", "arn": WORKSPACE}
     platform(deployment)["audit_bucket"] = None
     platform(deployment)["client_keys_from"] = {
         "kind": "csi",
@@ -61,13 +64,16 @@ def existing_network(deployment: Deployment) -> None:
 
 
 def no_way_out(deployment: Deployment) -> None:
-    """And limits counted in somebody else's store, whose address is in Secrets Manager, and an audit that not even the
-    account's owner deletes."""
+    """And limits counted in somebody else's store, whose address is in Secrets Manager, an audit that not even the
+    account's owner deletes; Shield Advanced, and a workspace of Prometheus whose alerts a topic hears."""
     platform(deployment)["audit_bucket"] = {"mode": "compliance", "days": 30}
     store = {"kind": "redis", "url": {"secret": "limits_store"}, "gateways": 3}
     deployment["gateway"]["limits_store"] = store
     platform(deployment)["gateway_secrets_from"] = {"kind": "store", "secrets": {"limits_store": LIMITS_STORE}}
     platform(deployment)["nat"] = "none"
+    platform(deployment)["shield_advanced"] = True
+    platform(deployment)["prometheus_workspace"] = {"kind": "new"}
+    platform(deployment)["alarm_topics"] = ["arn:aws:sns:us-east-1:123456789012:operations"]
 
 
 def managed(deployment: Deployment) -> None:

@@ -13,6 +13,7 @@ from infra.bootstrap.rights_front_door import FRONT_DOOR_RIGHTS
 from infra.bootstrap.rights_network import NETWORK_RIGHTS
 from infra.bootstrap.rights_nodes import NODE_RIGHTS
 from infra.bootstrap.rights_store import STORE_RIGHTS
+from infra.bootstrap.rights_watch import WATCH_RIGHTS
 from infra.bootstrap.stack_names import StackName
 from infra.naming import PROJECT
 from infra.platforms.aws.policies import SCALES_GROUPS, SEES_GROUPS, Statement, allow, document
@@ -25,6 +26,7 @@ RIGHTS: Mapping[str, Rights] = {
     **NETWORK_RIGHTS,
     **NODE_RIGHTS,
     **FRONT_DOOR_RIGHTS,
+    **WATCH_RIGHTS,
 }
 # Actions that AWS knows on `*` alone, by how they begin, or where nothing narrower is known before a thing is there;
 # each with its reason. A test knows that there is no other one.

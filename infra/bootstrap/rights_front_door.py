@@ -1,4 +1,4 @@
-"""Rights for a site's front door: load balancer, certificate, names, firewall, alarms.
+"""Rights for a site's front door: load balancer, certificate, names, firewall, floods, alarms.
 
 Actions and what bounds them are from memory of AWS' service authorization reference, 2026-11: tried in no account yet.
 """
@@ -18,6 +18,7 @@ ALARM = "arn:aws:cloudwatch:{region}:{account}:alarm:*"
 WAF = "arn:aws:wafv2:{region}:{account}:"
 FIREWALL = f"{WAF}regional/webacl/*/*"
 ZONE, CHECK = "arn:aws:route53:::hostedzone/{zone}", "arn:aws:route53:::healthcheck/*"
+PROTECTION = "arn:aws:shield::{account}:protection/*"
 LISTS = "the service lists on `*` only"
 NO_TAGS = "Route 53 knows neither names nor tags of health checks as conditions"
 
@@ -141,6 +142,14 @@ FRONT_DOOR_RIGHTS: Mapping[str, Rights] = {
                 "*",
                 why="deliveries of logs have no ARN (WAF developer guide, logging to CloudWatch)",
             ),
+        ),
+    ),
+    # To see that the load balancer is there, AWS asks for the rights to look at it that are above.
+    "aws:shield/protection:Protection": Rights(
+        reads=(right("shield:DescribeProtection shield:ListTagsForResource", PROTECTION),),
+        writes=(
+            right("shield:CreateProtection shield:TagResource", PROTECTION, when="made"),
+            right("shield:DeleteProtection shield:TagResource shield:UntagResource", PROTECTION, when="own"),
         ),
     ),
     "aws:cloudwatch/metricAlarm:MetricAlarm": Rights(

@@ -10,9 +10,10 @@ import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.labels import labels, selector
+from infra.plan.alert_rules import rule_groups
 from infra.plan.dashboards import dashboards
 from infra.plan.in_cluster import PART_OF
-from infra.plan.monitoring import RUNBOOKS, Alert, MonitoringPlan, Scrape
+from infra.plan.monitoring import MonitoringPlan, Scrape
 
 custom = kubernetes.apiextensions.CustomResource
 meta = kubernetes.meta.v1
@@ -49,7 +50,7 @@ class Observability(pulumi.ComponentResource):
             api_version=OPERATOR,
             kind="PrometheusRule",
             metadata=self._metadata("slipway", own),
-            spec={"groups": _groups(plan.alerts)},
+            spec={"groups": rule_groups(plan.alerts)},
             opts=child,
         )
         boards = dashboards(cluster.namespace, plan.kv_metrics)
@@ -67,25 +68,3 @@ class Observability(pulumi.ComponentResource):
 
 def _endpoint(scrape: Scrape) -> dict[str, Any]:
     return {"port": scrape.port, "path": scrape.path, "interval": f"{SCRAPE_SECONDS}s"}
-
-
-def _groups(alerts: tuple[Alert, ...]) -> list[dict[str, Any]]:
-    """One for each model, and one for what they share."""
-    by_model: dict[str | None, list[Alert]] = {}
-    for alert in alerts:
-        by_model.setdefault(alert.model, []).append(alert)
-    return [
-        {"name": f"slipway-{model}" if model else "slipway", "rules": [_rule(alert) for alert in found]}
-        for model, found in by_model.items()
-    ]
-
-
-def _rule(alert: Alert) -> dict[str, Any]:
-    own = {"severity": alert.severity, **({"model": alert.model} if alert.model else {})}
-    return {
-        "alert": alert.name,
-        "expr": alert.expression,
-        "for": f"{alert.for_minutes}m",
-        "labels": own,
-        "annotations": {"summary": alert.summary, "runbook": f"{RUNBOOKS}#{alert.runbook}"},
-    }

@@ -19,7 +19,7 @@ from infra.plan.rollout_price import rollout_prices
 from infra.plan.types import Alternative, ModelPlan, SitePlan
 from infra.platforms import PLATFORMS
 from infra.platforms.base import SiteRequest
-from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, token_prices
+from infra.price.bill import HOURS_PER_MONTH, Bill, Line, Use, bill, bill_warnings, counted_once, token_prices
 from infra.price.book import OLD_AFTER_DAYS, PriceBook, age_in_days, interruption_warnings, price_book
 from infra.price.budget import Candidate, budget_problems, budget_warnings
 from infra.price.types import Discount, OwnPrice
@@ -135,11 +135,12 @@ def price_book_of(settings: PricingSettings) -> PriceBook:
 
 def pricing(book: PriceBook, requests: Mapping[str, SiteRequest], sites: Mapping[str, SitePlan]) -> Pricing:
     """What every site is billed for."""
-    uses = [
+    every = (
         replace(use, site=name)
         for name, request in requests.items()
         for use in PLATFORMS[sites[name].platform].uses(request, sites[name])
-    ]
+    )
+    uses = [*counted_once(every)]
     return Pricing(book=book, uses=uses, bill=bill(book, uses) if uses else None)
 
 

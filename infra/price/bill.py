@@ -33,6 +33,11 @@ class Use:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SharedUse(Use):
+    """Of whoever runs the sites, who pays it once for all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """One use with its price. Dollars are None, never 0, where there is no price."""
 
@@ -85,6 +90,17 @@ def bill(book: PriceBook, uses: Iterable[Use]) -> Bill:
         dollars_per_month_maximum=sum(line.dollars_per_month_maximum or 0 for line in lines),
         unpriced=tuple(dict.fromkeys(f"{line.what}: {line.item}" for line in lines if line.price is None)),
     )
+
+
+def counted_once(uses: Iterable[Use]) -> Iterator[Use]:
+    """Of what is paid once for all sites, what the first of them names."""
+    paid: set[tuple[str, str]] = set()
+    for use in uses:
+        if isinstance(use, SharedUse):
+            if (use.cloud, use.item) in paid:
+                continue
+            paid.add((use.cloud, use.item))
+        yield use
 
 
 def token_prices(

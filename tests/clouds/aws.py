@@ -35,6 +35,8 @@ PREFIXES: Mapping[str, str] = {
     "vpc/securityGroupEgressRule:SecurityGroupEgressRule": "sgr",
     "eks/podIdentityAssociation:PodIdentityAssociation": "a",
     "route53/healthCheck:HealthCheck": "hc",
+    "amp/workspace:Workspace": "ws",
+    "amp/scraper:Scraper": "s",
 }
 RECORD = "route53/record:Record"
 # Properties that hold the physical name, where it is not `name`; empty: there is none.
@@ -68,6 +70,7 @@ NAMES: Mapping[str, str] = {
     "sns/topicSubscription:TopicSubscription": "",
     "iam/openIdConnectProvider:OpenIdConnectProvider": "",
     "codebuild/webhook:Webhook": "",
+    "amp/alertManagerDefinition:AlertManagerDefinition": "",
 }
 # Parts of a bucket's settings are things of their own, called like their bucket.
 OF_A_BUCKET = "s3/bucket"
@@ -99,8 +102,14 @@ BY_ARN = frozenset(
         "sns/topic:Topic",
     }
 )
-SERVICES = {"lb": "elasticloadbalancing", "alb": "elasticloadbalancing", "vpc": "ec2", "cloudwatch": "logs"}
-GLOBAL = {"iam", "route53", "s3", "budgets"}
+SERVICES = {
+    "lb": "elasticloadbalancing",
+    "alb": "elasticloadbalancing",
+    "vpc": "ec2",
+    "cloudwatch": "logs",
+    "amp": "aps",
+}
+GLOBAL = {"iam", "route53", "s3", "budgets", "shield"}
 REPLACING: Mapping[str, frozenset[str]] = {
     "aws:ec2/vpc:Vpc": frozenset({"cidrBlock"}),
     "aws:ec2/subnet:Subnet": frozenset({"cidrBlock", "availabilityZone", "vpcId"}),

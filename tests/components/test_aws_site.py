@@ -26,6 +26,7 @@ NAMES = (
         "Names",
         "LimitsStore",
         "Budget",
+        "Prometheus",
     ),
 )
 
@@ -409,6 +410,23 @@ def test_the_firewall_counts_what_prompts_set_off_and_refuses_the_rest() -> None
     logging = only(seen, "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration")
     assert logging["redactedFields"] == [{"singleHeader": {"name": "authorization"}}]
     assert not registrations("one_site").of_type("aws:wafv2/webAcl:WebAcl")
+
+
+def test_shield_guards_the_load_balancer_where_the_account_pays_for_it() -> None:
+    protection = only(registrations("no_way_out"), "aws:shield/protection:Protection")
+    assert protection["resourceArn"].endswith(":main-door-balancer")
+    assert not registrations().of_type("aws:shield/protection:Protection")
+
+
+def test_shield_before_a_balancer_that_nobody_on_the_internet_reaches_is_warned_of() -> None:
+    from tests.on_aws import deployment, existing_network, platform
+
+    content = deployment()
+    platform(content)["shield_advanced"] = True
+    said = "nobody on the internet reaches the load balancer that `shield_advanced` guards"
+    assert not [text for text in build_plan(validate(content, "prod", {}), "prod").warnings if said in text]
+    existing_network(content)
+    assert [text for text in build_plan(validate(content, "prod", {}), "prod").warnings if said in text]
 
 
 def records(variant: str) -> dict[str, dict[str, Any]]:

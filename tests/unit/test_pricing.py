@@ -225,3 +225,23 @@ def test_a_card_that_is_added_to_a_machine_is_in_its_price() -> None:
     del deployment["models"]["chat"]["quantization"]
     line = lines(build_plan(validate(deployment, "x", {}), "x"))["node pool `t4-4`"]
     assert (line.item, line.dollars_per_month is None) == ("n1-standard-16+T4x4", False)
+
+
+def test_shield_is_paid_once_for_all_sites_and_then_no_firewall_is() -> None:
+    deployment = deployment_of(read_stack_file(ROOT / "Pulumi.prod.yaml").values)
+    for site in deployment["sites"].values():
+        site["platform"]["shield_advanced"] = True
+    plan = build_plan(validate(deployment, "x", {}), "x")
+    plain = shipped("prod")
+    assert plan.price
+    assert plain.price
+    (line,) = [line for line in plan.price.lines if line.item == "shield_advanced"]
+    assert line.dollars_per_month
+    assert line.dollars_per_month.min == line.dollars_per_month.max == pytest.approx(3000, abs=0.01)
+    assert (line.what, bool(line.source), bool(line.as_of)) == ("Shield Advanced of the whole organisation", True, True)
+    assert not [line for line in plan.price.lines if "web_firewall" in line.item]
+    items = [line.item for line in plain.price.lines]
+    assert "shield_advanced" not in items
+    assert items.count("web_firewall") == len(plan.sites) == 2
+    assert {site.security["floods"] for site in plan.sites.values()} == {"Shield Advanced guards the load balancer"}
+    assert "floods" not in plain.sites["main"].security

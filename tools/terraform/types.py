@@ -27,6 +27,10 @@ PACKAGES = {
 }
 # Where Pulumi chose another name than Terraform's (pulumi-aws and pulumi-gcp, provider/resources.go).
 RENAMED = {
+    "aws:amp/alertManagerDefinition:AlertManagerDefinition": "aws_prometheus_alert_manager_definition",
+    "aws:amp/ruleGroupNamespace:RuleGroupNamespace": "aws_prometheus_rule_group_namespace",
+    "aws:amp/scraper:Scraper": "aws_prometheus_scraper",
+    "aws:amp/workspace:Workspace": "aws_prometheus_workspace",
     "aws:autoscaling/tag:Tag": "aws_autoscaling_group_tag",
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
     "aws:s3/bucketObject:BucketObject": "aws_s3_object",

@@ -24,6 +24,7 @@ from infra.platforms.aws.component_limits import LimitsStore
 from infra.platforms.aws.component_network import Network
 from infra.platforms.aws.component_node_groups import NodeGroups
 from infra.platforms.aws.component_node_pools import NodePools
+from infra.platforms.aws.component_prometheus import Prometheus
 from infra.platforms.aws.component_registry import Registry
 from infra.platforms.aws.component_storage import Storage
 from infra.platforms.aws.site_plan import AwsSitePlan
@@ -102,6 +103,7 @@ class AwsSite(pulumi.ComponentResource):
         self._alarms(network, door)
         if details.budget:
             Budget(f"{name}-budget", details.budget, opts=self._child)
+        self._metrics(network, cluster)
         handle = self._handle(door, self._limits(network, cluster))
         stack = ServingStack(
             f"{name}-serving",
@@ -238,6 +240,18 @@ class AwsSite(pulumi.ComponentResource):
             opts=self._child,
         )
 
+    def _metrics(self, network: Network, cluster: Cluster) -> None:
+        if self._plan.prometheus:
+            Prometheus(
+                f"{self._name}-metrics",
+                self._plan.prometheus,
+                cluster_arn=cluster.cluster.arn,
+                subnet_ids=network.subnet_ids["private"],
+                security_group_id=cluster.security_group_id,
+                key_arn=self._keys.data_arn,
+                opts=self._child,
+            )
+
     def _limits(self, network: Network, cluster: Cluster) -> pulumi.Input[str] | None:
         details = self._plan
         if details.limits is None:
@@ -278,6 +292,7 @@ class AwsSite(pulumi.ComponentResource):
             ),
             autoscaler="horizontal_pod_autoscaler",
             prometheus=False,
+            scrapers=tuple(Source(cidr=cidr) for cidr in details.collector),
             deleted_with=self._control_plane,
             limits_url=limits_url,
             audit_bucket=self._buckets.audit,

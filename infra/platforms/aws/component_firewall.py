@@ -1,4 +1,4 @@
-"""Deploys the web application firewall in front of a site: AWS' own rules, and a bound for each address."""
+"""Deploys what stands in front of a site: AWS' own rules and a bound for each address, and a guard against floods."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def firewall(
         ],
         opts=opts,
     )
+
+
+def shield(name: str, *, balancer_arn: pulumi.Input[str], opts: pulumi.ResourceOptions) -> None:
+    """Shield Advanced for the load balancer. Whoever owns the account has subscribed to it: that is a contract."""
+    aws.shield.Protection(name, resource_arn=balancer_arn, tags={"Name": name}, opts=opts)
 
 
 def _managed(place: int, group: str, counted: Sequence[str]) -> aws.wafv2.WebAclRuleArgs:

@@ -11,7 +11,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import Source
 from infra.plan.in_cluster import PART_OF, SERVICE_PORT
-from infra.platforms.aws.component_firewall import firewall
+from infra.platforms.aws.component_firewall import firewall, shield
 from infra.platforms.aws.component_names import Names
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.policies import BALANCER_LOGS
@@ -117,6 +117,8 @@ class FrontDoor(pulumi.ComponentResource):
                 log_retention_days=log_retention_days,
                 opts=child,
             )
+        if plan.shield_advanced:
+            shield(f"{name}-shield", balancer_arn=balancer.arn, opts=child)
         self.target_group_arn = targets.arn
         balanced: dict[str, pulumi.Input[str]] = {"LoadBalancer": balancer.arn_suffix}
         # As CloudWatch knows them.

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from infra.addresses import Cidr, Domain
 from infra.platforms.aws.gateway_secrets import GatewaySecretsSettings, SecretsOfStackSettings
+from infra.platforms.aws.prometheus_settings import PrometheusWorkspace
 from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
@@ -196,6 +197,11 @@ class AwsSettings(PlatformSettings):
     waf: WafSettings | None = Field(
         default_factory=WafSettings, description="The web application firewall; null: none, which the plan warns of."
     )
+    shield_advanced: bool = Field(
+        default=False,
+        description="Whether Shield Advanced guards the load balancer against floods. The account must have subscribed "
+        "to it: 3,000 dollars a month for the whole organisation, for a year at least.",
+    )
     weights_from: Literal["bucket", "source"] = Field(
         default="bucket",
         description="Where replicas get weights of a hub from: `bucket`, one of the site, which a job fills once; or "
@@ -225,7 +231,13 @@ class AwsSettings(PlatformSettings):
         default_factory=list,
         max_length=5,
         description="Topics of SNS that hear of alarms; unset, alarms are seen in the console alone. The first one "
-        "hears of `budget` too, where its policy lets `budgets.amazonaws.com` publish.",
+        "hears of `budget` too, where its policy lets `budgets.amazonaws.com` publish, and of alerts of a new "
+        "`prometheus_workspace`, where it lets `aps.amazonaws.com`.",
+    )
+    prometheus_workspace: PrometheusWorkspace | None = Field(
+        default=None,
+        description="Where AWS keeps the metrics of gateways and engines, and rings the alerts of the site; null: "
+        "nobody asks for them.",
     )
     deletion_protection: bool = Field(
         default=True, description="Whether cluster, load balancer and keys refuse to be deleted."

@@ -34,7 +34,8 @@ class FrontDoorPlan:
     """The load balancer and its names. `internal` when there is no public subnet. `zone_name` is looked up where no
     `hosted_zone_id` is given. `failover` is `primary` or `secondary` where another site has the same name. A target is
     asked for `health_path`, a site by Route 53 for `site_health_path`. Without a firewall, `requests_per_five_minutes`
-    is None and `managed_rules` empty."""
+    is None and `managed_rules` empty. The zone of Route 53 is not for Shield: other stacks have names in it, and AWS
+    takes one protection of a thing."""
 
     host: str
     site_host: str
@@ -52,6 +53,7 @@ class FrontDoorPlan:
     deregistration_seconds: int
     idle_seconds: int
     binding_version: str
+    shield_advanced: bool
     requests_per_five_minutes: int | None
     managed_rules: Mapping[str, tuple[str, ...]]
 
@@ -79,6 +81,7 @@ def front_door_plan(
         deregistration_seconds=drain.load_balancer_deregistration_seconds,
         idle_seconds=drain.load_balancer_idle_seconds,
         binding_version="eks.amazonaws.com/v1" if auto_mode else "elbv2.k8s.aws/v1beta1",
+        shield_advanced=settings.shield_advanced,
         requests_per_five_minutes=waf.requests_per_five_minutes if waf else None,
         managed_rules=MANAGED_RULES if waf else {},
     )

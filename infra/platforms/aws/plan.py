@@ -16,7 +16,7 @@ from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, 
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.pool_nodes import engines_on
 from infra.plan.purchase_checks import purchase_problems
-from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
+from infra.plan.serving import IN_A_CONTAINER, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
@@ -35,8 +35,10 @@ from infra.platforms.aws.machines import nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, name_prefix, repositories
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
+from infra.platforms.aws.prometheus_plan import prometheus_plan, prometheus_problems
 from infra.platforms.aws.quotas import quota_needs
 from infra.platforms.aws.secrets_plan import secrets_problems
+from infra.platforms.aws.security_text import security, shield_warnings
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
 from infra.platforms.aws.uses import own_uses
@@ -48,15 +50,7 @@ from infra.platforms.aws.weights_plan import (
     with_weights_bucket,
 )
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
-from infra.platforms.clusters import (
-    api_access,
-    deletion,
-    endpoint_problems,
-    firewall,
-    inside_problems,
-    purchases,
-    zone_problems,
-)
+from infra.platforms.clusters import endpoint_problems, inside_problems, purchases, zone_problems
 from infra.price.bill import Use
 from infra.problems import Problem
 from infra.sizing.types import GIB
@@ -145,6 +139,7 @@ class Aws:
             settings.region,
             gateway_secret_names(request.gateway),
         )
+        yield from prometheus_problems(where, settings)
         yield from one_pod_problems(request)
         yield from inside_problems(request)
 
@@ -157,6 +152,7 @@ class Aws:
             yield f"{site}: one wrong command deletes it (`deletion_protection: false`)"
         if settings.nat == "single" and settings.network.cidr:
             yield f"{site}: when the zone `{settings.zones[0]}` is gone, no node reaches the internet (`nat: single`)"
+        yield from shield_warnings(site, settings)
         yield from weights_warnings(request)
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
@@ -212,6 +208,7 @@ class Aws:
             serving=serving,
             alarms=alarms(network),
             alarm_topics=tuple(settings.alarm_topics),
+            prometheus=prometheus_plan(request, settings, network, serving),
             deletion_protection=settings.deletion_protection,
             tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
             quotas=quota_needs(machines, network, door),
@@ -225,14 +222,7 @@ class Aws:
             node_pools=tuple(details.pools.values()),
             drain=site_drain_plan(serving.drain),
             summary=summary(details),
-            security={
-                "cluster's API": api_access(settings.api_endpoint),
-                "nodes": "in private subnets" if network.cidr else "in the subnets that were given",
-                "front door": f"{'inside the network' if details.front_door.internal else 'on the internet'}, over TLS",
-                "in transit": in_transit(serving),
-                "firewall for the web": firewall(details.front_door.requests_per_five_minutes, "five minutes"),
-                "deletion": deletion(protected=settings.deletion_protection),
-            },
+            security=security(settings, details),
             details=details,
         )
 
@@ -265,6 +255,7 @@ class Aws:
             details.limits,
             len(details.alarms),
             audit_bucket=details.audit_bucket is not None,
+            metrics=details.prometheus is not None,
         )
 
 

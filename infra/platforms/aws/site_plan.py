@@ -24,6 +24,7 @@ from infra.platforms.aws.machines import NodesPlan
 from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.network import NetworkPlan
 from infra.platforms.aws.place_map import beside, layers, names
+from infra.platforms.aws.prometheus_plan import PrometheusPlan
 from infra.problems import Problem
 
 
@@ -49,6 +50,7 @@ class AwsSitePlan(ServingSite):
     budget: BudgetPlan | None
     alarms: tuple[Alarm, ...]
     alarm_topics: tuple[str, ...]
+    prometheus: PrometheusPlan | None
     deletion_protection: bool
     tags: Mapping[str, str]
     quotas: tuple[QuotaNeed, ...]
@@ -70,6 +72,11 @@ class AwsSitePlan(ServingSite):
             layers=tuple(layers(network, self.cluster, door, self.pools, self.limits)),
             beside=tuple(beside(door, self.audit_bucket, self.repositories, self.identities, self.alarms, self.budget)),
         )
+
+    @property
+    def collector(self) -> tuple[str, ...]:
+        """From where metrics are asked for."""
+        return self.prometheus.collector if self.prometheus else ()
 
     def _not_there(self) -> Iterator[Problem]:
         for name, engine in self.serving.engines.items():
@@ -98,6 +105,7 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         "weights": details.weights,
         **_audit_text(details),
         **({"budget": details.budget.text} if details.budget else {}),
+        **({"metrics": details.prometheus.text} if details.prometheus else {}),
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
         **_fabric_text(details.machines),

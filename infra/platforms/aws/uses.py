@@ -8,7 +8,7 @@ from infra.platforms.aws.cluster_plan import ClusterPlan
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.limits_plan import LimitsPlan
 from infra.platforms.aws.network import NetworkPlan
-from infra.price.bill import Use
+from infra.price.bill import SharedUse, Use
 
 KEYS = 3
 GIB_OF_AUDIT = 50
@@ -24,10 +24,13 @@ def own_uses(
     alarms: int,
     *,
     audit_bucket: bool,
+    metrics: bool,
 ) -> Iterator[Use]:
     """Ways to AWS' own services, addresses, keys, the firewall, and what gateways share: a file system, and a store."""
     addresses = len({*network.exits.values()}) + (0 if door.internal else zones)
-    rules = len(door.managed_rules) + (door.requests_per_five_minutes is not None)
+    # What Shield Advanced guards has the firewall without a fee (AWS WAF whitepaper, cost considerations).
+    paid = not door.shield_advanced
+    rules = (len(door.managed_rules) + (door.requests_per_five_minutes is not None)) * paid
     for what, item, fewest, most in (
         ("ways to AWS' services", "interface_endpoint", len(network.endpoints) * zones, len(network.endpoints) * zones),
         ("addresses on the internet", "public_address", addresses, addresses),
@@ -36,8 +39,18 @@ def own_uses(
         ("its rules", "web_firewall_rule", rules, rules),
         *((("limits counted together", limits.node_type, len(limits.zones), len(limits.zones)),) if limits else ()),
         ("alarms", "alarm", alarms, alarms),
+        ("collector of metrics", "prometheus_collector", metrics, metrics),
         ("audit of gateways", "shared_files", 0, GIB_OF_AUDIT if cluster.shared_files else 0),
         ("audit of gateways, locked", "object_storage", 0, GIB_OF_AUDIT if audit_bucket else 0),
     ):
         if most:
             yield Use(what=what, cloud="aws", region=region, item=item, minimum=float(fewest), maximum=float(most))
+    if door.shield_advanced:
+        yield SharedUse(
+            what="Shield Advanced of the whole organisation",
+            cloud="aws",
+            region=region,
+            item="shield_advanced",
+            minimum=1.0,
+            maximum=1.0,
+        )
