@@ -10,6 +10,7 @@ from infra.plan.node_pools import NodePool
 from infra.plan.nodes import NodeChoice
 from infra.plan.pool_nodes import GPU_RESOURCE, POOL_LABEL, SURGE_NODES, taint
 from infra.plan.serving import EnginePlan
+from infra.plan.start_types import Seen
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.fabric import ENVIRONMENT, efa_devices, of_each_pod
 
@@ -19,6 +20,13 @@ IMAGES: Mapping[str, tuple[str, str]] = {
     "bottlerocket": ("BOTTLEROCKET_x86_64", "BOTTLEROCKET_x86_64_NVIDIA"),
     "amazon_linux_2023": ("AL2023_x86_64_STANDARD", "AL2023_x86_64_NVIDIA"),
 }
+# Until a machine is there that nobody had before.
+PROVISION = Seen(
+    low=60,
+    high=300,
+    source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
+    as_of="2025-05",
+)
 # A machine with as many of the same GPUs may cost so many times as much, when none of the planned ones is to be had.
 MOST_TIMES_THE_PRICE = 2.0
 # General purpose, 4 GiB for each processor; Karpenter takes the cheapest that is to be had.

@@ -18,7 +18,7 @@ from infra.plan.pool_nodes import engines_on
 from infra.plan.purchase_checks import purchase_problems
 from infra.plan.serving import IN_A_CONTAINER, in_transit, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
-from infra.plan.start_types import Seen, StartingPlace
+from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.aws.alarms import alarms
@@ -27,11 +27,12 @@ from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.controllers_plan import controllers
+from infra.platforms.aws.first_up import first_up_steps
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
-from infra.platforms.aws.machines import nodes_plan, talking
+from infra.platforms.aws.machines import PROVISION, nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, name_prefix, repositories
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
@@ -63,12 +64,6 @@ from infra.sizing.types import GIB
 
 GIVES_UP = {"spot": "a machine may be taken away with 120 s notice, and its price moves"}
 MOST_GPUS = most_gpus(SHAPES)
-PROVISION = Seen(
-    low=60,
-    high=300,
-    source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
-    as_of="2025-05",
-)
 # A store in the cluster would go with one zone, and limits must outlive it.
 IN_CLUSTER = ClusterFacts(limits_store=True)
 
@@ -191,6 +186,7 @@ class Aws:
             grace_seconds=serving.drain.node_grace_seconds,
         )
         door = front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode)
+        limits = limits_plan(settings, network, serving)
         details = AwsSitePlan(
             region=settings.region,
             zones=zones,
@@ -205,7 +201,7 @@ class Aws:
             identities=workload_roles(serving, request.models, settings, audit_bucket),
             repositories=repositories(f"slipway-{name}"),
             front_door=door,
-            limits=limits_plan(settings, network, serving),
+            limits=limits,
             audit_bucket=audit_bucket,
             weights=weights_text(request),
             budget=budget_plan(request, settings.alarm_topics),
@@ -215,6 +211,7 @@ class Aws:
             deletion_protection=settings.deletion_protection,
             tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
             quotas=quota_needs(machines, network, door),
+            first_up=first_up_steps(request, network, cluster, door, limits),
         )
         return SitePlan(
             platform="aws",
