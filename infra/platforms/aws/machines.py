@@ -13,6 +13,7 @@ from infra.plan.serving import EnginePlan
 from infra.plan.start_types import Seen
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.fabric import ENVIRONMENT, efa_devices, of_each_pod
+from infra.platforms.base import SiteRequest
 
 # As Karpenter, which Auto Mode is, calls the ways to buy.
 CAPACITY: Mapping[str, str] = {"reservation": "reserved", "on_demand": "on-demand", "spot": "spot"}
@@ -207,6 +208,18 @@ def also_fitting(pool: NodePool, region: str) -> tuple[str, ...]:
         and not row.instance_type.endswith(".metal")
     )
     return tuple(name for _, name in fitting)
+
+
+def machine_warnings(request: SiteRequest, pools: Mapping[str, NodePool]) -> Iterator[str]:
+    """Machines with GPUs of which nobody here knows that the region has them: not all regions have all."""
+    region: str = request.settings.region
+    known = {row.instance_type for row in instances() if (row.cloud, row.region) == ("aws", region)}
+    for pool in pools.values():
+        if pool.accelerator is not None and pool.shape not in known:
+            yield (
+                f"site `{request.site}`: whether `{region}` has `{pool.shape}` is in no list here; `make doctor` asks "
+                "AWS"
+            )
 
 
 def processors_of(instance_type: str) -> int | None:

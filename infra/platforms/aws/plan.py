@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from infra.catalog.instances import network_gbps
-from infra.naming import normalised
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
@@ -32,9 +31,9 @@ from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
-from infra.platforms.aws.machines import PROVISION, nodes_plan, talking
+from infra.platforms.aws.machines import PROVISION, machine_warnings, nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
-from infra.platforms.aws.names import RoleBounds, name_prefix, repositories
+from infra.platforms.aws.names import RoleBounds, cluster_name, name_prefix, name_problems, repositories
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
 from infra.platforms.aws.quotas import quota_needs
 from infra.platforms.aws.secrets_plan import secrets_problems
@@ -122,6 +121,7 @@ class Aws:
         settings: AwsSettings = request.settings
         where = f"{request.where}.platform"
         example = f"{settings.region}a"
+        yield from name_problems(request)
         yield from zone_problems(
             where, settings.zones, settings.region, example, lambda zone: zone.startswith(settings.region)
         )
@@ -156,12 +156,13 @@ class Aws:
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
         yield from managed_warnings(request)
+        yield from machine_warnings(request, _pools(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings
         audit_bucket = audit_bucket_plan(settings, request.gateway)
         request = with_audit_bucket(request, audit_bucket)
-        name = normalised(f"{request.stack}-{request.site}")
+        name = cluster_name(request.stack, request.site)
         zones = tuple(settings.zones)
         facts = with_weights_bucket(IN_CLUSTER, settings)
         serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, facts)
@@ -177,7 +178,7 @@ class Aws:
             ),
         )
         network = network_plan(settings)
-        cluster = cluster_plan(f"slipway-{name}", settings, network, serving)
+        cluster = cluster_plan(name, settings, network, serving)
         machines = nodes_plan(
             settings,
             pools,
@@ -199,7 +200,7 @@ class Aws:
             machines=machines,
             controllers=controllers(cluster.name, settings, machines, serving),
             identities=workload_roles(serving, request.models, settings, audit_bucket),
-            repositories=repositories(f"slipway-{name}"),
+            repositories=repositories(name),
             front_door=door,
             limits=limits,
             audit_bucket=audit_bucket,
