@@ -14,7 +14,7 @@ from infra.components.labels import labels, selector
 from infra.components.placement import spread, tolerations
 from infra.components.pod_security import container_security, pod_security
 from infra.plan.engine_process import PYTHON
-from infra.plan.gateway_pods import CLIENT_KEYS_FOLDER, CONFIG_FILE, CONFIG_FOLDER, GatewayPods
+from infra.plan.gateway_pods import CLIENT_KEYS_FOLDER, CONFIG_FILE, CONFIG_FOLDER, SECRETS_FOLDER, GatewayPods
 from infra.plan.in_cluster import (
     ADMIN_PORT,
     GATEWAY,
@@ -175,6 +175,7 @@ def _container(pods: GatewayPods, image: pulumi.Input[str], mounted: list[Mounte
             *("--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}", "--client-keys", CLIENT_KEYS_FOLDER),
             *("--listen", f"{every}:{PUBLIC_PORT}", "--operations", f"{every}:{OPERATIONS_PORT}"),
             *("--admin", f"127.0.0.1:{ADMIN_PORT}", "--watch-seconds", str(WATCH_SECONDS)),
+            *(("--secrets", SECRETS_FOLDER) if pods.secret_names else ()),
             # Before it is told to stop, preStop has taken it out of every list.
             *("--accept-seconds", "0", "--drain-seconds", str(pods.drain_seconds)),
         ],

@@ -9,6 +9,7 @@ from infra.report.cheaper import cheaper
 from infra.report.cold_start import cold_start, cold_start_phases
 from infra.report.crossover import crossover
 from infra.report.drain import drain, drain_ladders
+from infra.report.first_up import first_up
 from infra.report.models import clients, fit_and_speed, load, models, remote_models
 from infra.report.places import each_site, links, sites
 from infra.report.price import price
@@ -32,6 +33,7 @@ SECTIONS: tuple[Callable[[DeploymentPlan], Section | None], ...] = (
     cheaper,
     crossover,
     quotas,
+    first_up,
     drain,
     drain_ladders,
     security,

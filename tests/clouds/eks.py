@@ -15,12 +15,13 @@ from typing import Any
 # The kubeconfig of the API server that a cluster of this environment is. Without it, a cluster is an address of nobody.
 KUBECONFIG = "SLIPWAY_TESTS_EKS_KUBECONFIG"
 _OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-# Kind → group and whether it is in a namespace.
-KINDS = {
-    "NodeClass": ("eks.amazonaws.com", False),
-    "NodePool": ("karpenter.sh", False),
-    "TargetGroupBinding": ("eks.amazonaws.com", True),
-}
+# Kind, group, version, and whether it is in a namespace; the last is of the controller's chart.
+KINDS = (
+    ("NodeClass", "eks.amazonaws.com", "v1", False),
+    ("NodePool", "karpenter.sh", "v1", False),
+    ("TargetGroupBinding", "eks.amazonaws.com", "v1", True),
+    ("TargetGroupBinding", "elbv2.k8s.aws", "v1beta1", True),
+)
 
 
 def answers(host: str) -> dict[str, str]:
@@ -47,13 +48,13 @@ def command_line(folder: Path, kubeconfig: Path, cluster: str) -> None:
 
 def definitions() -> list[dict[str, Any]]:
     """Of the kinds above."""
-    return [_definition(kind, group, namespaced) for kind, (group, namespaced) in KINDS.items()]
+    return [_definition(*kind) for kind in KINDS]
 
 
-def _definition(kind: str, group: str, namespaced: bool) -> dict[str, Any]:
+def _definition(kind: str, group: str, name: str, namespaced: bool) -> dict[str, Any]:
     plural = f"{kind.lower()}es" if kind.endswith("s") else f"{kind.lower()}s"
     version = {
-        "name": "v1",
+        "name": name,
         "served": True,
         "storage": True,
         "subresources": {"status": {}},

@@ -3,7 +3,8 @@
 The engine starts it as `pulumi-resource-kubernetes`, reads a port from its first line and speaks the ResourceProvider
 protocol to it. It answers as pulumi-kubernetes 4.34 does where a program depends on it: generated names, the default
 namespace, what replaces an object, that an existing object or another manager's field is refused, dry runs in previews,
-waits. It knows no charts, no YAML files and no patches of others' objects: a resource of those kinds is refused.
+waits. Of charts it keeps only that they are installed. It knows no YAML files and no patches of others' objects: a
+resource of those kinds is refused.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from typing import Any
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from tests.cluster import awaiting, differences
+from tests.cluster import awaiting, differences, plugin_releases
 from tests.cluster.client import Client, NoSuchKind, Refused
 from tests.cluster.plugin_objects import BREAK, Broken, called, explained, give_name, identity, patch_forced
 from tests.cluster.plugin_server import serve
 from tests.cluster.plugin_values import UNKNOWN, Object, fail, fail_initialisation, has_unknown, plain, struct
 
 FIELD_MANAGER = "pulumi-kubernetes"
-REFUSED_KINDS = r"kubernetes:(helm\.sh|yaml|kustomize)[/:].*|kubernetes:.*(Patch|List)"
+REFUSED_KINDS = r"kubernetes:(helm\.sh/v3:Chart|helm\.sh/v4.*|yaml[/:].*|kustomize[/:].*)|kubernetes:.*(Patch|List)"
 # A custom resource may be registered before its definition is there: the provider tries again, for about this long.
 MISSING_KIND_SECONDS = 15.0
 DELETE_SECONDS = 300.0
@@ -75,6 +76,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if re.fullmatch(REFUSED_KINDS, request.type):
             why = f"{request.type} is made by the provider out of what no test sees: use the objects themselves"
             return provider_pb2.CheckResponse(failures=[provider_pb2.CheckFailure(property="", reason=why)])
+        if request.type == plugin_releases.RELEASE:
+            return plugin_releases.check(request)
         olds, news = plain(request.olds), plain(request.news)
         metadata = news.setdefault("metadata", {})
         if isinstance(metadata, dict):
@@ -87,6 +90,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=struct(news))
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.type == plugin_releases.RELEASE:
+            return plugin_releases.diff(request)
         before, after = plain(request.old_inputs), plain(request.news)
         found = list(differences.changes(before, after))
         mutable = frozenset(
@@ -114,6 +119,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def Create(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.type == plugin_releases.RELEASE:
+            return plugin_releases.create(self._client, request, context)
         inputs = plain(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(id="", properties=self._preview(inputs, context))
@@ -131,6 +138,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=identity(live), properties=struct(live))
 
     def Update(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.type == plugin_releases.RELEASE:
+            return plugin_releases.update(self._client, request)
         inputs = plain(request.news)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=self._preview(inputs, context))
@@ -144,6 +153,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.UpdateResponse(properties=struct(live))
 
     def Read(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.type == plugin_releases.RELEASE:
+            return plugin_releases.read(self._client, request)
         inputs, state = plain(request.inputs), plain(request.properties)
         known = inputs or state
         if not known:
@@ -164,6 +175,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ReadResponse(id=request.id, properties=struct(live), inputs=struct(inputs))
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
+        if request.type == plugin_releases.RELEASE:
+            return plugin_releases.delete(self._client, request)
         state = plain(request.properties)
         namespace, _, name = request.id.rpartition("/")
         seconds = request.timeout or DELETE_SECONDS

@@ -486,6 +486,21 @@ def test_k13_secrets_of_gateways_are_mounted_from_their_store_and_neither_in_the
     assert read["Resource"] == [LIMITS_STORE]
     addons = {one["addonName"] for one in inputs(seen, "aws:eks/addon:Addon").values()}
     assert "aws-secrets-store-csi-driver-provider" in addons, "whoever mounts them"
+    folder = container["args"][container["args"].index("--secrets") + 1]
+    assert folder == mount["mountPath"], "a file that has changed is seen there"
+
+
+@pytest.mark.parametrize("variant", ["existing_network", "no_way_out"])
+def test_k13_what_is_rotated_in_secrets_manager_is_mounted_anew(variant: str) -> None:
+    """The driver does so only where it is told to."""
+    addons = {one["addonName"]: one for one in inputs(registrations(variant), "aws:eks/addon:Addon").values()}
+    told = json.loads(addons["aws-secrets-store-csi-driver-provider"]["configurationValues"])
+    assert told == {"secrets-store-csi-driver": {"enableSecretRotation": True, "rotationPollInterval": "5m"}}
+
+
+def test_gateways_without_secrets_look_at_none() -> None:
+    pod = inputs(registrations(), "kubernetes:apps/v1:Deployment")["main-serving-gateway"]["spec"]["template"]["spec"]
+    assert ("--secrets" in pod["containers"][0]["args"]) == ("secrets" in {one["name"] for one in pod["volumes"]})
 
 
 @pytest.mark.parametrize(

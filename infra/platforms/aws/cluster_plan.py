@@ -28,6 +28,10 @@ NODE_DISK_GIBIBYTES = 100
 CREATE_MINUTES, DELETE_MINUTES = 40, 30
 # Secrets of Secrets Manager as files of pods, the driver included (EKS user guide, add-ons, read 2026-11).
 SECRETS_ADDON = "aws-secrets-store-csi-driver-provider"
+# Off unless asked for (the provider's README and its tests of the add-on, read 2026-11). It advises an hour, since each
+# look is a request for each secret of each gateway; but a key that is taken back must not be good for so long.
+SECRETS_DRIVER = "secrets-store-csi-driver"
+SECRETS_ROTATION: Mapping[str, Any] = {"enableSecretRotation": True, "rotationPollInterval": "5m"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,7 @@ def _addons(managed: ManagedNodes | None, *, shared: bool, secrets: bool) -> lis
     """What Auto Mode does not bring itself: what autoscalers read, and files that many pods share."""
     found = [Addon(name="metrics-server", configuration={})]
     if secrets:
-        found.append(Addon(name=SECRETS_ADDON, configuration={}))
+        found.append(Addon(name=SECRETS_ADDON, configuration={SECRETS_DRIVER: SECRETS_ROTATION}))
     if shared:
         found.append(
             Addon(

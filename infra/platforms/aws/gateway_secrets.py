@@ -38,8 +38,8 @@ class SecretsOfStoreSettings(Settings):
     secrets: dict[Name, SecretArn] = Field(
         min_length=1,
         description="By the name that the deployment gives it, the ARN of each; its value is the secret and nothing "
-        "else. Gateways that start after a change read the new value. Where it has a key of its own, that key must let "
-        "the gateways' role decrypt.",
+        "else. A new value reaches running gateways within some minutes. Where it has a key of its own, that key must "
+        "let the gateways' role decrypt.",
     )
 
 

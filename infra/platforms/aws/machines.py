@@ -10,8 +10,10 @@ from infra.plan.node_pools import NodePool
 from infra.plan.nodes import NodeChoice
 from infra.plan.pool_nodes import GPU_RESOURCE, POOL_LABEL, SURGE_NODES, taint
 from infra.plan.serving import EnginePlan
+from infra.plan.start_types import Seen
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.fabric import ENVIRONMENT, efa_devices, of_each_pod
+from infra.platforms.base import SiteRequest
 
 # As Karpenter, which Auto Mode is, calls the ways to buy.
 CAPACITY: Mapping[str, str] = {"reservation": "reserved", "on_demand": "on-demand", "spot": "spot"}
@@ -19,6 +21,13 @@ IMAGES: Mapping[str, tuple[str, str]] = {
     "bottlerocket": ("BOTTLEROCKET_x86_64", "BOTTLEROCKET_x86_64_NVIDIA"),
     "amazon_linux_2023": ("AL2023_x86_64_STANDARD", "AL2023_x86_64_NVIDIA"),
 }
+# Until a machine is there that nobody had before.
+PROVISION = Seen(
+    low=60,
+    high=300,
+    source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
+    as_of="2025-05",
+)
 # A machine with as many of the same GPUs may cost so many times as much, when none of the planned ones is to be had.
 MOST_TIMES_THE_PRICE = 2.0
 # General purpose, 4 GiB for each processor; Karpenter takes the cheapest that is to be had.
@@ -199,6 +208,18 @@ def also_fitting(pool: NodePool, region: str) -> tuple[str, ...]:
         and not row.instance_type.endswith(".metal")
     )
     return tuple(name for _, name in fitting)
+
+
+def machine_warnings(request: SiteRequest, pools: Mapping[str, NodePool]) -> Iterator[str]:
+    """Machines with GPUs of which nobody here knows that the region has them: not all regions have all."""
+    region: str = request.settings.region
+    known = {row.instance_type for row in instances() if (row.cloud, row.region) == ("aws", region)}
+    for pool in pools.values():
+        if pool.accelerator is not None and pool.shape not in known:
+            yield (
+                f"site `{request.site}`: whether `{region}` has `{pool.shape}` is in no list here; `make doctor` asks "
+                "AWS"
+            )
 
 
 def processors_of(instance_type: str) -> int | None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.catalog.engine_images import engine_images
 from infra.naming import normalised
+from infra.platforms.base import SiteRequest
+from infra.problems import Problem
 
 # Of names that AWS makes unique itself, the beginning. A bucket's may have 37 letters, with what it is for.
 PREFIX_LETTERS = 28
+# The provider ends a name that it makes with 8 letters, and refuses what is then too long. That of a node group, of 63
+# at most, has the site's, the pool's (`rtx-pro-6000-8`), how it is bought (`reservation`) and the zone's.
+SITE_LETTERS = 19
+CLUSTER_LETTERS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +31,29 @@ def name_prefix(stack: str, site: str) -> str:
     """The beginning of the names of a site's things; what may be done with them is bounded by it, too."""
     called = normalised(f"slipway-{stack}-{site}")
     return f"{called[:PREFIX_LETTERS].rstrip('-')}-"
+
+
+def cluster_name(stack: str, site: str) -> str:
+    """The whole name: nothing is added to it."""
+    return f"slipway-{normalised(f'{stack}-{site}')}"
+
+
+def name_problems(request: SiteRequest) -> Iterator[Problem]:
+    """What would make names that AWS does not take."""
+    if len(request.site) > SITE_LETTERS:
+        yield Problem(
+            where=request.where,
+            found=f"a name of {len(request.site)} letters",
+            allowed=f"up to {SITE_LETTERS} on AWS: names there begin with it, and of node groups have 63 at most",
+            remedy="give the site a shorter name",
+        )
+    elif (letters := len(cluster_name(request.stack, request.site))) > CLUSTER_LETTERS:
+        yield Problem(
+            where=request.where,
+            found=f"a cluster's name of {letters} letters, of the stack's and the site's",
+            allowed=f"up to {CLUSTER_LETTERS} on AWS",
+            remedy="give the stack or the site a shorter name",
+        )
 
 
 def repositories(name: str) -> tuple[str, ...]:

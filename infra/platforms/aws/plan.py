@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from infra.catalog.instances import network_gbps
-from infra.naming import normalised
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
@@ -18,7 +17,7 @@ from infra.plan.pool_nodes import engines_on
 from infra.plan.purchase_checks import purchase_problems
 from infra.plan.serving import IN_A_CONTAINER, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
-from infra.plan.start_types import Seen, StartingPlace
+from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.aws.alarms import alarms
@@ -27,13 +26,14 @@ from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.controllers_plan import controllers
+from infra.platforms.aws.first_up import first_up_steps
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
-from infra.platforms.aws.machines import nodes_plan, talking
+from infra.platforms.aws.machines import PROVISION, machine_warnings, nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
-from infra.platforms.aws.names import RoleBounds, name_prefix, repositories
+from infra.platforms.aws.names import RoleBounds, cluster_name, name_prefix, name_problems, repositories
 from infra.platforms.aws.network import network_plan, network_problems, network_ranges
 from infra.platforms.aws.prometheus_plan import prometheus_plan, prometheus_problems
 from infra.platforms.aws.quotas import quota_needs
@@ -57,12 +57,6 @@ from infra.sizing.types import GIB
 
 GIVES_UP = {"spot": "a machine may be taken away with 120 s notice, and its price moves"}
 MOST_GPUS = most_gpus(SHAPES)
-PROVISION = Seen(
-    low=60,
-    high=300,
-    source="public report of a Karpenter node with its pod: about 5 minutes; the fast end is assumed",
-    as_of="2025-05",
-)
 # A store in the cluster would go with one zone, and limits must outlive it.
 IN_CLUSTER = ClusterFacts(limits_store=True)
 
@@ -121,6 +115,7 @@ class Aws:
         settings: AwsSettings = request.settings
         where = f"{request.where}.platform"
         example = f"{settings.region}a"
+        yield from name_problems(request)
         yield from zone_problems(
             where, settings.zones, settings.region, example, lambda zone: zone.startswith(settings.region)
         )
@@ -157,12 +152,13 @@ class Aws:
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
         yield from managed_warnings(request)
+        yield from machine_warnings(request, _pools(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: AwsSettings = request.settings
         audit_bucket = audit_bucket_plan(settings, request.gateway)
         request = with_audit_bucket(request, audit_bucket)
-        name = normalised(f"{request.stack}-{request.site}")
+        name = cluster_name(request.stack, request.site)
         zones = tuple(settings.zones)
         facts = with_weights_bucket(IN_CLUSTER, settings)
         serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, facts)
@@ -178,7 +174,7 @@ class Aws:
             ),
         )
         network = network_plan(settings)
-        cluster = cluster_plan(f"slipway-{name}", settings, network, serving)
+        cluster = cluster_plan(name, settings, network, serving)
         machines = nodes_plan(
             settings,
             pools,
@@ -187,6 +183,7 @@ class Aws:
             grace_seconds=serving.drain.node_grace_seconds,
         )
         door = front_door_plan(request, settings, network, serving.drain, auto_mode=cluster.auto_mode)
+        limits = limits_plan(settings, network, serving)
         details = AwsSitePlan(
             region=settings.region,
             zones=zones,
@@ -199,9 +196,9 @@ class Aws:
             machines=machines,
             controllers=controllers(cluster.name, settings, machines, serving),
             identities=workload_roles(serving, request.models, settings, audit_bucket),
-            repositories=repositories(f"slipway-{name}"),
+            repositories=repositories(name),
             front_door=door,
-            limits=limits_plan(settings, network, serving),
+            limits=limits,
             audit_bucket=audit_bucket,
             weights=weights_text(request),
             budget=budget_plan(request, settings.alarm_topics),
@@ -212,6 +209,7 @@ class Aws:
             deletion_protection=settings.deletion_protection,
             tags={"slipway:stack": request.stack, "slipway:site": request.site, **settings.tags},
             quotas=quota_needs(machines, network, door),
+            first_up=first_up_steps(request, network, cluster, door, limits),
         )
         return SitePlan(
             platform="aws",

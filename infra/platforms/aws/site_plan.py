@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.first_up_types import UpStep
 from infra.plan.node_pools import NodePool
 from infra.plan.place_map import PlaceMap
 from infra.plan.quota_types import QuotaNeed
@@ -31,7 +32,7 @@ from infra.problems import Problem
 @dataclass(frozen=True, kw_only=True)
 class AwsSitePlan(ServingSite):
     """All of a site on AWS. `roles` bounds its roles, and begins names of buckets too. `quotas` are what AWS must allow
-    the account before; `weights` says where those are kept."""
+    the account before, `first_up` the steps of its first deployment; `weights` says where those are kept."""
 
     region: str
     zones: tuple[str, ...]
@@ -54,6 +55,7 @@ class AwsSitePlan(ServingSite):
     deletion_protection: bool
     tags: Mapping[str, str]
     quotas: tuple[QuotaNeed, ...]
+    first_up: tuple[UpStep, ...]
 
     @property
     def missing(self) -> tuple[Problem, ...]:

@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the gateway until it is told to stop; the exit status."""
     parsed = _parser().parse_args(arguments)
     client_keys: Path | None = parsed.client_keys
-    client_keys_digest = None if client_keys is None else digest_of_folder(client_keys)
+    folders = [folder for folder in (client_keys, parsed.secrets) if folder is not None]
+    watched = tuple((folder, digest_of_folder(folder)) for folder in folders)
     try:
         config = load_config(parsed.config, client_keys)
     except ConfigProblem as problem:
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         admin_hosts=tuple(parsed.admin_host),
         watch_seconds=parsed.watch_seconds,
         client_keys=client_keys,
-        client_keys_digest=client_keys_digest,
+        watched_folders=watched,
         notify_descriptor=parsed.notify_fd,
         accept_seconds=parsed.accept_seconds,
         drain_seconds=parsed.drain_seconds,
@@ -72,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FOLDER",
         help="a file for each client that has keys beside those of FILE: lines SHA256 [WHEN IT ENDS]",
+    )
+    parser.add_argument(
+        "--secrets", type=Path, metavar="FOLDER", help="files that FILE names, for --watch-seconds to look at as well"
     )
     public = parser.add_mutually_exclusive_group(required=True)
     public.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where clients connect")
@@ -98,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         "--watch-seconds",
         type=_seconds,
         metavar="S",
-        help="look every S seconds whether FILE or FOLDER changed, and reload (default: only on SIGHUP)",
+        help="look every S seconds whether FILE or a FOLDER changed, and reload (default: only on SIGHUP)",
     )
     parser.add_argument(
         "--notify-fd", type=_descriptor, metavar="N", help="gets lines: ready, reloaded SHA256, refused TEXT"

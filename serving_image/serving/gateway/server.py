@@ -62,8 +62,8 @@ class Options:
     admin_hosts: tuple[str, ...] = ()
     watch_seconds: float | None = None
     client_keys: Path | None = None
-    # Of the folder before its files were read.
-    client_keys_digest: str | None = None
+    # Looked at like the file, each with its digest before its files were read.
+    watched_folders: tuple[tuple[Path, str | None], ...] = ()
     notify_descriptor: int | None
     accept_seconds: float
     drain_seconds: float | None
@@ -125,9 +125,9 @@ class Gateway:
             seconds, first = self._options.watch_seconds, self._state.policy.sha256
             file = watch(digest_of_file, self._options.config_file, seconds, first, self._reload)
             background.append(loop.create_task(file))
-            if (folder := self._options.client_keys) is not None:
-                keys = watch(digest_of_folder, folder, seconds, self._options.client_keys_digest, self._reload)
-                background.append(loop.create_task(keys))
+            for folder, digest in self._options.watched_folders:
+                files = watch(digest_of_folder, folder, seconds, digest, self._reload)
+                background.append(loop.create_task(files))
         certificates = self._tls.certificates
         await self._public.open(self._options.public, certificates.context if certificates else None)
         await self._operations.open(self._options.operations)

@@ -40,10 +40,10 @@ class Tracer:
         self._waiting: deque[bytes] = deque()
         self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
-        authorization = config.authorization_file
+        self.authorization = _authorization(config)
         self._headers = {"Content-Type": "application/json"}
-        if authorization is not None:
-            self._headers["Authorization"] = read_authorization(authorization)
+        if self.authorization is not None:
+            self._headers["Authorization"] = self.authorization
         resource = {"service.name": config.service_name, "service.version": VERSION}
         self._head = (
             b'{"resourceSpans":[{"resource":{"attributes":%b},"scopeSpans":[{"scope":{"name":"slipway.gateway"}'
@@ -114,7 +114,13 @@ class Tracer:
 
 
 def tracer_for(config: TracesConfig | None, previous: Tracer | None) -> Tracer | None:
-    """The tracer of a new policy. One whose configuration has gone sends what it has and ends by itself."""
-    if config is None or (previous is not None and previous.config == config):
-        return previous if config is not None else None
+    """The tracer of a new policy. One whose configuration, or secret, has gone sends what it has and ends by itself."""
+    if config is None:
+        return None
+    if previous is not None and (previous.config, previous.authorization) == (config, _authorization(config)):
+        return previous
     return Tracer(config)
+
+
+def _authorization(config: TracesConfig) -> str | None:
+    return None if config.authorization_file is None else read_authorization(config.authorization_file)

@@ -1,0 +1,57 @@
+"""`prod` on node groups of ours: up, nothing to change, and nothing left. Charts are installed in name only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.clouds import eks
+from tests.engine.stacks.aws_place import StandInAws
+from tests.engine.stacks.conftest import stand_in_aws
+from tests.engine.stacks.deployed import Deployed
+from tests.engine.stacks.rows import PROD, Deployment, ExampleStack, unprotected
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def on_node_groups(deployment: Deployment) -> None:
+    unprotected(deployment)
+    deployment["sites"]["main"]["platform"]["nodes"] = {"kind": "managed", "purchase": ["on_demand"]}
+
+
+MANAGED = ExampleStack("prod", PROD.place, PROD.client, on_node_groups)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandInAws]:
+    with stand_in_aws(tmp_path_factory.mktemp("managed")) as made:
+        yield made
+
+
+def test_node_groups_come_with_their_controllers_and_go_without_a_trace(place: StandInAws, tmp_path: Path) -> None:
+    deployed = Deployed(MANAGED, place, tmp_path / "checkout")
+    try:
+        groups = place.cloud.of_type("aws:eks/nodeGroup:NodeGroup")
+        assert {group["name"] for group in groups} == {
+            f"main-groups-{pool}-on-demand-{zone}" for pool in ("gateway", "l40s-1") for zone in "abd"
+        }
+        releases = [one for one in deployed.resources() if one["type"] == "kubernetes:helm.sh/v3:Release"]
+        kept = [one for one in place.client.list("v1", "Secret") if one.get("type") == "helm.sh/release.v1"]
+        assert {one["id"] for one in releases} == {
+            f"kube-system/{name}" for name in ("aws-load-balancer-controller", "cluster-autoscaler")
+        }
+        assert len(kept) == len(releases)
+        (binding,) = [one for one in deployed.resources() if one["type"].endswith(":TargetGroupBinding")]
+        assert binding["inputs"]["apiVersion"] == f"{eks.KINDS[-1][1]}/{eks.KINDS[-1][2]}"
+        assert not place.wrong(deployed.checkout, [one for one in deployed.resources() if one not in releases])
+        assert not deployed.planned("--refresh")
+        (scaler,) = [one["urn"] for one in releases if one["id"].endswith("/cluster-autoscaler")]
+        deployed.pulumi("destroy", "--yes", "--skip-preview", "--target", scaler, "--target-dependents")
+        assert place.client.get("v1", "Secret", "sh.helm.release.v1.cluster-autoscaler.v1", "kube-system") is None
+        assert scaler.rpartition("::")[2] in deployed.planned()["create"]
+        deployed.take_down()
+        assert not place.made()
+    finally:
+        deployed.checkout.close()
