@@ -427,7 +427,7 @@ WITH_GUARDS = ("aws:s3/", "aws:kms/", "aws:ecr/")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_p02_what_cannot_be_made_again_is_protected_with_its_guards(variant: str) -> None:
     seen = registrations(variant)
-    protects = variant not in ("one_site", "managed", "fabric")
+    protects = variant not in ("one_site", "managed", "fabric", "shared")
     found = [one for one in seen.seen if one.type in STATEFUL]
     elsewhere = {STORE} if variant == "no_way_out" else set()
     elsewhere |= set() if variant == "existing_network" else {FILES}
