@@ -366,8 +366,8 @@ def test_a09_machines_of_several_types_are_repaired_and_end_in_time(seen: Record
         assert (len(_required(pool, "node.kubernetes.io/instance-type")) > 1) == several, name
     for name, group in inputs(seen, GROUP).items():
         assert group["nodeRepairConfig"]["enabled"] is True, name
-        # A reservation is of one type, and so are machines of one replica.
-        one_type = "reservation" in name or "h100-8" in name
+        # A reservation is of one type, and so are machines of one replica, and all that have one H100.
+        one_type = "reservation" in name or "h100" in name
         assert (len(group.get("instanceTypes", [""])) > 1) != one_type, name
         assert group["updateConfig"]["maxUnavailable"] == 1, name
     for name, pool in inputs(seen, POOL).items():
