@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,11 @@ FILE = ROOT / "Pulumi.prod.yaml"
 CLIENT_KEYS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/clients-a1b2c3"
 LIMITS_STORE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/limits-d4e5f6"
 WORKSPACE = "arn:aws:aps:us-east-1:123456789012:workspace/ws-0a1b2c3d-0123-4567-89ab-0123456789ab"
+SMALL = {
+    "kind": "huggingface",
+    "repo": "Qwen/Qwen3-0.6B",
+    "revision": "c1899de289a04d12100db370d81485cdf75e47ca",
+}
 Deployment = dict[str, Any]
 
 
@@ -108,8 +114,29 @@ def fabric(deployment: Deployment) -> None:
     del deployment["budget"]
 
 
+def shared(deployment: Deployment) -> None:
+    """GPUs that replicas share: L40S in turn, H100 by MIG."""
+    managed(deployment)
+    own = platform(deployment)
+    del own["reservation_id"]
+    sharing = {"L40S": {"kind": "time_slices", "replicas": 3}, "H100": {"kind": "mig", "profile": "3g.40gb"}}
+    own["nodes"] = {"kind": "managed", "sharing": sharing}
+    chat = deployment["models"]["chat"]
+    # Nobody knows how fast a shared one is.
+    del chat["objective"]
+    part = deepcopy(chat)
+    chat |= {"source": SMALL, "engine": chat["engine"] | {"gpu_memory_percent": 30}}
+    chat["scaling"] = {"min_replicas": 4, "max_replicas": 7}
+    deployment["models"]["part"] = part | {
+        "accelerator": {"type": "H100"},
+        "scaling": {"min_replicas": 3, "max_replicas": 4},
+    }
+    deployment["clients"]["web"]["models"] = ["chat", "part"]
+    del deployment["budget"]
+
+
 VARIANTS: dict[str, Callable[[Deployment], None]] = {
-    change.__name__: change for change in (as_it_ships, one_site, existing_network, no_way_out, managed, fabric)
+    change.__name__: change for change in (as_it_ships, one_site, existing_network, no_way_out, managed, fabric, shared)
 }
 
 

@@ -91,7 +91,7 @@ def engine_pod(model: str, plan: ModelPlan, replicas: Replicas, drain: DrainPlan
         ),
         processors=processors,
         most_processors=processors * MOST_TIMES_THE_PROCESSORS,
-        memory_gib=_memory_gib(plan),
+        memory_gib=memory_gib(plan),
         shared_memory_gib=container.shared_memory_gib,
         folders=folders,
         compiled_folders=compiled,
@@ -131,7 +131,7 @@ def _processors(plan: ModelPlan) -> int:
     return plan.operation.processors or (PROCESSORS_OF_A_GPU * gpus or PROCESSORS_WITHOUT_GPU)
 
 
-def _memory_gib(plan: ModelPlan) -> int:
+def memory_gib(plan: ModelPlan) -> int:
     """Memory of the machine, shared memory among it. Weights on processors are there whole, with the KV cache."""
     if plan.operation.memory_gib:
         return plan.operation.memory_gib

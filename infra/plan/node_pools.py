@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from infra.catalog.gpus import gpus
 from infra.explain import dotted
@@ -27,6 +28,7 @@ class Shape:
 COUNTS = (1, 2, 4, 8)
 # A card of nearly the same memory is the nearest one: B200 for GB200.
 ABOUT = 0.9
+NOT_SHARED: Mapping[str, int] = MappingProxyType({})
 # By accelerator, machines with fewer GPUs first.
 Shapes = Mapping[str, Sequence[Shape]]
 
@@ -41,10 +43,17 @@ def shape_for(accelerator: Accelerator, shapes: Shapes) -> Shape | None:
     return next((shape for shape in shapes.get(accelerator.type, ()) if shape.gpus >= accelerator.count), None)
 
 
-def machine_for(accelerator: Accelerator | None, shapes: Shapes, processors: str) -> tuple[str, float]:
+def machine_for(
+    accelerator: Accelerator | None, shapes: Shapes, processors: str, shared_by: Mapping[str, int] = NOT_SHARED
+) -> tuple[str, float]:
     """The machine that one replica runs on, and the part of it that is its own."""
     shape = shape_for(accelerator, shapes) if accelerator else None
-    return (shape.name, 1 / (shape.gpus // accelerator.count)) if shape and accelerator else (processors, 1.0)
+    return (shape.name, 1 / _together(shape, accelerator, shared_by)) if shape and accelerator else (processors, 1.0)
+
+
+def _together(shape: Shape, accelerator: Accelerator, shared_by: Mapping[str, int]) -> int:
+    """How many replicas one machine runs."""
+    return shape.gpus * shared_by.get(accelerator.type, 1) // accelerator.count
 
 
 def shape_problems(request: SiteRequest, shapes: Shapes, platform: str) -> Iterator[Problem]:
@@ -88,8 +97,10 @@ def node_pools(
     purchase: tuple[str, ...],
     gateway_shape: str,
     processor_shape: str,
+    shared_by: Mapping[str, int] = NOT_SHARED,
 ) -> dict[str, NodePool]:
-    """The pools of a site, by name: one for gateways, and one for each accelerator that its models need."""
+    """The pools of a site, by name: one for gateways, and one for each accelerator that its models need. `shared_by`
+    is how many replicas share a GPU, by accelerator."""
     by_pool: defaultdict[str, list[str]] = defaultdict(list)
     for name, model in request.models.items():
         by_pool[pool_name(model)].append(name)
@@ -109,7 +120,7 @@ def node_pools(
     for pool, models in by_pool.items():
         accelerator = request.models[models[0]].accelerator
         shape = shape_for(accelerator, shapes) if accelerator else None
-        together = shape.gpus // accelerator.count if shape and accelerator else 1
+        together = _together(shape, accelerator, shared_by) if shape and accelerator else 1
         pools[pool] = NodePool(
             name=pool,
             shape=shape.name if shape else processor_shape,
@@ -119,5 +130,6 @@ def node_pools(
             min_nodes=-(-sum(request.replicas[name].min * request.models[name].nodes for name in models) // together),
             max_nodes=-(-sum(request.replicas[name].max * request.models[name].nodes for name in models) // together),
             models=tuple(models),
+            shared_by=shared_by.get(accelerator.type, 1) if accelerator else 1,
         )
     return pools

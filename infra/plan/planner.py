@@ -24,11 +24,12 @@ from infra.plan.gateway_fallback import FallbackSite
 from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
 from infra.plan.node_checks import needless_nodes, node_warnings, place_problems
+from infra.plan.shared_gpus import shared_problems
 from infra.plan.source_checks import reads_a_bucket, source_problems
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, Alternative, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
-from infra.platforms.base import EngineAddress, SiteRequest
+from infra.platforms.base import Abilities, EngineAddress, SiteRequest
 from infra.price.bill import Use
 from infra.price.book import PriceBook
 from infra.problems import Problem
@@ -88,18 +89,21 @@ class Planner:
 
     def _place_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
         several = settings.accelerator is not None and settings.accelerator.nodes > 1
-        if name not in self._placed or not (several or reads_a_bucket(settings)):
+        if name not in self._placed or not (several or settings.objective or reads_a_bucket(settings)):
             return
         where = dotted(DEPLOYMENT_KEY, ("models", name))
-        places = {site: self._sites[site].platform for site in self._placed[name].sites}
-        abilities = {site: PLATFORMS[platform.kind].abilities(platform) for site, platform in places.items()}
+        abilities = self._abilities(name)
         yield from source_problems(where, settings, abilities)
+        yield from shared_problems(where, settings, abilities)
         if settings.accelerator and several:
             yield from place_problems(where, settings.accelerator.nodes, abilities)
 
+    def _abilities(self, name: str) -> dict[str, Abilities]:
+        places = {site: self._sites[site].platform for site in self._placed[name].sites}
+        return {site: PLATFORMS[platform.kind].abilities(platform) for site, platform in places.items()}
+
     def _market(self, name: str) -> Market:
-        platforms = (self._sites[site].platform for site in self._placed[name].sites)
-        return market([PLATFORMS[platform.kind].abilities(platform) for platform in platforms])
+        return market(self._abilities(name).values())
 
     def _start_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
         if name in self._refused or name not in self._placed:
@@ -135,8 +139,9 @@ class Planner:
             sized, objective, sites = fit(settings), settings.objective, self._placed[name].sites
             if not isinstance(sized, Fit) or not sized.capacity or not all(site in like for site in sites):
                 continue
-            # It has several machines only because nothing smaller holds it.
-            if sized.sized.shape.pipeline_parallel > 1:
+            # It has several machines only because nothing smaller holds it; or some GPU is shared, and is no match.
+            shares = any(able.shared_by for able in self._abilities(name).values())
+            if sized.sized.shape.pipeline_parallel > 1 or shares:
                 continue
             rate, users = objective and objective.requests_per_second, objective and objective.concurrent_users
             load = self._serving(name).sites

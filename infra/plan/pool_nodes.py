@@ -45,5 +45,5 @@ def _on(engine: EnginePlan, pool: NodePool, cloud: str, items: Mapping[str, str]
     row = next((row for row in instances() if (row.cloud, row.instance_type) == (cloud, listed)), None)
     if row is None or row.vcpu is None or engine.accelerator is None:
         return engine
-    part = (row.vcpu - NODE_PROCESSORS) * engine.accelerator.count // row.gpu_count
+    part = (row.vcpu - NODE_PROCESSORS) * engine.accelerator.count // (row.gpu_count * pool.shared_by)
     return replace(engine, pod=replace(engine.pod, processors=max(1, min(engine.pod.processors, part))))

@@ -119,7 +119,9 @@ class Pricing:
             if line.dollars_per_month_maximum is None:
                 return None
             replicas = sum(sites[site].replicas[other].max for other in line.models)
-            hour += line.dollars_per_month_maximum / HOURS_PER_MONTH / replicas
+            # Whoever shares a GPU shares its speed, of which the figures are those of the whole.
+            shared_by = max((pool.shared_by for pool in sites[site].node_pools if name in pool.models), default=1)
+            hour += line.dollars_per_month_maximum / HOURS_PER_MONTH / replicas * shared_by
         if not hour:
             return None
         return _model_price(hour, model.performance, stated_load(model, objective))

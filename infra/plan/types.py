@@ -234,7 +234,7 @@ class SiteLink:
 
 @dataclass(frozen=True, kw_only=True)
 class NodePool:
-    """Machines of one shape. `purchase` is in the order in which they are asked for; `zones` are where they may be."""
+    """Machines of one shape, asked for in the order of `purchase`, in `zones`. `shared_by` replicas share a GPU."""
 
     name: str
     shape: str
@@ -244,6 +244,7 @@ class NodePool:
     min_nodes: int
     max_nodes: int
     models: tuple[str, ...]
+    shared_by: int = 1
 
     @property
     def text(self) -> str:

@@ -75,7 +75,8 @@ class Abilities:
     whether several gateways of such a site share what clients have used where no store is named for it.
     `single_points` are what all its replicas need and only one of its zones has. `reads_buckets` says whether engines
     there have an identity that a bucket knows. `several_nodes` says whether one
-    replica may be spread over machines there, and `why_one_node` why not.
+    replica may be spread over machines there, and `why_one_node` why not. `shared_by` is how many replicas share a GPU,
+    by accelerator, where the plan counts them so.
     """
 
     zones: int = 1
@@ -89,6 +90,7 @@ class Abilities:
     reads_buckets: bool = False
     several_nodes: bool = False
     why_one_node: str = "where a replica has one machine"
+    shared_by: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, kw_only=True)

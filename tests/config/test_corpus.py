@@ -67,6 +67,7 @@ BEYOND_A_SCHEMA = {
     "platform-aws",
     "platform-aws-endpoint",
     "platform-aws-secrets",
+    "platform-aws-sharing",
     "platform-cloud-run",
     "platform-gcp",
     "platform-kubernetes",

@@ -366,8 +366,8 @@ def test_a09_machines_of_several_types_are_repaired_and_end_in_time(seen: Record
         assert (len(_required(pool, "node.kubernetes.io/instance-type")) > 1) == several, name
     for name, group in inputs(seen, GROUP).items():
         assert group["nodeRepairConfig"]["enabled"] is True, name
-        # A reservation is of one type, and so are machines of one replica.
-        one_type = "reservation" in name or "h100-8" in name
+        # A reservation is of one type, and so are machines of one replica, and all that have one H100.
+        one_type = "reservation" in name or "h100" in name
         assert (len(group.get("instanceTypes", [""])) > 1) != one_type, name
         assert group["updateConfig"]["maxUnavailable"] == 1, name
     for name, pool in inputs(seen, POOL).items():
@@ -427,7 +427,7 @@ WITH_GUARDS = ("aws:s3/", "aws:kms/", "aws:ecr/")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_p02_what_cannot_be_made_again_is_protected_with_its_guards(variant: str) -> None:
     seen = registrations(variant)
-    protects = variant not in ("one_site", "managed", "fabric")
+    protects = variant not in ("one_site", "managed", "fabric", "shared")
     found = [one for one in seen.seen if one.type in STATEFUL]
     elsewhere = {STORE} if variant == "no_way_out" else set()
     elsewhere |= set() if variant == "existing_network" else {FILES}

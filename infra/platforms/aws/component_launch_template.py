@@ -47,7 +47,7 @@ def launch_template(
             ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=dict(tags))
             for kind in ("instance", "volume")
         ],
-        user_data=user_data(image, pool.gpus),
+        user_data=user_data(image, pool.gpus, pool.sharing),
         network_interfaces=_devices(pool, security_group_ids) or None,
         placement=ec2.LaunchTemplatePlacementArgs(group_name=placement) if placement is not None else None,
         capacity_reservation_specification=ec2.LaunchTemplateCapacityReservationSpecificationArgs(

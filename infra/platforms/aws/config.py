@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -13,7 +13,8 @@ from infra.platforms.aws.prometheus_settings import PrometheusWorkspace
 from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
-from infra.settings import Settings
+from infra.platforms.gpu_sharing import GpuSharing
+from infra.settings import Name, Settings
 
 Zone = Annotated[
     str,
@@ -99,6 +100,23 @@ class AutoModeNodes(Settings):
     kind: Literal["auto_mode"] = Field(description="EKS Auto Mode; a node lives 21 days at most.")
     purchase: Purchase = Field(default=["on_demand"], description="How machines with GPUs are bought, in this order.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_shared(cls, written: Any) -> Any:
+        found: object = written
+        if isinstance(found, dict) and "sharing" in found:
+            raise PydanticCustomError(
+                "slipway",
+                "{found}",
+                {
+                    "found": "`sharing`, with nodes that EKS itself runs",
+                    "allowed": "GPUs that replicas share on node groups of ours: Auto Mode sets up its device plugin "
+                    "by itself, and each GPU is one replica's",
+                    "remedy": "write `kind: managed`, or remove `sharing`",
+                },
+            )
+        return written
+
 
 class ManagedNodes(Settings):
     """Node groups of ours."""
@@ -120,6 +138,11 @@ class ManagedNodes(Settings):
     capacity_block: bool = Field(
         default=False,
         description="Whether the reservation is a capacity block for machine learning; its machines end when it does.",
+    )
+    sharing: dict[Name, GpuSharing] = Field(
+        default_factory=dict,
+        description="How replicas share GPUs, by accelerator: `time_slices`, or `mig` with `bottlerocket`. Each "
+        "that is not named is a replica's own.",
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from infra.catalog.charts import Chart, charts
-from infra.plan.pool_nodes import GPU_TAINT
+from infra.plan.pool_nodes import GPU_RESOURCE, GPU_TAINT
 from infra.plan.serving import ServingPlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
-from infra.platforms.aws.machines import MachinePool, NodesPlan
+from infra.platforms.aws.machines import PLUGIN_LABEL, MachinePool, NodesPlan
 
 SYSTEM = "kube-system"
 # The rights of a controller: it binds targets of the load balancer, or it scales node groups.
@@ -116,7 +117,7 @@ def _devices(settings: AwsSettings, machines: NodesPlan) -> Iterator[Controller]
     pools = machines.pools.values()
     image = settings.nodes.image if isinstance(settings.nodes, ManagedNodes) else ""
     if image == "amazon_linux_2023" and any(pool.gpus for pool in pools):
-        yield Controller(chart=charts()["nvidia-device-plugin"], namespace=SYSTEM)
+        yield Controller(chart=charts()["nvidia-device-plugin"], namespace=SYSTEM, values=_plugin_values(machines))
     if fast := [pool for pool in pools if pool.devices]:
         yield Controller(
             chart=charts()["aws-efa-k8s-device-plugin"],
@@ -130,6 +131,30 @@ def _devices(settings: AwsSettings, machines: NodesPlan) -> Iterator[Controller]
                 "tolerations": [{"key": GPU_TAINT, "operator": "Exists"}],
             },
         )
+
+
+def _plugin_values(machines: NodesPlan) -> dict[str, Any]:
+    """Settings of machines whose GPUs are shared, which their label chooses; the others have `whole`. Nothing is told
+    where nothing is shared."""
+    shared = {
+        pool.labels[PLUGIN_LABEL]: {
+            "version": "v1",
+            "sharing": {
+                "timeSlicing": {
+                    "renameByDefault": False,
+                    "failRequestsGreaterThanOne": True,
+                    "resources": [{"name": GPU_RESOURCE, "replicas": pool.sharing.replicas}],
+                }
+            },
+        }
+        for pool in machines.pools.values()
+        if pool.sharing
+    }
+    if not shared:
+        return {}
+    each = {"whole": {"version": "v1"}, **shared}
+    # JSON is YAML, which the plugin reads.
+    return {"config": {"map": {name: json.dumps(told) for name, told in each.items()}, "default": "whole"}}
 
 
 def _types(pools: list[MachinePool]) -> list[str]:

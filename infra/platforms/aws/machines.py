@@ -13,6 +13,7 @@ from infra.plan.serving import EnginePlan
 from infra.plan.start_types import Seen
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.fabric import ENVIRONMENT, efa_devices, of_each_pod
+from infra.platforms.aws.gpu_sharing import SharedGpus, shared_gpus
 from infra.platforms.base import SiteRequest
 
 # As Karpenter, which Auto Mode is, calls the ways to buy.
@@ -40,6 +41,9 @@ EXPIRE_HOURS = 480
 EMPTY_SECONDS = 300
 # Above what pods need to end: budgets that let one gateway go at a time are kept for so long.
 PATIENCE_SECONDS = 3600
+# By its value, the device plugin of Amazon Linux chooses one of its settings (NVIDIA/k8s-device-plugin, README, read
+# 2026-11).
+PLUGIN_LABEL = "nvidia.com/device-plugin.config"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +51,8 @@ class MachinePool:
     """Machines of one pool that are bought in one way. `pool` is the node pool's name, which nodes have as a label;
     `instance_types` begins with the planned one. `limits` are what all its machines may have together; `image` is the
     kind of the machines' system, None where EKS chooses it. `at_rest` are how many each zone has at least. With
-    `devices` of EFA, machines of a zone are near one another, and reach each other's devices; `told` is what of them
-    nobody knows of a machine that is not there."""
+    `devices` of EFA, machines of a zone are near one another, and reach each other's devices; `told` is what nobody
+    knows of a machine that is not there: of these, and of GPUs that are shared as `sharing` says."""
 
     name: str
     pool: str
@@ -67,6 +71,7 @@ class MachinePool:
     devices: int
     told: Mapping[str, str]
     capacity_block: bool
+    sharing: SharedGpus | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +118,7 @@ def nodes_plan(
 def _by_purchase(settings: AwsSettings, pool: NodePool, replica_nodes: int) -> Iterator[MachinePool]:
     managed = settings.nodes if isinstance(settings.nodes, ManagedNodes) else None
     devices = _devices(settings, pool, replica_nodes)
+    sharing = shared_gpus(settings, pool.accelerator.type) if pool.accelerator else None
     for place, purchase in enumerate(pool.purchase):
         reserved = purchase == "reservation"
         # A reservation is of one type.
@@ -140,10 +146,14 @@ def _by_purchase(settings: AwsSettings, pool: NodePool, replica_nodes: int) -> I
             max_nodes=pool.max_nodes + SURGE_NODES * replica_nodes,
             limits=_limits(pool, gpus, replica_nodes),
             image=_image(settings, gpus),
-            labels={POOL_LABEL: pool.name, **_gpu_labels(pool)},
+            labels={POOL_LABEL: pool.name, **_gpu_labels(pool), **_plugin_label(sharing)},
             devices=devices,
-            told={name: str(amount) for name, amount in of_each_pod(devices, gpus, gpus).items()},
+            told={
+                **{name: str(amount) for name, amount in of_each_pod(devices, gpus, gpus).items()},
+                **({GPU_RESOURCE: str(gpus * sharing.replicas)} if sharing else {}),
+            },
             capacity_block=reserved and managed is not None and managed.capacity_block,
+            sharing=sharing,
         )
 
 
@@ -170,6 +180,11 @@ def _gpu_labels(pool: NodePool) -> dict[str, str]:
         "nvidia.com/gpu.present": "true",
         "k8s.amazonaws.com/accelerator": f"nvidia-{pool.accelerator.type.lower()}",
     }
+
+
+def _plugin_label(sharing: SharedGpus | None) -> dict[str, str]:
+    """Which of the device plugin's settings is a machine's; Bottlerocket's own one is told by the machine."""
+    return {PLUGIN_LABEL: f"time-slices-{sharing.replicas}"} if sharing and sharing.profile is None else {}
 
 
 def talking(

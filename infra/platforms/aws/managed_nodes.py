@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from infra.plan.node_pools import shape_for
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.fabric import efa_devices
+from infra.platforms.aws.gpu_sharing import sharing_problems, sharing_warnings
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.base import SiteRequest
 from infra.problems import Problem, listing
 
 
-def managed_problems(where: str, settings: AwsSettings) -> Iterator[Problem]:
-    """A reservation that no group could use, and controllers whose images nobody would reach."""
+def managed_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
+    """A reservation that no group could use, GPUs that cannot be shared so, and controllers whose images nobody would
+    reach."""
+    settings: AwsSettings = request.settings
     nodes = settings.nodes
     if not isinstance(nodes, ManagedNodes):
         return
@@ -36,6 +39,7 @@ def managed_problems(where: str, settings: AwsSettings) -> Iterator[Problem]:
                 allowed="with `reservation` in `nodes.purchase` only",
                 remedy=f"remove `{name}`, or add `reservation` to `nodes.purchase`",
             )
+    yield from sharing_problems(request, f"{where}.nodes.sharing")
     if settings.network.cidr is not None and settings.nat == "none":
         yield Problem(
             where=f"{where}.nat",
@@ -61,6 +65,7 @@ def managed_warnings(request: SiteRequest) -> Iterator[str]:
     )
     if settings.nodes.capacity_block:
         yield f"{site}: machines of its capacity block end with it, half an hour early, and engines on them too"
+    yield from sharing_warnings(request)
     for name, model in request.models.items():
         shape = shape_for(model.accelerator, SHAPES) if model.accelerator else None
         if model.nodes > 1 and shape and efa_devices(shape.name):

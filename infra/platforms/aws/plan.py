@@ -11,7 +11,7 @@ from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
 from infra.plan.gateway_pods import gateway_secret_names
-from infra.plan.node_pools import NodePool, machine_for, most_gpus, node_pools, shape_problems
+from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.pool_nodes import engines_on
 from infra.plan.purchase_checks import purchase_problems
@@ -29,6 +29,7 @@ from infra.platforms.aws.controllers_plan import controllers
 from infra.platforms.aws.first_up import first_up_steps
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
+from infra.platforms.aws.gpu_sharing import machine_of, shapes, shared_by
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
 from infra.platforms.aws.machines import PROVISION, machine_warnings, nodes_plan, talking
@@ -89,6 +90,7 @@ class Aws:
             single_points=(NAT_OF_ONE_ZONE,) if settings.nat == "single" else (),
             several_nodes=True,
             reads_buckets=True,
+            shared_by=shared_by(settings),
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -96,7 +98,7 @@ class Aws:
         return network_ranges(request.settings, nodes, len(request.models))
 
     def starting_place(self, settings: AwsSettings, accelerator: Accelerator | None) -> StartingPlace:
-        machine, share = machine_for(accelerator, SHAPES, settings.processor_instance_type)
+        machine, share = machine_of(settings, accelerator)
         return StartingPlace(
             name="AWS",
             provision=PROVISION,
@@ -125,7 +127,7 @@ class Aws:
         yield from purchase_problems(
             f"{where}.nodes", settings.nodes.purchase, f"{where}.reservation_id", settings.reservation_id
         )
-        yield from managed_problems(where, settings)
+        yield from managed_problems(where, request)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from gateway_secrets_problems(
@@ -261,7 +263,8 @@ def _pools(request: SiteRequest) -> dict[str, NodePool]:
     settings: AwsSettings = request.settings
     return node_pools(
         request,
-        shapes=SHAPES,
+        shapes=shapes(settings),
+        shared_by=shared_by(settings),
         zones=tuple(settings.zones),
         purchase=tuple(settings.nodes.purchase),
         gateway_shape=settings.gateway_instance_type,

@@ -111,6 +111,7 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
         **_fabric_text(details.machines),
+        **_sharing_text(details.machines),
         **({"controllers": ", ".join(one.text for one in details.controllers.values())} if details.controllers else {}),
     }
 
@@ -122,6 +123,11 @@ def _fabric_text(machines: NodesPlan) -> dict[str, str]:
         for pool in machines.pools.values()
         if pool.devices
     }
+
+
+def _sharing_text(machines: NodesPlan) -> dict[str, str]:
+    """Of pools whose GPUs are not a replica's own."""
+    return {f"shared GPUs {pool.pool}": pool.sharing.text for pool in machines.pools.values() if pool.sharing}
 
 
 def _audit_text(details: AwsSitePlan) -> dict[str, str]:

@@ -10,7 +10,7 @@ from infra.addresses import Cidr, Domain, KubernetesClass, KubernetesName
 from infra.gateway.images import ImageByDigest
 from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
-from infra.platforms.kubernetes.gpu_sharing import GpuSharing
+from infra.platforms.gpu_sharing import GpuSharing
 from infra.settings import Name, Settings
 
 WeightsMode = Literal["read_write_many", "read_only_many", "node_local"]

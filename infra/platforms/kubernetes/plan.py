@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from infra.objective import ACCELERATORS
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.drain_caps import OWN_INGRESS, OWN_NODES, FrontDoor
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_problems
@@ -15,15 +14,16 @@ from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.serving import IN_A_CONTAINER, ServingSite, in_transit, serving_plan, serving_summary
 from infra.plan.site_drain import drain_text, site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import Seen, StartingPlace
-from infra.plan.types import Accelerator, ModelPlan, SitePlan
+from infra.plan.types import Accelerator, SitePlan
 from infra.plan.weights_volume import weights_volume_problems
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.clusters import inside_problems
+from infra.platforms.gpu_sharing import accelerator_problems, models_on
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.platforms.kubernetes.gpu_ladder import ladder_problems, ladder_text, ladder_warnings, whole_gpus
 from infra.price.bill import Use
-from infra.problems import Problem, did_you_mean, listing
+from infra.problems import Problem
 
 PROVISION = Seen(low=0, high=0, source="the node is there; a cluster that adds nodes is not known", as_of="2026-11")
 INSIDE = FrontDoor(name="clients inside the cluster", reuse_seconds=0)
@@ -97,17 +97,8 @@ class Kubernetes:
             )
         if settings.front_door is not None:
             yield from _front_door_problems(f"{where}.front_door", settings.front_door)
-        for field, name in (
-            *(("products", name) for name in settings.gpu.products),
-            *(("sharing", name) for name in settings.gpu.sharing),
-        ):
-            if name not in ACCELERATORS:
-                yield Problem(
-                    where=f"{where}.gpu.{field}.{name}",
-                    found=f"`{name}`, which is no accelerator",
-                    allowed=listing(ACCELERATORS),
-                    remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
-                )
+        yield from accelerator_problems(f"{where}.gpu.products", settings.gpu.products)
+        yield from accelerator_problems(f"{where}.gpu.sharing", settings.gpu.sharing)
         yield from ladder_problems(f"{where}.gpu", settings.gpu, _wanted(request, nodes=2))
         yield from drain_problems(_drain(request))
         yield from one_pod_problems(request)
@@ -128,7 +119,7 @@ class Kubernetes:
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
         for accelerator, sharing in settings.gpu.sharing.items():
-            yield from sharing.warnings(_on(request, accelerator))
+            yield from sharing.warnings(models_on(request.models, accelerator))
         yield from ladder_warnings(settings.gpu, _wanted(request))
         scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
         if scaled and not settings.keda:
@@ -267,21 +258,13 @@ def _engine_problems(request: SiteRequest, where: str, settings: KubernetesSetti
     """What this cluster has not for a model's engine."""
     yield from weights_volume_problems(where, dict(request.models), _facts(settings))
     for accelerator, sharing in settings.gpu.sharing.items():
-        yield from sharing.problems(f"{where}.gpu.sharing.{accelerator}", _on(request, accelerator))
+        yield from sharing.problems(f"{where}.gpu.sharing.{accelerator}", models_on(request.models, accelerator))
 
 
 def _wanted(request: SiteRequest, nodes: int = 1) -> frozenset[str]:
     """The accelerators of models whose replicas have that many nodes or more."""
     models = request.models.values()
     return frozenset(model.accelerator.type for model in models if model.accelerator and model.nodes >= nodes)
-
-
-def _on(request: SiteRequest, accelerator: str) -> dict[str, ModelPlan]:
-    return {
-        name: model
-        for name, model in request.models.items()
-        if model.accelerator and model.accelerator.type == accelerator
-    }
 
 
 PLATFORM = Kubernetes()

@@ -1,17 +1,18 @@
-"""How replicas share a GPU on a cluster that exists: by MIG, by time, or by claims of devices."""
+"""How replicas share a GPU of a cluster: by MIG, by time, or by claims of devices."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from infra.objective import ACCELERATORS
 from infra.plan.nodes import GpuClaim, NodeChoice
 from infra.plan.types import ModelPlan
-from infra.problems import Problem
+from infra.problems import Problem, did_you_mean, listing
 from infra.settings import Settings
 
 _PROFILE_MEMORY = re.compile(r"\.(\d+)gb")
@@ -24,7 +25,7 @@ class MigSettings(Settings):
     kind: Literal["mig"] = Field(description="A part of a GPU with memory of its own, which its hardware keeps apart.")
     profile: str = Field(
         pattern=r"^[1-7]g\.[1-9][0-9]{0,2}gb(\.me)?$",
-        description="The part, such as `3g.40gb`, as the device plugin calls it (its strategy is `mixed`).",
+        description="The part, such as `3g.40gb`. A cluster that exists has the device plugin's strategy `mixed`.",
     )
 
     def node(self, whole: NodeChoice, vendor: str, count: int) -> NodeChoice:
@@ -58,7 +59,9 @@ class TimeSliceSettings(Settings):
     kind: Literal["time_slices"] = Field(
         description="Replicas use one GPU in turn; nothing keeps one's memory from another's."
     )
-    replicas: int = Field(ge=2, le=16, description="How many share it, as the device plugin is set up.")
+    replicas: int = Field(
+        ge=2, le=16, description="How many share it; on a cluster that exists, as its device plugin has it."
+    )
     renamed: bool = Field(
         default=False,
         description="Whether the device plugin calls shared GPUs `….shared` (`renameByDefault`).",
@@ -128,3 +131,22 @@ class ClaimSettings(Settings):
 
 
 GpuSharing = Annotated[MigSettings | TimeSliceSettings | ClaimSettings, Field(discriminator="kind")]
+
+
+def accelerator_problems(where: str, names: Iterable[str]) -> Iterator[Problem]:
+    """Names of no accelerator, where a map has something for each."""
+    for name in names:
+        if name not in ACCELERATORS:
+            yield Problem(
+                where=f"{where}.{name}",
+                found=f"`{name}`, which is no accelerator",
+                allowed=listing(ACCELERATORS),
+                remedy=did_you_mean(name, ACCELERATORS, "name one of these"),
+            )
+
+
+def models_on(models: Mapping[str, ModelPlan], accelerator: str) -> dict[str, ModelPlan]:
+    """Those whose replicas have such GPUs."""
+    return {
+        name: model for name, model in models.items() if model.accelerator and model.accelerator.type == accelerator
+    }
