@@ -127,7 +127,7 @@ def _engines(models: dict[str, ModelPlan]) -> UpStep | None:
         minutes_high=_minutes(max((start.total_seconds for start in known.values()), default=0.0)),
         of=", ".join(name if name in known else _unknown(name) for name in models),
         after=(MACHINES, WEIGHTS),
-        source="the cold start of this plan, phase by phase",
+        source="what this plan says of a start, phase by phase",
     )
 
 
