@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.plan.in_cluster import ENGINE, GATEWAY
+from infra.plan.in_cluster import ENGINE, ENGINE_OPERATIONS_PORT, GATEWAY
 from infra.policy.object_rules import BOTH, COMPONENT, is_a_setting_of_a_cloud
 from infra.policy.pods import Pod, manifest, of_kind, pods
 from infra.policy.rule import Broken, Resource, StackRule
@@ -76,14 +76,17 @@ def _denied_first(resources: Resources) -> Broken:
 
 
 def _engines_by_gateways(resources: Resources) -> Broken:
-    """Whoever is named by labels of pods is a gateway. Another namespace may be that of who reads metrics."""
+    """Whoever is named by labels of pods is a gateway. Another namespace may be that of who reads metrics; a range of
+    addresses may be, where nothing but metrics is reached."""
     gateway = {"podSelector": {"matchLabels": {COMPONENT: GATEWAY}}}
     for policy in _objects(resources, "NetworkPolicy"):
         if policy["spec"].get("podSelector", {}).get("matchLabels") != {COMPONENT: ENGINE}:
             continue
         for rule in policy["spec"].get("ingress", ()):
+            metrics = {port.get("port") for port in rule.get("ports", ())} == {ENGINE_OPERATIONS_PORT}
             for source in rule.get("from", ()):
-                if source != gateway and "namespaceSelector" not in source:
+                reads_metrics = "namespaceSelector" in source or (metrics and "ipBlock" in source)
+                if source != gateway and not reads_metrics:
                     yield f"{_place(policy)[1]} lets somebody else than gateways to engines"
 
 

@@ -155,6 +155,7 @@ OF_OBJECTS: list[tuple[str, Callable[[Objects], None]]] = [
     ("own-accounts", gone("ServiceAccount/engine-chat")),
     ("denied-first", gone("NetworkPolicy/default-deny")),
     ("engines-by-gateways", added(f"{ENGINE_POLICY}:spec.ingress.0.from", {"podSelector": {"matchLabels": {}}})),
+    ("engines-by-gateways", added(f"{ENGINE_POLICY}:spec.ingress.0.from", {"ipBlock": {"cidr": "10.0.0.0/8"}})),
     ("budgets", gone("PodDisruptionBudget/engine-chat")),
     ("budgets", of("Deployment/gateway:spec.replicas", 1)),
     ("bounded", gone("ResourceQuota/site")),

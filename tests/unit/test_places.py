@@ -116,6 +116,7 @@ def test_what_is_weaker_than_it_could_be_is_said_by_name() -> None:
         f"{site} its `controllers` come from their makers' charts, which whoever deploys must reach; policies and "
         "scans see what these are told, not what they make",
         f"{site} machines of its capacity block end with it, half an hour early, and engines on them too",
+        f"{site} whether `us-west-2` has `p5.4xlarge` is in no list here; `make doctor` asks AWS",
     ]
     assert warnings("platform-aws-auto-mode") == [
         f"{site} no web application firewall is in front",
