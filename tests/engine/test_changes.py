@@ -18,12 +18,18 @@ from tests.engine.checkout import WEIGHTS_SHA256, Checkout
 Served = tuple[Checkout, str]
 
 
-async def stream(session: aiohttp.ClientSession, checkout: Checkout, key: str, started: asyncio.Event) -> str:
+# Together some ten seconds of the engine's, longer than a change takes to begin; alone no more than its context holds.
+TOKENS, TOKENS_EACH = 2400, 400
+
+
+async def stream(
+    session: aiohttp.ClientSession, checkout: Checkout, key: str, started: asyncio.Event, tokens: int
+) -> str:
     """One streamed answer: its end, `[DONE]` when it came whole, else what went wrong."""
     body = {
         "model": "chat",
         "messages": [{"role": "user", "content": "Write a long story about the sea."}],
-        "max_tokens": 120,
+        "max_tokens": tokens,
         "stream": True,
     }
     headers = {"Authorization": f"Bearer {key}"}
@@ -47,7 +53,10 @@ async def streams_during(checkout: Checkout, key: str, count: int, command: list
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=300)) as session:
         started = [asyncio.Event() for _ in range(count)]
-        running = [asyncio.create_task(stream(session, checkout, key, event)) for event in started]
+        running = [
+            asyncio.create_task(stream(session, checkout, key, event, min(TOKENS // count, TOKENS_EACH)))
+            for event in started
+        ]
         await asyncio.wait_for(started[0].wait(), 30)
         printed = await asyncio.to_thread(checkout.run, *command)
         finished_before = sum(task.done() for task in running)
