@@ -8,13 +8,20 @@ from conftest import Checkout  # pyright: ignore[reportMissingImports]
 PROGRAMS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
 KEDA = {"keda-operator", "keda-adapter"}
 
-# Stands in for Go: tells its version, "builds" by writing the file that is named after -o, knows where a module is.
+# Stands in for Go: tells its version, "builds" by writing each program into the folder after -o, knows where a module is.
 GO = """
 case $1 in
 env) echo go1.99.0 ;;
 mod) printf '{\\n\\t"Path": "m",\\n\\t"Dir": "/m"\\n}\\n{\\n\\t"Path": "sigs.k8s.io/kwok",\\n\\t"Dir": "/k"\\n}\\n' ;;
 tool) cd "${5#output:crd:dir=}" && echo >monitoring.coreos.com_podmonitors.yaml && echo >of_no_use.yaml ;;
-build) echo "$PWD $*" >>"$BUILT"; while [ "$1" != -o ]; do shift; done; echo >"$2"; chmod +x "$2" ;;
+build)
+    while [ "$1" != -o ]; do shift; done
+    folder=$2; shift 2
+    for package; do
+        echo "$PWD $package" >>"$BUILT"
+        package=${package%/v[0-9]}
+        echo >"$folder${package##*/}"; chmod +x "$folder${package##*/}"
+    done ;;
 esac
 """
 
