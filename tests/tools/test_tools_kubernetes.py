@@ -15,10 +15,11 @@ env) echo go1.99.0 ;;
 mod) printf '{\\n\\t"Path": "m",\\n\\t"Dir": "/m"\\n}\\n{\\n\\t"Path": "sigs.k8s.io/kwok",\\n\\t"Dir": "/k"\\n}\\n' ;;
 tool) cd "${5#output:crd:dir=}" && echo >monitoring.coreos.com_podmonitors.yaml && echo >of_no_use.yaml ;;
 build)
+    told=$*
     while [ "$1" != -o ]; do shift; done
     folder=$2; shift 2
     for package; do
-        echo "$PWD $package" >>"$BUILT"
+        echo "$PWD $package $told" >>"$BUILT"
         package=${package%/v[0-9]}
         echo >"$folder${package##*/}"; chmod +x "$folder${package##*/}"
     done ;;
