@@ -8,7 +8,7 @@ from conftest import Checkout  # pyright: ignore[reportMissingImports]
 PROGRAMS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
 KEDA = {"keda-operator", "keda-adapter"}
 
-# Stands in for Go: tells its version, "builds" by writing each program into the folder after -o, knows where modules are.
+# Stands in for Go: tells its version, "builds" by writing each program into the folder after -o, knows its modules.
 GO = """
 case $1 in
 env) echo go1.99.0 ;;
