@@ -92,7 +92,7 @@ clean: ## remove .venv, .tools and .slipway (refused while something is up)
 	@tools/clean
 
 python:
-	@tools/python/install local dev kubernetes images policy aws
+	@tools/python/install local dev kubernetes images policy aws gcp
 
 cli:
 	@tools/pulumi/install >/dev/null
