@@ -51,6 +51,7 @@ class FakeEngine:
         self.health_keeps_connection = True
         self.health_headers: list[dict[str, str]] = []
         self.connections = 0
+        self.open: set[_Connection] = set()
         # Chooses the behaviour instead of the model's name: for engines that differ while the model is the same.
         self.acts_as: str | None = None
         # Seconds before anything is answered.
@@ -67,8 +68,14 @@ class FakeEngine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end)
         self._thread.join(10)
+
+    def _end(self) -> None:
+        """As a process that is gone: its connections are, too, and not whenever Python collects them."""
+        for connection in [*self.open]:
+            connection.transport.abort()
+        self._loop.call_soon(self._loop.stop)
 
     def of(self, model: str) -> list[Call]:
         """The calls for one model, in order."""
@@ -107,11 +114,13 @@ class _Connection(asyncio.Protocol):
         # As every engine does: otherwise frames wait for the gateway's delayed ACK and arrive 40 ms apart, in bunches.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.engine.connections += 1
+        self.engine.open.add(self)
 
     def eof_received(self) -> None:
         self._peer_closed()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.engine.open.discard(self)
         self._peer_closed()
         if self.task is not None:
             self.task.cancel()
