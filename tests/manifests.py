@@ -11,10 +11,10 @@ import yaml
 
 from infra.program import deploy as program
 from infra.render.kubernetes import file_name, manifest, manifests, pod_templates
-from infra.render.registrations import PLACEHOLDER, plain
+from infra.render.registrations import PLACEHOLDER, SECRET_MARK, plain
 from tests.harness import Recorder, deploy
 
-__all__ = ["PLACEHOLDER", "ROOT", "file_name", "manifest", "objects", "plain", "pod_templates", "recorded"]
+__all__ = ["PLACEHOLDER", "ROOT", "file_name", "manifest", "objects", "plain", "pod_templates", "recorded", "unmarked"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -35,6 +35,13 @@ def recorded(path: Path, change: Any = None) -> Recorder:
 def objects(recorder: Recorder) -> list[dict[str, Any]]:
     """Every object, by kind and name."""
     return sorted(manifests(recorder.seen).values(), key=file_name)
+
+
+def unmarked(value: Any) -> Any:
+    """What was registered, without whatever is marked as secret."""
+    if isinstance(value, dict):
+        return {key: unmarked(inner) for key, inner in value.items()} if SECRET_MARK not in value else None
+    return [unmarked(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _in_a_store(deployment: Any) -> Iterator[str]:

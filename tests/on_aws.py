@@ -10,6 +10,10 @@ from typing import Any
 
 import yaml
 
+from infra.load import validate
+from infra.plan.build import build_plan
+from infra.plan.deployable import refuse_undeployable
+from infra.plan.types import DeploymentPlan
 from tests.harness import Recorder, Registration
 from tests.manifests import ROOT, plain, recorded
 
@@ -149,6 +153,17 @@ def deployment() -> Deployment:
     """As prod ships it, each time anew."""
     content: dict[str, Any] = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     return content["config"]["slipway:deployment"]
+
+
+def plan_of(variant: str, change: Callable[[Deployment], Any] | None = None) -> DeploymentPlan:
+    """As it is deployed; `change` may alter the variant. Raises Refused."""
+    changed = deployment()
+    VARIANTS[variant](changed)
+    if change is not None:
+        change(changed)
+    plan = build_plan(validate(changed, "prod", {}), "prod")
+    refuse_undeployable(plan)
+    return plan
 
 
 def inputs(seen: Recorder, kind: str) -> dict[str, dict[str, Any]]:

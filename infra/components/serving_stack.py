@@ -12,13 +12,13 @@ from infra.components.engine_certificates import Authority
 from infra.components.engine_pods import beside
 from infra.components.gateway import Gateway
 from infra.components.gateway_files import GATEWAY_SECRETS
+from infra.components.gateway_image import gateway_image
 from infra.components.isolation import Isolation
 from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
 from infra.components.observability import Observability
 from infra.components.shared_limits import SharedLimits
 from infra.components.weights_mirror import WeightsMirror
-from infra.plan.gateway_pods import GatewayPods
 from infra.plan.in_cluster import (
     ENGINE_AUTHORITY_ENTRY,
     ENGINE_KEY_ENTRY,
@@ -31,7 +31,6 @@ from infra.plan.in_cluster import (
 )
 from infra.plan.serving import EnginePlan, ServingPlan
 from infra.platforms.base import SiteSecrets
-from infra.registry import load_object
 
 core, meta = kubernetes.core.v1, kubernetes.meta.v1
 
@@ -72,7 +71,7 @@ class ServingStack(pulumi.ComponentResource):
             address = pulumi.Output.secret(cluster.limits_url)
             mounted.append(_secret(f"{name}-{SHARED_LIMITS}", SHARED_LIMITS, {"url": address}, cluster, inside))
 
-        image = self._image(f"{name}-image", plan.gateway_pods)
+        image = gateway_image(f"{name}-image", plan.gateway_pods.build, plan.gateway_pods.image, self)
         servers = [
             self._engine(f"{name}-{engine.name}", engine, engine_key, authority, image, cluster, fetching)
             for engine in plan.engines.values()
@@ -118,14 +117,6 @@ class ServingStack(pulumi.ComponentResource):
                 opts=scaled,
             )
         return server
-
-    def _image(self, name: str, pods: GatewayPods) -> pulumi.Input[str]:
-        """The gateways' image by its digest."""
-        if pods.build is None:
-            return pods.image or ""
-        # Its SDK is an extra that only such a stack needs.
-        built = load_object("infra.components.image:GatewayImage")
-        return built(name, pods.build, pulumi.ResourceOptions(parent=self)).reference
 
     def _made(self, name: str, client: str) -> pulumi.Output[str]:
         """A key that the stack makes once, for who is a client inside."""

@@ -8,29 +8,19 @@ from base64 import b64decode
 from typing import Any
 
 import pytest
-import yaml
 
-from infra.load import validate
-from infra.plan.build import build_plan
-from infra.plan.deployable import refuse_undeployable
 from infra.plan.types import DeploymentPlan
 from infra.platforms.aws.gpu_sharing import MIG_GPUS
 from infra.problems import Refused
-from tests.on_aws import FILE, VARIANTS, inputs, platform, registrations
+from tests.on_aws import inputs, plan_of, platform, registrations
 
 GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
 CHAT, PART = "l40s-1", "h100-1"
 PLUGIN = "nvidia-device-plugin"
 
 
-def plan_of(change: Any = None, variant: str = "shared") -> DeploymentPlan:
-    deployment = yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]
-    VARIANTS[variant](deployment)
-    if change:
-        change(deployment)
-    plan = build_plan(validate(deployment, "prod", {}), "prod")
-    refuse_undeployable(plan)
-    return plan
+def shared_plan(change: Any = None) -> DeploymentPlan:
+    return plan_of("shared", change)
 
 
 def nodes(**changes: Any) -> Any:
@@ -76,7 +66,7 @@ def test_pods_ask_for_one_share() -> None:
 
 
 def test_the_plan_counts_replicas_that_share_and_takes_machines_with_room_for_them() -> None:
-    plan = plan_of().sites["main"]
+    plan = shared_plan().sites["main"]
     pools = {pool.name: pool for pool in plan.node_pools}
     # Four to seven replicas, three on a GPU; three pods of 17 GiB are too many for the 32 GiB of `g6e.xlarge`.
     assert (pools[CHAT].shape, pools[CHAT].min_nodes, pools[CHAT].max_nodes) == ("g6e.2xlarge", 2, 3)
@@ -85,7 +75,7 @@ def test_the_plan_counts_replicas_that_share_and_takes_machines_with_room_for_th
     assert plan.summary[f"shared GPUs {PART}"] == "2 replicas on each GPU, each has a part of it (`3g.40gb`)"
     engine = plan.details.serving.engines["chat"]
     assert engine.pod.processors * 3 < 8, "three of them, and the system, on one machine"
-    alone = plan_of(nodes(sharing={})).sites["main"]
+    alone = shared_plan(nodes(sharing={})).sites["main"]
     assert {pool.name: (pool.min_nodes, pool.max_nodes) for pool in alone.node_pools}[CHAT] == (4, 7)
     assert not [name for name in alone.summary if name.startswith("shared")]
 
@@ -99,7 +89,7 @@ def test_a_bill_is_lower_and_tokens_are_not_as_cheap_as_with_a_gpu_for_each() ->
         assert price is not None
         return line.dollars_per_month.max, price.dollars_per_million_output_tokens
 
-    shared, alone = prices(plan_of()), prices(plan_of(nodes(sharing={})))
+    shared, alone = prices(shared_plan()), prices(shared_plan(nodes(sharing={})))
     assert shared[0] == pytest.approx(alone[0] / 2, rel=0.01)
     # Both replicas of a GPU are together as fast as it is.
     assert shared[1] == pytest.approx(alone[1], rel=0.01)
@@ -107,7 +97,7 @@ def test_a_bill_is_lower_and_tokens_are_not_as_cheap_as_with_a_gpu_for_each() ->
 
 def test_amazon_linux_has_the_settings_of_every_way_and_a_label_chooses_one() -> None:
     sharing = {"L40S": {"kind": "time_slices", "replicas": 3}}
-    details = plan_of(nodes(sharing=sharing, image="amazon_linux_2023")).sites["main"].details
+    details = shared_plan(nodes(sharing=sharing, image="amazon_linux_2023")).sites["main"].details
     config = details.controllers[PLUGIN].values["config"]
     labels = {pool.pool: pool.labels.get("nvidia.com/device-plugin.config") for pool in details.machines.pools.values()}
     assert labels == {"gateway": None, CHAT: "time-slices-3", PART: None}
@@ -118,14 +108,14 @@ def test_amazon_linux_has_the_settings_of_every_way_and_a_label_chooses_one() ->
         "failRequestsGreaterThanOne": True,
         "resources": [{"name": "nvidia.com/gpu", "replicas": 3}],
     }
-    alone = plan_of(nodes(sharing={}, image="amazon_linux_2023")).sites["main"].details
+    alone = shared_plan(nodes(sharing={}, image="amazon_linux_2023")).sites["main"].details
     assert not alone.controllers[PLUGIN].values
-    bottlerocket = plan_of().sites["main"].details
+    bottlerocket = shared_plan().sites["main"].details
     assert PLUGIN not in bottlerocket.controllers, "it has its own"
 
 
 def test_what_is_weaker_is_said_and_nothing_cheaper_is_offered() -> None:
-    plan = plan_of()
+    plan = shared_plan()
     said = " ".join(plan.warnings)
     assert "model `chat`: its speed is that of a GPU of its own, and 3 replicas share one" in said
     assert "model `part`: memory and speed are those of a whole GPU, and it gets a part (`3g.40gb`)" in said
@@ -172,5 +162,5 @@ def test_every_profile_divides_its_gpu_into_two_parts_or_more() -> None:
 )
 def test_what_cannot_be_is_refused(change: Any, said: str) -> None:
     with pytest.raises(Refused) as refused:
-        plan_of(change)
+        shared_plan(change)
     assert said in str(refused.value)

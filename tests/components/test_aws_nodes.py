@@ -10,26 +10,19 @@ import yaml
 
 from infra.load import validate
 from infra.plan.build import build_plan
-from infra.plan.deployable import refuse_undeployable
 from infra.plan.types import SitePlan
 from infra.platforms.aws.machines import at_rest
 from infra.platforms.aws.user_data import user_data
 from infra.problems import Refused
 from infra.render.command import CHARTS, rendered, unrenderable
-from tests.on_aws import FILE, VARIANTS, documents, inputs, only, platform, registrations
+from tests.on_aws import FILE, VARIANTS, documents, inputs, only, plan_of, platform, registrations
 
 GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
-def plan_of(variant: str, change: Any = None) -> SitePlan:
-    deployment = yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]
-    VARIANTS[variant](deployment)
-    if change:
-        change(deployment)
-    plan = build_plan(validate(deployment, "prod", {}), "prod")
-    refuse_undeployable(plan)
-    return plan.sites["main"]
+def site_of(variant: str, change: Any = None) -> SitePlan:
+    return plan_of(variant, change).sites["main"]
 
 
 def test_a_group_for_each_way_to_buy_in_each_zone() -> None:
@@ -308,10 +301,10 @@ def _warnings(variant: str) -> tuple[str, ...]:
 
 
 def test_the_plan_names_devices_and_controllers() -> None:
-    summary = plan_of("fabric").summary
+    summary = site_of("fabric").summary
     assert summary["fabric h100-8"].startswith("32 EFA devices on each machine")
     assert "cluster-autoscaler 9.57.0" in summary["controllers"]
-    assert "controllers" not in plan_of("as_it_ships").summary
+    assert "controllers" not in site_of("as_it_ships").summary
 
 
 def test_the_price_has_no_fee_of_auto_mode() -> None:
@@ -331,7 +324,7 @@ def test_replicas_of_several_nodes_are_refused_in_auto_mode() -> None:
         del platform(deployment)["reservation_id"]
 
     with pytest.raises(Refused) as refused:
-        plan_of("fabric", auto)
+        site_of("fabric", auto)
     assert "write `nodes: {kind: managed}`" in str(refused.value)
 
 
@@ -345,11 +338,11 @@ def test_replicas_of_several_nodes_are_refused_in_auto_mode() -> None:
 )
 def test_a_reservation_must_be_one_that_a_group_can_use(change: dict[str, Any], said: str) -> None:
     with pytest.raises(Refused) as refused:
-        plan_of("managed", lambda deployment: platform(deployment)["nodes"].update(change))
+        site_of("managed", lambda deployment: platform(deployment)["nodes"].update(change))
     assert said in str(refused.value)
 
 
 def test_controllers_need_a_way_out() -> None:
     with pytest.raises(Refused) as refused:
-        plan_of("managed", lambda deployment: platform(deployment).update(nat="none"))
+        site_of("managed", lambda deployment: platform(deployment).update(nat="none"))
     assert "images of the controllers that such nodes need are not on AWS" in str(refused.value)

@@ -12,6 +12,7 @@ import pytest
 from infra.plan.client_keys import KeysByDriver
 from infra.platforms.gcp.secrets_plan import secrets_problems
 from tests.harness import Recorder
+from tests.manifests import unmarked
 from tests.on_gcp import CLIENT_KEYS, VARIANTS, inputs, of_google, only, registrations
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
@@ -205,15 +206,9 @@ def test_p02_what_cannot_be_made_again_is_protected(seen: Recorder) -> None:
 
 def test_p01_secrets_are_secret(seen: Recorder) -> None:
     for one in seen.seen:
-        assert "a-made-key" not in json.dumps(_unmarked(one.inputs)), one.name
+        assert "a-made-key" not in json.dumps(unmarked(one.inputs)), one.name
     holders = [one for one in seen.of_type("kubernetes:core/v1:Secret") if one.is_secret("stringData")]
     assert len(holders) == len(seen.of_type("kubernetes:core/v1:Secret")) >= 3
-
-
-def _unmarked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _unmarked(v) for k, v in value.items()} if "4dabf18193072939515e22adb298388d" not in value else None
-    return [_unmarked(inner) for inner in value] if isinstance(value, list) else value
 
 
 def test_no_prompt_is_refused_for_what_it_says() -> None:

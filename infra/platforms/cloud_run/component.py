@@ -9,6 +9,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.components.client_keys import ClientKey
+from infra.components.gateway_image import gateway_image
 from infra.plan.in_cluster import GATEWAY
 from infra.plan.types import SitePlan
 from infra.platforms.base import SiteSecrets
@@ -29,7 +30,6 @@ from infra.platforms.cloud_run.gateway_container import (
     secret_of,
 )
 from infra.platforms.cloud_run.site_plan import CloudRunSitePlan
-from infra.registry import load_object
 
 
 class CloudRunSite(pulumi.ComponentResource):
@@ -67,7 +67,7 @@ class CloudRunSite(pulumi.ComponentResource):
             opts=self._child,
         )
         account = self._account("run", "The gateway and the engine of a site")
-        image = self._image()
+        image = gateway_image(f"{name}-image", details.gateway_build, details.service.containers[0].image, self)
         audit = self._audit()
         kept = self._secrets(secrets, account, audit)
         weights = self._weights(secrets, account, image) if details.fetch else None
@@ -103,15 +103,6 @@ class CloudRunSite(pulumi.ComponentResource):
         return gcp.serviceaccount.Account(
             f"{self._name}-{use}", account_id=f"{self._plan.name}-{use}", description=description, opts=self._child
         )
-
-    def _image(self) -> pulumi.Input[str]:
-        """The gateway's, by its digest."""
-        details = self._plan
-        if details.gateway_build is None:
-            return details.service.containers[0].image or ""
-        # Its SDK is an extra that only such a stack needs.
-        built = load_object("infra.components.image:GatewayImage")
-        return built(f"{self._name}-image", details.gateway_build, pulumi.ResourceOptions(parent=self)).reference
 
     def _audit(self) -> Audit | None:
         details = self._plan

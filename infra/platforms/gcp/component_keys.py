@@ -7,10 +7,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_gcp as gcp
 
-ROTATION_SECONDS = 90 * 86_400
-# Until a version that is given up is gone: nothing it encrypted is readable after it.
-DELETION_SECONDS = 30 * 86_400
-USES = "roles/cloudkms.cryptoKeyEncrypterDecrypter"
+from infra.platforms.gcp.component_encryption_key import encryption_key
 
 
 class Keys(pulumi.ComponentResource):
@@ -35,22 +32,6 @@ class Keys(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _key(self, ring: gcp.kms.KeyRing, use: str, users: tuple[str, ...]) -> pulumi.Output[str]:
-        key = gcp.kms.CryptoKey(
-            f"{self._name}-{use}",
-            key_ring=ring.id,
-            purpose="ENCRYPT_DECRYPT",
-            rotation_period=f"{ROTATION_SECONDS}s",
-            destroy_scheduled_duration=f"{DELETION_SECONDS}s",
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=self._protected)),
-        )
-        given = [
-            gcp.kms.CryptoKeyIAMMember(
-                f"{self._name}-{use}-{user}",
-                crypto_key_id=key.id,
-                role=USES,
-                member=self._agents[user],
-                opts=self._child,
-            ).id
-            for user in users
-        ]
-        return pulumi.Output.all(key.id, *given).apply(lambda known: str(known[0]))
+        members = {user: self._agents[user] for user in users}
+        key, granted = encryption_key(f"{self._name}-{use}", ring, members, protected=self._protected, opts=self._child)
+        return pulumi.Output.all(key.id, *(one.id for one in granted)).apply(lambda known: str(known[0]))

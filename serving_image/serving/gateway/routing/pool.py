@@ -107,6 +107,11 @@ class Pool:
         self._load_factor = routing.load_factor
         self.assemble()
 
+    @property
+    def has_a_way_out(self) -> bool:
+        """Whether a request that finds no replica may wait for one, or is served by another model's."""
+        return self.hold is not None or self.alternatives
+
     def assemble(self) -> None:
         """After addresses changed. Known replicas keep their state; those that are gone end what they run."""
         known: dict[tuple[str, str | None, str, str, str | None], Replica] = {}
@@ -120,9 +125,7 @@ class Pool:
         self._known = known
         self.replicas = tuple(known.values())
         eject = self.routing.eject
-        self.guarded = (
-            len(self.replicas) > 1 or self.alternatives or self.hold is not None or eject.when_none_left == "refuse"
-        )
+        self.guarded = len(self.replicas) > 1 or self.has_a_way_out or eject.when_none_left == "refuse"
         self.refresh()
 
     def refresh(self) -> None:
@@ -135,9 +138,8 @@ class Pool:
             for replica in self.replicas
             if replica.state == State.TRIAL and not replica.trying and replica.reachable
         ]
-        strict = self.hold is not None or self.alternatives
-        # Probes may be wrong: without an alternative the request itself finds out.
-        self.ready = good if good or strict else closed
+        # Probes may be wrong: without another way the request itself finds out.
+        self.ready = good if good or self.has_a_way_out else closed
         if self.queue.size:
             self.wake()
 
