@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
+from infra.calibration.arguments import add_arguments as add_calibrate_arguments
+from infra.containment.arguments import add_arguments as add_contain_arguments
+from infra.jobs.arguments import add_arguments as add_job_arguments
 from infra.problems import Problem, Refused, did_you_mean, listing
 from infra.sizing.command import add_arguments as add_size_arguments
 from infra.sizing.command import run as run_size
+from infra.steering.arguments import add_arguments as add_release_arguments
+from infra.usage.arguments import add_arguments as add_usage_arguments
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     plan = commands.add_parser("plan", help="print everything that a stack will be, decided without a cloud")
     plan.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
-    plan.add_argument("--format", default="text", help="text, json, markdown or html (default: text)")
+    plan.add_argument("--format", default="text", help="text, json, markdown, html or svg (default: text)")
     plan.add_argument("--output", type=Path, help="write it to that file instead of printing it")
     plan.add_argument(
         "--against",
@@ -29,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     render = commands.add_parser("render", help="write what a stack would make, as manifests and a Terraform plan")
     render.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
     render.add_argument("--out", type=Path, required=True, help="a folder that is empty or was rendered before")
+    boards = commands.add_parser("dashboards", help="write Grafana's dashboards of a stack, for a Grafana of your own")
+    boards.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    boards.add_argument("--out", type=Path, required=True, help="a folder that is empty or was written by this before")
     schema = commands.add_parser("schema", help="the JSON schema that editors use for stack files")
     schema.add_argument("--write", action="store_true", help="write infra/config.schema.json")
     schema.add_argument("--check", action="store_true", help="fail when infra/config.schema.json is stale")
@@ -40,8 +49,27 @@ def main(arguments: list[str] | None = None) -> int:
     doctor = commands.add_parser("doctor", help="what is missing where a stack would be deployed; changes nothing")
     doctor.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
     doctor.add_argument("--format", choices=("text", "json"), default="text", help="text or json (default: text)")
+    evidence = commands.add_parser("evidence", help="each control, the resources that make it so, and what shows it")
+    evidence.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    forms = ("text", "json", "markdown", "html")
+    evidence.add_argument("--format", choices=forms, default="text", help="text, json, markdown or html")
+    contain = commands.add_parser("contain", help="block a client, a key, a model, a route or a place, at once")
+    add_contain_arguments(contain)
+    release = commands.add_parser("release", help="how far releases of models are; promote, abort or pause one")
+    add_release_arguments(release)
+    job = commands.add_parser("job", help="start a trial or a making of a cluster now, and print its record")
+    add_job_arguments(job)
+    usage = commands.add_parser("usage", help="what clients used of which model, from the audit, and what it cost")
+    add_usage_arguments(usage)
+    calibrate = commands.add_parser("calibrate", help="a load test's record beside the plan, and settings from it")
+    add_calibrate_arguments(calibrate)
+    kept = commands.add_parser("records", help="what was tried of a stack's models, made of them and measured")
+    kept.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    kept.add_argument("--format", choices=("text", "json", "html"), default="text", help="default: text")
     extras = commands.add_parser("extras", help="which packages (extras) deploying a stack needs")
     extras.add_argument("--stack", default="dev", help="which Pulumi.<stack>.yaml (default: dev)")
+    listed = commands.add_parser("models", help="what every stack file serves, by which licence, and what differs")
+    listed.add_argument("--format", choices=("text", "json", "html"), default="text", help="default: text")
     options = parser.parse_args(arguments)
     try:
         if options.command == "size":
@@ -49,14 +77,50 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "extras":
             print(*_extras(options.stack))
             return 0
+        if options.command == "models":
+            from infra.models_command import run as run_models
+
+            return run_models(ROOT, options.format)
+        if options.command == "records":
+            from infra.records.command import run as run_records
+
+            return run_records(ROOT, options.stack, options.format)
         if options.command == "doctor":
             from infra.doctor.command import run as run_doctor
 
             return run_doctor(options.stack, options.format, ROOT)
+        if options.command == "dashboards":
+            from infra.dashboards import run as run_dashboards
+
+            return run_dashboards(options.stack, options.out, ROOT)
         if options.command == "render":
             from infra.render.command import run as run_render
 
             return run_render(ROOT / f"Pulumi.{options.stack}.yaml", options.stack, options.out)
+        if options.command == "contain":
+            from infra.containment.command import run as run_contain
+
+            return run_contain(options, ROOT)
+        if options.command == "calibrate":
+            from infra.calibration.command import run as run_calibrate
+
+            return run_calibrate(options, ROOT)
+        if options.command == "release":
+            from infra.steering.command import run as run_release
+
+            return run_release(options, ROOT)
+        if options.command == "job":
+            from infra.jobs.command import run as run_job
+
+            return run_job(options, ROOT)
+        if options.command == "usage":
+            from infra.usage.command import run as run_usage
+
+            return run_usage(options, ROOT)
+        if options.command == "evidence":
+            from infra.governance.command import run as run_evidence
+
+            return run_evidence(ROOT / f"Pulumi.{options.stack}.yaml", options.stack, options.format)
         return _plan(options) if options.command == "plan" else _generated(options)
     except Refused as refused:
         print(refused, file=sys.stderr)
@@ -140,4 +204,9 @@ def _generated(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # What a command makes stays until its end, and goes with the process: looking for garbage, meanwhile and at the
+    # end, is a fifth of a plan's time.
+    gc.set_threshold(100_000)
+    status = main()
+    gc.freeze()
+    sys.exit(status)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from infra.addresses import Cidr
+from infra.calibration.config import CalibrationSettings
 from infra.cost import BudgetSettings, PricingSettings
 from infra.engines.base import EngineSettings
 from infra.engines.features import (
@@ -22,24 +23,25 @@ from infra.engines.features import (
 from infra.gateway.config import GatewaySettings
 from infra.gateway.images import ImageRegistry
 from infra.gateway.privacy import ClientPrivacySettings
-from infra.gateway.quota import PriceSettings, QuotaSettings
+from infra.gateway.quota import QuotaSettings
 from infra.gateway.routing import (
-    HoldSettings,
     QueueSettings,
-    RoutesSettings,
-    RoutingSettings,
-    ShadowSettings,
     UpstreamSettings,
 )
 from infra.gateway.tls import CertificateName
+from infra.governance.config import GovernanceSettings
+from infra.making.base import MakingSettings
+from infra.model_card import CardSettings, License
 from infra.naming import DEPLOYMENT_KEY as DEPLOYMENT_KEY
 from infra.naming import PROJECT as PROJECT
 from infra.objective import AcceleratorSettings, MachineSettings, ModelScalingSettings, ObjectiveSettings, Rollout
 from infra.platforms.base import PlatformSettings
+from infra.served_model import ServedModelSettings
 from infra.settings import Name, OneOf, PointInTime, Settings
 from infra.sources.base import SourceSettings
 from infra.topologies.base import TopologySettings
 from infra.topologies.monolithic import MonolithicSettings
+from infra.trials.base import TrialSettings
 
 # Secrets live beside the deployment, never in it: Pulumi returns secrets nested in an object as plain text.
 CLIENT_KEYS_KEY = f"{PROJECT}:client_keys"
@@ -59,56 +61,6 @@ class SiteSettings(Settings):
     boundary: Name | None = Field(
         default=None, description="What `gateway.data_classes` calls this place; unset, `gateway.boundary`."
     )
-
-
-class ServedModelSettings(Settings):
-    """What a model is to clients, wherever it runs."""
-
-    task: Literal["generate", "embed"] = Field(
-        default="generate",
-        description="`generate` serves chat and text completions; `embed` serves embeddings.",
-    )
-    context_tokens: int = Field(
-        default=4096,
-        ge=16,
-        le=10_000_000,
-        description="Tokens that prompt and answer of one request may have together.",
-    )
-    max_output_tokens: int | None = Field(
-        default=None,
-        ge=1,
-        le=10_000_000,
-        description="Longest answer a request may ask for, in tokens; unset, half of `context_tokens`.",
-    )
-    price: PriceSettings | None = Field(
-        default=None, description="What its tokens cost; budgets of clients and the audit count with it."
-    )
-    longest_generation_seconds: int = Field(
-        default=120,
-        ge=1,
-        le=7200,
-        description="Longest time one answer may take, in seconds. Every drain time follows from this one number.",
-    )
-    routing: RoutingSettings = Field(
-        default_factory=RoutingSettings, description="How its replicas share requests, and when one is left out."
-    )
-    fallbacks: list[str] = Field(
-        default_factory=list,
-        max_length=16,
-        description="Models of this deployment that serve instead when this one cannot, in this order.",
-    )
-    routes: RoutesSettings | None = Field(
-        default=None, description="Shares of its requests for other models, such as a canary; unset, none."
-    )
-    shadow: ShadowSettings | None = Field(default=None, description="Copies of requests to another model; unset, none.")
-    hold: HoldSettings | None = Field(
-        default=None, description="Lets requests wait while no engine is ready; unset, they are refused with 503."
-    )
-
-    @property
-    def longest_answer_tokens(self) -> int:
-        """What a request may ask for."""
-        return self.max_output_tokens or self.context_tokens // 2
 
 
 class ModelSettings(ServedModelSettings):
@@ -174,6 +126,29 @@ class ModelSettings(ServedModelSettings):
     )
     upstreams: dict[Name, UpstreamSettings] = Field(
         default_factory=dict, max_length=64, description="Other places that serve it beside the engine, by name."
+    )
+    card: CardSettings = Field(default_factory=CardSettings, description="What it is, for who reads and who audits.")
+    evaluations: dict[Name, Annotated[TrialSettings, OneOf("infra.trials:EVALUATIONS")]] = Field(
+        default_factory=dict, max_length=64, description="What tells whether its answers are right, by name."
+    )
+    load_test: Annotated[TrialSettings, OneOf("infra.trials:LOAD_TESTS")] | None = Field(
+        default=None, description="What tells whether it holds its objective under load; unset, nothing."
+    )
+    calibration: CalibrationSettings | None = Field(
+        default=None, description="What a load test has measured of it, as `make calibrate` prints it; unset, nothing."
+    )
+    optimisation: Annotated[MakingSettings, OneOf("infra.making:OPTIMISATIONS")] | None = Field(
+        default=None, description="A smaller version that is to be made of its weights; unset, none."
+    )
+    refresh: Annotated[MakingSettings, OneOf("infra.making:REFRESHES")] | None = Field(
+        default=None, description="A version that knows more, made whenever its data has changed; unset, none."
+    )
+    keep_versions: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        description="How many versions that were made of it are kept where they were made; the oldest go when a new "
+        "one is registered, but never one that a model of the deployment serves.",
     )
 
 
@@ -247,6 +222,11 @@ class StackConfig(Settings):
         default_factory=dict, description="Models without an engine of ours, by the name that clients send."
     )
     clients: dict[Name, ClientSettings] = Field(min_length=1, description="Who may call, by name.")
+    licenses: list[License] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Licences of models that somebody has read and allowed, beside Apache-2.0, MIT and BSD.",
+    )
     reserved_ranges: dict[Name, Cidr] = Field(
         default_factory=dict,
         max_length=256,
@@ -267,6 +247,9 @@ class StackConfig(Settings):
     gateway: GatewaySettings = Field(
         default_factory=GatewaySettings,
         description="The policy gateway: audit, privacy, guardrails, cache, identity, limits, TLS, traces.",
+    )
+    governance: GovernanceSettings = Field(
+        default_factory=GovernanceSettings, description="The law that it is under, and what was agreed with whom."
     )
 
     @property

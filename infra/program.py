@@ -17,6 +17,7 @@ from infra.plan.build import build_plan
 from infra.plan.client_keys import clients_with_our_keys, secrets_of_stack
 from infra.plan.components import site_components
 from infra.plan.deployable import refuse_undeployable
+from infra.plan.model_cards import locked_out
 from infra.platforms.base import SiteSecrets
 from infra.problems import Refused
 from infra.report.short_text import to_short_text
@@ -40,7 +41,7 @@ def deploy(*, ask: bool = True) -> None:
         pulumi.log.error(str(refused))
         sys.exit(MESSAGE_WAS_SHOWN)
     pulumi.log.info(to_short_text(plan))
-    for warning in plan.warnings:
+    for warning in (*plan.warnings, *locked_out(plan, secrets.huggingface_token)):
         pulumi.log.warn(warning)
 
     keys = ClientKeys(PROJECT, clients=clients_with_our_keys(plan), given=secrets.client_keys)
@@ -48,6 +49,8 @@ def deploy(*, ask: bool = True) -> None:
         key_hashes=keys.hashes,
         huggingface_token=pulumi.Output.secret(secrets.huggingface_token),
         gateway_secrets=pulumi.Output.secret(json.dumps(secrets.gateway_secrets, sort_keys=True)),
+        client_keys=keys.of_client,
     )
     sites = {name: component(name, plan.sites[name], for_sites) for name, component in components.items()}
-    export(plan, {name: site.endpoint for name, site in sites.items()}, keys)
+    links = {name: link for name, site in sites.items() if (link := getattr(site, "private_link", None)) is not None}
+    export(plan, {name: site.endpoint for name, site in sites.items()}, keys, links)

@@ -102,6 +102,10 @@ def references(raw: Any) -> Found:
         for model, quota in section(settings, "per_model").items():
             if section(quota).get("dollars_per_month") is not None:
                 yield from _unpriced(("clients", client, "per_model", model, "dollars_per_month"), [model], models)
+    overflow = section(raw, "topology", "overflow")
+    if clients:
+        path = ("topology", "overflow", "client")
+        yield from unknown(path, overflow.get("client"), clients, "clients", "a client of this deployment")
     kinds = (*PRIVACY_KINDS, *(kind for _, kind in own_kinds(raw)))
     for client, settings in clients.items():
         rules: list[KeyPath] = [("privacy",)]

@@ -7,7 +7,7 @@ imported before it is asked for, so a stack that serves on a laptop never loads 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -22,10 +22,13 @@ class Registry(Generic[Kind]):
 
     Owns the mapping from `kind` to the object that implements it. Does not own the objects: each lives in its own
     file. `builtin` maps a kind to `module:attribute`. An entry point may add a kind, never replace one of ours.
+    `settings` says where what a user writes of a kind is, where that is known without the rest of it: a schema is made
+    of all kinds, and a stack has one or two.
     """
 
     name: str
     builtin: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @cached_property
     def _external(self) -> Mapping[str, EntryPoint]:
@@ -40,6 +43,10 @@ class Registry(Generic[Kind]):
         if kind in self.builtin:
             return cast(Kind, load_object(self.builtin[kind]))
         return cast(Kind, self._external[kind].load())
+
+    def settings_of(self, kind: str) -> Any:
+        """What a user writes of it."""
+        return load_object(self.settings[kind]) if kind in self.settings else cast(Any, self[kind]).settings
 
     def items(self) -> tuple[tuple[str, Kind], ...]:
         """Every kind with the object that implements it; imports them all (their pure halves)."""

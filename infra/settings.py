@@ -22,6 +22,7 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,
         validate_default=False,
+        defer_build=True,
     )
 
 
@@ -38,7 +39,7 @@ class OneOf:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         registry: Registry[Any] = load_object(self.registry)
         return core_schema.tagged_union_schema(
-            {kind: handler.generate_schema(known.settings) for kind, known in registry.items()},
+            {kind: handler.generate_schema(registry.settings_of(kind)) for kind in registry.kinds()},
             discriminator="kind",
         )
 

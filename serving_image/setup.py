@@ -24,11 +24,12 @@ _COMPILED = {
         windows""",
     "privacy/": """answer assignment document folding output_scan placeholders prefilter recogniser restore rules
         scanner""",
-    "routing/": "attempts breaker budget counters pool prefix replica rewrite shadow table",
+    "routing/": """attempts breaker budget counters overflow pool prefix replica rewrite saturation shadow table
+        versions""",
     "steps/": """access_model admit_audit answer_from_cache authenticate bound_output check_bounds
-        forward guard_prompt limit_requests parse_body protect_privacy read_body reserve_quota""",
+        forward guard_prompt limit_requests parse_body protect_privacy read_body refuse_contained reserve_quota""",
     "telemetry/": "distribution generation_metrics label_bound request_metrics trace tracing",
-    "waiting/": "admission queue",
+    "waiting/": "admission demand queue",
 }
 
 

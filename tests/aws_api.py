@@ -26,6 +26,7 @@ MODELS = {
     "elasticloadbalancing": "elbv2",
     "route53": "route53",
     "servicequotas": "service-quotas",
+    "s3": "s3",
 }
 SIGNED_FOR = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
 Answer = Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -50,6 +51,9 @@ class AwsApi:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                api.answer(self)
+
+            def do_HEAD(self) -> None:
                 api.answer(self)
 
             def do_POST(self) -> None:
@@ -85,16 +89,19 @@ class AwsApi:
             said = answer(parameters) if callable(answer) else answer
             if isinstance(said, Refusal):
                 raise said
-            status, text = 200, _written(model, name, said)
+            # Whoever asks for the head alone is told what there is by it.
+            head = dict(said) if request.command == "HEAD" else {}
+            status, text = 200, "" if head else _written(model, name, said)
         except Refusal as refusal:
-            status, text = refusal.status, _refused(model, refusal)
+            head, status, text = {}, refusal.status, _refused(model, refusal)
         content = text.encode()
         request.send_response(status)
         kind = "application/json" if "json" in model.metadata["protocol"] else "text/xml"
         request.send_header("Content-Type", kind)
-        request.send_header("Content-Length", str(len(content)))
+        request.send_header("Content-Length", str(head.get("ContentLength", len(content))))
         request.end_headers()
-        request.wfile.write(content)
+        if request.command != "HEAD":
+            request.wfile.write(content)
 
 
 def _operation(model: Any, request: BaseHTTPRequestHandler, body: str) -> tuple[str, Mapping[str, Any]]:
@@ -108,7 +115,8 @@ def _operation(model: Any, request: BaseHTTPRequestHandler, body: str) -> tuple[
     for name in model.operation_names:
         http = model.operation_model(name).http
         uri = http["requestUri"].partition("?")[0]
-        pattern = "/?".join(re.sub(r"\{(\w+)\+?\}", r"(?P<\1>[^/]+)", part) for part in [uri.rstrip("/"), ""])
+        uri = re.sub(r"\{(\w+)\+\}", r"(?P<\1>.+)", uri)
+        pattern = "/?".join(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", part) for part in [uri.rstrip("/"), ""])
         found = re.fullmatch(pattern, url.path)
         if found and http["method"] == request.command:
             return name, {**dict(parse_qsl(url.query)), **found.groupdict()}

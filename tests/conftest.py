@@ -1,8 +1,9 @@
-"""What every test shares: the `--rewrite` option and how long property tests may search."""
+"""What every test shares: the `--rewrite` option, how long property tests may search, and a `make` as a person's."""
 
 from __future__ import annotations
 
 import os
+import shlex
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,6 +12,14 @@ from hypothesis import HealthCheck, settings
 # also takes constants from the modules that are loaded): nobody wants a build that is red by luck.
 # `SLIPWAY_SEARCH=50 pytest tests/unit` is for a quiet evening.
 SEARCH_FACTOR = int(os.environ.get("SLIPWAY_SEARCH", "0"))
+
+# A `make` that a test starts is a person's, also where the tests were started by `make`: not one that announces its
+# folder as a part of another does, nor one that takes the other's variables (`ARGS`) for its own. `make` hands those
+# down by name too, so they go with what names them.
+_, _, given_to_make = os.environ.get("MAKEFLAGS", "").partition("-- ")
+variables_of_make = [word.partition("=")[0] for word in shlex.split(given_to_make)]
+for inherited in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", *variables_of_make):
+    os.environ.pop(inherited, None)
 
 settings.register_profile("ci", derandomize=True, deadline=None, database=None, print_blob=True)
 settings.register_profile("search", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])

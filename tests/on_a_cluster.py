@@ -10,6 +10,7 @@ from typing import Any
 from infra.policy.rule import Resource
 from tests.harness import Recorder
 from tests.manifests import ROOT, file_name, objects, recorded
+from tests.one_model import one_model
 
 FILE = ROOT / "Pulumi.onprem.yaml"
 Deployment = dict[str, Any]
@@ -25,6 +26,7 @@ def as_it_ships(deployment: Deployment) -> None:
 
 def ingress_and_zones(deployment: Deployment) -> None:
     """Another front door, a certificate of somebody else's, other zones, no KEDA, no Prometheus."""
+    one_model(deployment)
     own = platform(deployment)
     own["front_door"] = {"domain": "llm.example.com", "ingress_class": "nginx", "tls_secret": "llm", "dns_record": True}
     own |= {"zones": ["a", "b", "c"], "keda": False, "prometheus": False, "metrics_adapter": True}
@@ -34,6 +36,7 @@ def ingress_and_zones(deployment: Deployment) -> None:
 
 def inside_only(deployment: Deployment) -> None:
     """One zone, no front door, keys from a store, the audit in a bucket, limits in a Redis of somebody else's."""
+    one_model(deployment)
     own = platform(deployment)
     deployment["topology"] = {"kind": "microservice"}
     del own["zones"]
@@ -47,6 +50,7 @@ def inside_only(deployment: Deployment) -> None:
 
 def several_models(deployment: Deployment) -> None:
     """Keys by a driver, two models, one on processors, a place that others serve, a collector."""
+    one_model(deployment)
     own = platform(deployment)
     own["client_keys_from"] = {"kind": "csi", "provider": "vault", "parameters": {"roleName": "llm"}}
     deployment["models"]["small"] = {
@@ -69,6 +73,7 @@ def several_models(deployment: Deployment) -> None:
 
 def several_nodes(deployment: Deployment) -> None:
     """A model that no machine holds, beside the one that ships: each of its replicas has two nodes."""
+    one_model(deployment)
     own = platform(deployment)
     own |= {"leader_worker_set": True}
     own["gpu"] = {"products": {"L40S": "NVIDIA-L40S", "H100": "NVIDIA-H100-80GB-HBM3"}, "fabric": "example.com/rack"}
@@ -87,6 +92,7 @@ def several_nodes(deployment: Deployment) -> None:
 
 def one_pod(deployment: Deployment) -> None:
     """Gateway and engine in one pod."""
+    one_model(deployment)
     deployment["topology"] = {"kind": "monolithic"}
     for field in ("scaling", "objective"):  # of one replica
         deployment["models"]["chat"].pop(field, None)

@@ -21,6 +21,11 @@ FILE = ROOT / "Pulumi.prod.yaml"
 CLIENT_KEYS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/clients-a1b2c3"
 LIMITS_STORE = "arn:aws:secretsmanager:us-east-1:123456789012:secret:llm/limits-d4e5f6"
 WORKSPACE = "arn:aws:aps:us-east-1:123456789012:workspace/ws-0a1b2c3d-0123-4567-89ab-0123456789ab"
+GRAFANA = {
+    "administrators": ["94482488-3041-7055-2b0d-0a1b2c3d4e5f"],
+    "viewers": ["94482488-3041-7055-2b0d-0a1b2c3d4e60", "94482488-3041-7055-2b0d-0a1b2c3d4e61"],
+    "viewer_users": 4,
+}
 SMALL = {
     "kind": "huggingface",
     "repo": "Qwen/Qwen3-0.6B",
@@ -75,14 +80,15 @@ def existing_network(deployment: Deployment) -> None:
 
 def no_way_out(deployment: Deployment) -> None:
     """And limits counted in somebody else's store, whose address is in Secrets Manager, an audit that not even the
-    account's owner deletes; Shield Advanced, and a workspace of Prometheus whose alerts a topic hears."""
+    account's owner deletes; Shield Advanced, and a workspace of Prometheus whose alerts a topic hears and whose metrics
+    a Grafana shows."""
     platform(deployment)["audit_bucket"] = {"mode": "compliance", "days": 30}
     store = {"kind": "redis", "url": {"secret": "limits_store"}, "gateways": 3}
     deployment["gateway"]["limits_store"] = store
     platform(deployment)["gateway_secrets_from"] = {"kind": "store", "secrets": {"limits_store": LIMITS_STORE}}
     platform(deployment)["nat"] = "none"
     platform(deployment)["shield_advanced"] = True
-    platform(deployment)["prometheus_workspace"] = {"kind": "new"}
+    platform(deployment)["prometheus_workspace"] = {"kind": "new", "grafana": GRAFANA}
     platform(deployment)["alarm_topics"] = ["arn:aws:sns:us-east-1:123456789012:operations"]
 
 
@@ -139,8 +145,48 @@ def shared(deployment: Deployment) -> None:
     del deployment["budget"]
 
 
+def _behind(deployment: Deployment, **link: Any) -> None:
+    """One site that a private link alone leads to, protected as prod is."""
+    one_site(deployment)
+    platform(deployment).update({"waf": {}, "deletion_protection": True, "api_endpoint": {}, **link})
+
+
+def over_a_vpn(deployment: Deployment) -> None:
+    """Nobody on the internet reaches it: a private link to somebody's own network, which speaks no BGP."""
+    secrets = [{"secret": "first_tunnel"}, {"secret": "second_tunnel"}]
+    connections = [{"peer_address": "203.0.113.10", "shared_secrets": secrets}, {"peer_address": "203.0.113.11"}]
+    _behind(deployment, vpn={"connections": connections, "peer_ranges": ["10.0.0.0/14", "192.168.7.0/24"]})
+
+
+def asks_for_a_peering(deployment: Deployment) -> None:
+    """A private link to another VPC, whose owner is asked."""
+    other = {"vpc_id": "vpc-0fedcba9876543210", "account": "210987654321", "region": "us-west-2"}
+    _behind(deployment, peering={**other, "peer_ranges": ["10.8.0.0/16"]})
+
+
+def accepts_a_peering(deployment: Deployment) -> None:
+    """A private link to another VPC, whose owner has asked."""
+    asked = {"connection_id": "pcx-0123456789abcdef0", "resolves_names": True}
+    _behind(deployment, peering={**asked, "peer_ranges": ["10.8.0.0/16"]})
+
+
+def asks_for_certificates(deployment: Deployment) -> None:
+    """Nobody is let in without a certificate, at either site; Route 53 is asked for none."""
+    for site in ("main", "west"):
+        platform(deployment, site)["client_authority"] = {
+            "bucket": "example-authorities",
+            "key": "client-authority/clients.pem",
+            "version": "3sL4kqtJlcpXroDTDmJ",
+            "revoked": {"key": "client-authority/revoked.pem"},
+        }
+
+
 VARIANTS: dict[str, Callable[[Deployment], None]] = {
-    change.__name__: change for change in (as_it_ships, one_site, existing_network, no_way_out, managed, fabric, shared)
+    change.__name__: change
+    for change in (
+        *(as_it_ships, one_site, existing_network, no_way_out, managed, fabric, shared),
+        *(over_a_vpn, asks_for_a_peering, accepts_a_peering, asks_for_certificates),
+    )
 }
 
 

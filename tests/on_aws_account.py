@@ -78,6 +78,27 @@ def version(status: str) -> dict[str, Any]:
     return {"eks:DescribeClusterVersions": {"clusterVersions": [{**one, **ends}]}}
 
 
+def addons(*versions: str, default: int = 0) -> dict[str, Any]:
+    """The newest first, as EKS tells them."""
+    rows = [
+        {"addonVersion": version, "compatibilities": [{"clusterVersion": "1.35", "defaultVersion": place == default}]}
+        for place, version in enumerate(versions)
+    ]
+    return {
+        "eks:DescribeAddonVersions": lambda asked: {
+            "addons": [{"addonName": asked["addonName"], "addonVersions": rows}] if rows else []
+        }
+    }
+
+
+def reservation(**changed: Any) -> dict[str, Any]:
+    """The one that `tests.on_aws.one_site` names, which has no end."""
+    plain = {"CapacityReservationId": "cr-0123456789abcdef0", "InstanceType": "g6e.xlarge", "State": "active"}
+    size = {"AvailabilityZone": "us-east-1b", "TotalInstanceCount": 4, "AvailableInstanceCount": 3}
+    one = {**plain, **size, "EndDateType": "unlimited", "ReservationType": "default", **changed}
+    return {"ec2:DescribeCapacityReservations": {"CapacityReservations": [one]}}
+
+
 def healthy() -> dict[str, Answer]:
     three = ["us-east-1a", "us-east-1b", "us-east-1d"]
     return {
@@ -89,6 +110,8 @@ def healthy() -> dict[str, Answer]:
         "ec2:DescribeRegions": {"Regions": [{"RegionName": "us-east-1", "OptInStatus": "opt-in-not-required"}]},
         "ec2:DescribeAvailabilityZones": {"AvailabilityZones": [zone(name) for name in ZONES]},
         **offered({"m6i.xlarge": three, "g6e.xlarge": three}),
+        **reservation(),
+        **addons("v0.8.1-eksbuild.2", "v0.8.0-eksbuild.6", default=1),
         **version("STANDARD_SUPPORT"),
         **roles("AWSServiceRoleForAmazonEKS", "AWSServiceRoleForElasticLoadBalancing", "AWSServiceRoleForElastiCache"),
         **hosted_zones("example.com"),

@@ -13,6 +13,7 @@ from infra.bootstrap.config import BOOTSTRAP_KEY
 from infra.bootstrap.program import deploy as program
 from tests.contracts.source import ROOT
 from tests.harness import Recorder, deploy
+from tests.on_aws import LIMITS_STORE
 
 FILE = ROOT / "bootstrap" / "Pulumi.example.yaml"
 WEIGHTS_KEY = "arn:aws:kms:us-west-2:123456789012:key/0a1b2c3d-of-mine"
@@ -33,10 +34,11 @@ def as_it_ships(settings: dict[str, Any]) -> None:
 
 
 def all_of_it(settings: dict[str, Any]) -> None:
-    """With a runner, nothing protected, and weights in somebody else's bucket."""
+    """With a runner, nothing protected, weights in somebody else's bucket, and Grafana for one of two."""
     settings |= {"runner": RUNNER, "deletion_protection": False}
     settings["stacks"]["standby"] |= {"protected": False, "weights_buckets": ["models-of-mine"]}
-    settings["stacks"]["standby"]["weights_keys"] = [WEIGHTS_KEY]
+    settings["stacks"]["standby"] |= {"weights_keys": [WEIGHTS_KEY], "grafana": True}
+    settings["stacks"]["prod"]["secrets"] = [LIMITS_STORE]
 
 
 VARIANTS: dict[str, Callable[[dict[str, Any]], None]] = {f.__name__: f for f in (as_it_ships, all_of_it)}

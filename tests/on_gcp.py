@@ -10,6 +10,7 @@ from tests.harness import Recorder, Registration
 from tests.manifests import ROOT, plain, recorded
 
 FILE = ROOT / "Pulumi.staging.yaml"
+IMAGE_DISK = "projects/example-staging/global/images/engines"
 CLIENT_KEYS = "projects/example-secrets/secrets/clients"
 Deployment = dict[str, Any]
 
@@ -23,12 +24,13 @@ def as_it_ships(deployment: Deployment) -> None:
 
 
 def every_way_to_buy(deployment: Deployment) -> None:
-    """Nothing protected, no firewall, an API for named ranges, a budget that somebody hears of."""
+    """Images on a disk, nothing protected, no firewall, an API for named ranges, a budget that somebody hears of."""
     own = platform(deployment)
     own["nodes"] = {
         "purchase": ["reservation", "flex_start", "on_demand"],
         "reservation": "gpus",
         "flex_start_seconds": 86_400,
+        "image_disk": IMAGE_DISK,
     }
     own["api_endpoint"] = {"access": "public", "cidrs": ["203.0.113.0/24"]}
     own |= {"armor": None, "deletion_protection": False, "binary_authorization": False, "nat": False}
@@ -51,8 +53,34 @@ def existing_network(deployment: Deployment) -> None:
     deployment["models"]["chat"].pop("quantization")
 
 
+def over_a_vpn(deployment: Deployment) -> None:
+    """Nobody on the internet reaches it: a private link to somebody's own network."""
+    platform(deployment)["vpn"] = {
+        "tunnels": [
+            {"peer_address": "203.0.113.10", "shared_secret": {"secret": "first_tunnel"}},
+            {"peer_address": "203.0.113.11", "shared_secret": {"secret": "second_tunnel"}},
+        ],
+        "peer_asn": 65_010,
+        "peer_ranges": ["10.0.0.0/14", "192.168.7.0/24"],
+    }
+
+
+def peered(deployment: Deployment) -> None:
+    """Nobody on the internet reaches it: another network of Google Cloud does."""
+    platform(deployment)["peering"] = {
+        "network": "projects/example-apps/global/networks/apps",
+        "peer_ranges": ["10.8.0.0/16"],
+    }
+
+
+def memorystore(deployment: Deployment) -> None:
+    """Limits counted in a store beside the cluster."""
+    platform(deployment)["memorystore"] = {"node_type": "highmem-medium"}
+
+
 VARIANTS: dict[str, Callable[[Deployment], None]] = {
-    change.__name__: change for change in (as_it_ships, every_way_to_buy, existing_network)
+    change.__name__: change
+    for change in (as_it_ships, every_way_to_buy, existing_network, over_a_vpn, peered, memorystore)
 }
 
 

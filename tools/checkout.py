@@ -12,6 +12,7 @@ from tools.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
+PYTHON = str(VENV / "bin" / "python")
 TOOLS = ROOT / ".tools"
 LOCAL = ROOT / ".slipway"  # what a local deployment writes; never shared, so mode 0700
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from infra.platforms.aws.config import HostedZoneId, KeyArn, SubnetId, VpcId
+from infra.platforms.aws.gateway_secrets import SecretArn
 from infra.settings import Name, Settings
 
 BOOTSTRAP_PROJECT = "slipway-bootstrap"
@@ -70,6 +71,16 @@ class DeployedStack(Settings):
     )
     weights_keys: list[KeyArn] = Field(
         default_factory=list, max_length=8, description="Keys of KMS with which those buckets are encrypted."
+    )
+    secrets: list[SecretArn] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Secrets of Secrets Manager that its gateways may read (`gateway_secrets_from`, "
+        "`client_keys_from`).",
+    )
+    grafana: bool = Field(
+        default=False,
+        description="Whether it may make workspaces of Grafana, for which it gets rights on IAM Identity Center.",
     )
     budget_dollars_per_month: int | None = Field(
         default=None, ge=1, le=1_000_000_000, description="What it may cost; `notify` hears of 80 % and of a forecast."

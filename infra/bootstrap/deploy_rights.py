@@ -10,13 +10,15 @@ from infra.bootstrap.rights_cluster import CLUSTER_RIGHTS, WITH_OWN_ROLE
 from infra.bootstrap.rights_data import DATA_RIGHTS, EMPTYING
 from infra.bootstrap.rights_doctor import DOCTOR_RIGHTS
 from infra.bootstrap.rights_front_door import FRONT_DOOR_RIGHTS
+from infra.bootstrap.rights_links import LINK_RIGHTS
 from infra.bootstrap.rights_network import NETWORK_RIGHTS
 from infra.bootstrap.rights_nodes import NODE_RIGHTS
 from infra.bootstrap.rights_store import STORE_RIGHTS
-from infra.bootstrap.rights_watch import WATCH_RIGHTS
+from infra.bootstrap.rights_watch import GRAFANA_RIGHTS, WATCH_RIGHTS
 from infra.bootstrap.stack_names import StackName
 from infra.naming import PROJECT
-from infra.platforms.aws.policies import SCALES_GROUPS, SEES_GROUPS, Statement, allow, document
+from infra.platforms.aws.grafana_plan import READS
+from infra.platforms.aws.policies import SCALES_GROUPS, SECRET_READS, SEES_GROUPS, Statement, allow, document
 
 # By type: every one that a stack of the project registers on AWS.
 RIGHTS: Mapping[str, Rights] = {
@@ -27,6 +29,8 @@ RIGHTS: Mapping[str, Rights] = {
     **NODE_RIGHTS,
     **FRONT_DOOR_RIGHTS,
     **WATCH_RIGHTS,
+    **GRAFANA_RIGHTS,
+    **LINK_RIGHTS,
 }
 # Actions that AWS knows on `*` alone, by how they begin, or where nothing narrower is known before a thing is there;
 # each with its reason. A test knows that there is no other one.
@@ -45,15 +49,20 @@ IMAGE_PULL = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDo
 
 def deploying(name: StackName, settings: DeployedStack, account: str, boundary: str) -> list[Statement]:
     """To make, change and remove a site."""
-    rights = [one for each in RIGHTS.values() for one in (*each.reads, *each.writes)] + _examining()
+    rights = [one for each in _of(settings) for one in (*each.reads, *each.writes)] + _examining()
     rights += () if settings.protected else EMPTYING
     return statements(rights, name, account, settings.hosted_zone_id, boundary)
 
 
 def looking(name: StackName, settings: DeployedStack, account: str) -> list[Statement]:
     """To see whether a site is as it was deployed."""
-    rights: list[Right] = [one for each in RIGHTS.values() for one in each.reads] + _examining()
+    rights: list[Right] = [one for each in _of(settings) for one in each.reads] + _examining()
     return statements(rights, name, account, settings.hosted_zone_id, "")
+
+
+def _of(settings: DeployedStack) -> list[Rights]:
+    """Whoever makes no Grafana needs no rights on IAM Identity Center."""
+    return [each for kind, each in RIGHTS.items() if settings.grafana or kind not in GRAFANA_RIGHTS]
 
 
 def _examining() -> list[Right]:
@@ -141,8 +150,10 @@ def boundary(stack: str, names: Sequence[StackName], account: str, settings: Dep
         allow("Models", ["s3:ListBucket"], buckets),
         allow("Weights", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], [f"{b}/*" for b in buckets]),
         allow("Keys", KEY_USES, [f"arn:aws:kms:{where}:key/*" for where in in_regions], own_key),
+        allow("Metrics", READS, [f"arn:aws:aps:{where}:workspace/*" for where in in_regions]),
         allow("Logs", LOG_WRITES, [f"arn:aws:logs:{where}:log-group:*" for where in in_regions]),
         *_weights_elsewhere(settings),
+        *([allow("Secrets", SECRET_READS, settings.secrets)] if settings.secrets else []),
     )
 
 
@@ -151,6 +162,8 @@ def _weights_elsewhere(settings: DeployedStack) -> list[Statement]:
     objects = [f"arn:aws:s3:::{bucket}/*" for bucket in settings.weights_buckets]
     return [
         *([allow("WeightsElsewhere", ["s3:GetObject"], objects)] if objects else []),
+        # Whoever streams them.
+        *([allow("ListElsewhere", ["s3:ListBucket"], [arn.removesuffix("/*") for arn in objects])] if objects else []),
         *([allow("KeysElsewhere", ["kms:Decrypt"], settings.weights_keys)] if settings.weights_keys else []),
     ]
 

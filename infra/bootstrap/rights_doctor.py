@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.bootstrap.rights import Rights, right
+from infra.platforms.aws.client_authority import FOLDER
 
 LISTS = "the service lists on `*` only"
 # Roles that services have in an account; their names are the same everywhere.
@@ -19,12 +20,22 @@ DOCTOR_RIGHTS: Mapping[str, Rights] = {
         reads=(right("ec2:DescribeRegions ec2:DescribeAvailabilityZones", "*", why="EC2 lists on `*` only"),)
     ),
     "machines": Rights(reads=(right("ec2:DescribeInstanceTypeOfferings", "*", why="EC2 lists on `*` only"),)),
+    "reservation": Rights(reads=(right("ec2:DescribeCapacityReservations", "*", why="EC2 lists on `*` only"),)),
     "EKS": Rights(reads=(right("eks:DescribeClusterVersions", "*", why="versions are AWS' own, and have no ARN"),)),
+    "add-ons": Rights(reads=(right("eks:DescribeAddonVersions", "*", why="add-ons are AWS' own, and have no ARN"),)),
     "roles of services": Rights(reads=(right("iam:GetRole", SERVICE_ROLES),)),
     "domain": Rights(
         reads=(
             right("route53:ListHostedZonesByName", "*", why=LISTS),
             right("route53:GetHostedZone", "arn:aws:route53:::hostedzone/{zone}"),
+        )
+    ),
+    "certificates of clients": Rights(
+        reads=(right("s3:GetObject s3:GetObjectVersion", f"arn:aws:s3:::*/{FOLDER}*"),),
+    ),
+    "private link": Rights(
+        reads=(
+            right("ec2:DescribeCustomerGateways ec2:DescribeVpcPeeringConnections", "*", why="EC2 lists on `*` only"),
         )
     ),
     "quotas": Rights(

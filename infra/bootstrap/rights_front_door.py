@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.bootstrap.rights import Right, Rights, right
+from infra.platforms.aws.client_authority import FOLDER
 
 BALANCING = "arn:aws:elasticloadbalancing:{region}:{account}:"
 BALANCER, TARGETS, LISTENER = (
     f"{BALANCING}{kind}" for kind in ("loadbalancer/app/slw-*/*", "targetgroup/slw-*/*", "listener/app/slw-*/*/*")
 )
+RULE, STORE = f"{BALANCING}listener-rule/app/slw-*/*/*/*", f"{BALANCING}truststore/slw-*/*"
 CERTIFICATE = "arn:aws:acm:{region}:{account}:certificate/*"
 ALARM = "arn:aws:cloudwatch:{region}:{account}:alarm:*"
 WAF = "arn:aws:wafv2:{region}:{account}:"
@@ -85,6 +87,34 @@ FRONT_DOOR_RIGHTS: Mapping[str, Rights] = {
                 when="own",
             ),
             *_tags("CreateListener", LISTENER),
+        ),
+    ),
+    "aws:lb/listenerRule:ListenerRule": Rights(
+        reads=(right(_balancing("Rules"), "*", why=LISTS),),
+        writes=(
+            right("elasticloadbalancing:CreateRule", LISTENER, when="own"),
+            right("elasticloadbalancing:DeleteRule elasticloadbalancing:ModifyRule", RULE, when="own"),
+            *_tags("CreateRule", RULE),
+        ),
+    ),
+    "aws:lb/trustStore:TrustStore": Rights(
+        reads=(right(_balancing("TrustStores"), "*", why=LISTS),),
+        writes=(
+            right("elasticloadbalancing:CreateTrustStore", STORE, when="made"),
+            right("elasticloadbalancing:DeleteTrustStore elasticloadbalancing:ModifyTrustStore", STORE, when="own"),
+            # The service reads the file with the rights of who asks it to (ELB user guide, "Create a trust store").
+            right("s3:GetObject s3:GetObjectVersion", f"arn:aws:s3:::*/{FOLDER}*"),
+            *_tags("CreateTrustStore", STORE),
+        ),
+    ),
+    "aws:lb/trustStoreRevocation:TrustStoreRevocation": Rights(
+        reads=(right("elasticloadbalancing:DescribeTrustStoreRevocations", "*", why=LISTS),),
+        writes=(
+            right(
+                "elasticloadbalancing:AddTrustStoreRevocations elasticloadbalancing:RemoveTrustStoreRevocations",
+                STORE,
+                when="own",
+            ),
         ),
     ),
     "aws:acm/certificate:Certificate": Rights(

@@ -1,4 +1,4 @@
-"""Rights for what watches a site from outside of its cluster: Amazon Managed Service for Prometheus.
+"""Rights for what watches a site from outside of its cluster: Amazon's managed Prometheus, and its managed Grafana.
 
 Actions are those that CloudFormation's resources of it name; what bounds them is from memory of AWS' service
 authorization reference, 2026-11: tried in no account yet.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from infra.bootstrap.rights import Rights, right
-from infra.bootstrap.rights_cluster import CLUSTER, ENTRY
+from infra.bootstrap.rights_cluster import CLUSTER, ENTRY, ROLE
 from infra.bootstrap.rights_data import GIVE_KEY, USE_KEY
 
 APS = "arn:aws:aps:{region}:{account}:"
@@ -62,6 +62,55 @@ WATCH_RIGHTS: Mapping[str, Rights] = {
                 "iam:CreateServiceLinkedRole",
                 "arn:aws:iam::{account}:role/aws-service-role/*",
                 StringEquals={"iam:AWSServiceName": (COLLECTOR_ROLE,)},
+            ),
+        ),
+    ),
+}
+GRAFANA = "arn:aws:grafana:{region}:{account}:/workspaces/*"
+OF_IDENTITY_CENTER = "IAM Identity Center knows what applications do with it on `*` only"
+# Of those who may have them alone: what Grafana does with IAM Identity Center, it does by the rights of who asks it to
+# (service authorization reference and user guide of Amazon Managed Grafana, read 2026-11).
+GRAFANA_RIGHTS: Mapping[str, Rights] = {
+    "aws:grafana/workspace:Workspace": Rights(
+        reads=(
+            right(
+                "grafana:DescribeWorkspace grafana:DescribeWorkspaceAuthentication "
+                "grafana:DescribeWorkspaceConfiguration grafana:ListTagsForResource",
+                GRAFANA,
+            ),
+        ),
+        writes=(
+            right("grafana:CreateWorkspace grafana:TagResource", GRAFANA, when="made"),
+            right(
+                "grafana:DeleteWorkspace grafana:TagResource grafana:UntagResource grafana:UpdateWorkspace "
+                "grafana:UpdateWorkspaceAuthentication grafana:UpdateWorkspaceConfiguration",
+                GRAFANA,
+                when="own",
+            ),
+            right("iam:PassRole", ROLE, StringEquals={"iam:PassedToService": ("grafana.amazonaws.com",)}),
+            right(
+                "iam:CreateServiceLinkedRole",
+                "arn:aws:iam::{account}:role/aws-service-role/*",
+                StringEquals={"iam:AWSServiceName": ("grafana.amazonaws.com",)},
+            ),
+            right(
+                "organizations:DescribeOrganization sso:CreateManagedApplicationInstance "
+                "sso:DeleteManagedApplicationInstance sso:DescribeRegisteredRegions sso:GetSharedSsoConfiguration",
+                "*",
+                why=OF_IDENTITY_CENTER,
+            ),
+        ),
+    ),
+    "aws:grafana/roleAssociation:RoleAssociation": Rights(
+        reads=(right("grafana:ListPermissions", GRAFANA),),
+        writes=(
+            right("grafana:UpdatePermissions", GRAFANA, when="own"),
+            right(
+                "sso:AssociateProfile sso:DisassociateProfile sso:GetManagedApplicationInstance sso:GetProfile "
+                "sso:ListDirectoryAssociations sso:ListProfileAssociations sso:ListProfiles "
+                "sso-directory:DescribeGroup sso-directory:DescribeUser",
+                "*",
+                why=OF_IDENTITY_CENTER,
             ),
         ),
     ),

@@ -11,7 +11,8 @@ from infra.catalog.rows import read
 @dataclass(frozen=True, kw_only=True)
 class Quota:
     """One limit of an account in a region. `purchase` and `families` say which machines it counts, and are empty where
-    it counts no machines; `counts` is what it counts of these, `default` how many a new account may have."""
+    it counts no machines; `counts` is what it counts of these, `default` how many a new account may have: None where
+    that differs, or nobody says it."""
 
     cloud: str
     service: str
@@ -20,7 +21,7 @@ class Quota:
     purchase: str | None
     families: tuple[str, ...]
     counts: str | None
-    default: int
+    default: int | None
     source: str
     as_of: str
 

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.labels import labels
 from infra.plan.in_cluster import ENGINE
-from infra.plan.scaling import PROCESSOR_PERCENT, SCALE_DOWN_SECONDS, SCALE_UP_SECONDS, ScalingPlan
+from infra.plan.scaling import PROCESSOR_PERCENT, ScalingPlan, behaviour
 from infra.plan.serving import EnginePlan
 
 scaling = kubernetes.autoscaling.v2
@@ -66,16 +66,28 @@ class Autoscaling(pulumi.ComponentResource):
                 "advanced": {
                     # When this is removed, nobody's requests end for it.
                     "restoreToOriginalReplicaCount": False,
-                    "horizontalPodAutoscalerConfig": {"behavior": _behaviour(plan)},
+                    "horizontalPodAutoscalerConfig": {"behavior": behaviour(plan)},
                 },
-                "triggers": [self._trigger(service, shown), *self._hours()],
+                "triggers": [
+                    *(self._trigger(service, shown, value, target) for value, target in self._values()),
+                    *self._hours(),
+                ],
             },
             opts=pulumi.ResourceOptions.merge(
                 self._child, pulumi.ResourceOptions(depends_on=[shown] if shown else None)
             ),
         )
 
-    def _trigger(self, service: pulumi.Input[str], shown: pulumi.CustomResource | None) -> dict[str, Any]:
+    def _values(self) -> list[tuple[str, float]]:
+        """What gateways tell, and how much of it each replica shall have: the larger number of replicas counts."""
+        plan = self._plan
+        if plan.target_per_second is None:
+            return [("total", plan.target_requests)]
+        return [("arriving_per_second", plan.target_per_second), ("mean_in_flight", plan.target_requests)]
+
+    def _trigger(
+        self, service: pulumi.Input[str], shown: pulumi.CustomResource | None, value: str, target: float
+    ) -> dict[str, Any]:
         plan = self._plan
         namespace = self._cluster.namespace
         address = pulumi.Output.format("http://{0}.{1}.svc:{2}{3}", service, namespace, plan.port, plan.path)
@@ -85,8 +97,8 @@ class Autoscaling(pulumi.ComponentResource):
             "metricType": "AverageValue",
             "metadata": {
                 "url": address,
-                "valueLocation": "total",
-                "targetValue": str(plan.target_requests),
+                "valueLocation": value,
+                "targetValue": f"{target:g}",
                 "activationTargetValue": "0",
                 # Every gateway is asked at its own address: the service's would show one of them.
                 "aggregateFromKubeServiceEndpoints": "true",
@@ -124,7 +136,7 @@ class Autoscaling(pulumi.ComponentResource):
     def _by_load(self, name: str, service: pulumi.Input[str], secret: pulumi.Input[str]) -> pulumi.CustomResource:
         del service, secret
         plan = self._plan
-        behaviour = _behaviour(plan)
+        rules = behaviour(plan)
         api_version, kind, target = self._engine.scaled
         return scaling.HorizontalPodAutoscaler(
             f"{name}-scaled",
@@ -145,7 +157,7 @@ class Autoscaling(pulumi.ComponentResource):
                     )
                 ],
                 behavior=scaling.HorizontalPodAutoscalerBehaviorArgs(
-                    scale_up=_rules(behaviour["scaleUp"]), scale_down=_rules(behaviour["scaleDown"])
+                    scale_up=_rules(rules["scaleUp"]), scale_down=_rules(rules["scaleDown"])
                 ),
             ),
             opts=self._child,
@@ -157,33 +169,14 @@ class Autoscaling(pulumi.ComponentResource):
         )
 
 
-def _behaviour(plan: ScalingPlan) -> dict[str, Any]:
-    """Up at once, and no further until what was started counts; down one by one, after a long look."""
-    return {
-        "scaleUp": {
-            "stabilizationWindowSeconds": 0,
-            "selectPolicy": "Max",
-            "policies": [
-                {"type": "Pods", "value": 1, "periodSeconds": SCALE_UP_SECONDS},
-                {"type": "Percent", "value": 100, "periodSeconds": SCALE_UP_SECONDS},
-            ],
-        },
-        "scaleDown": {
-            "stabilizationWindowSeconds": plan.window_seconds,
-            "selectPolicy": "Max",
-            "policies": [{"type": "Pods", "value": 1, "periodSeconds": SCALE_DOWN_SECONDS}],
-        },
-    }
-
-
-def _rules(behaviour: dict[str, Any]) -> kubernetes.autoscaling.v2.HPAScalingRulesArgs:
+def _rules(rules: dict[str, Any]) -> kubernetes.autoscaling.v2.HPAScalingRulesArgs:
     return scaling.HPAScalingRulesArgs(
-        stabilization_window_seconds=behaviour["stabilizationWindowSeconds"],
-        select_policy=behaviour["selectPolicy"],
+        stabilization_window_seconds=rules["stabilizationWindowSeconds"],
+        select_policy=rules["selectPolicy"],
         policies=[
             scaling.HPAScalingPolicyArgs(
                 type=policy["type"], value=policy["value"], period_seconds=policy["periodSeconds"]
             )
-            for policy in behaviour["policies"]
+            for policy in rules["policies"]
         ],
     )

@@ -40,7 +40,7 @@ class ClientKeys(pulumi.ComponentResource):
     """One valid key or more for every client. Owns keys; does not decide what a client may do.
 
     `keys` maps each client to its keys; `hashes` is JSON text that maps each client to the SHA-256 of each key. Both
-    are secret.
+    are secret, and so is `of_client`: one valid key of each.
     """
 
     def __init__(
@@ -57,6 +57,8 @@ class ClientKeys(pulumi.ComponentResource):
         everyone: dict[str, Any] = {c: [made[c]] if c in made else list(given[c]) for c in clients}
         self.keys: pulumi.Output[dict[str, list[str]]] = pulumi.Output.secret(_all(everyone))
         self.hashes: pulumi.Output[str] = self.keys.apply(_hashes)
+        # Of each client by itself: a new one changes nothing for who has another's.
+        self.of_client: dict[str, pulumi.Output[str]] = {c: pulumi.Output.secret(of[0]) for c, of in everyone.items()}
         # Pulumi's own log has outputs as they are, secret or not, from `-v=3` on: they are in the stack's alone.
         self.register_outputs({"clients": sorted(clients)})
 

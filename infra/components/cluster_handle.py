@@ -95,13 +95,19 @@ class ClusterHandle:
     scrapers: tuple[Source, ...] = ()
     scalers: tuple[Source, ...] = ()
     image_pull_secrets: tuple[str, ...] = ()
-    # The address of such a store, with its password.
+    # The address of such a store, with its password if it has one, and whose certificates it shows if not those that
+    # everybody trusts.
     limits_url: pulumi.Input[str] | None = None
+    limits_authority: pulumi.Input[str] | None = None
     # The names of buckets that the site has: for the audit, and for weights.
     audit_bucket: pulumi.Input[str] | None = None
     weights_bucket: pulumi.Input[str] | None = None
     # The cluster, where it is this stack's: what is inside goes with it, and is not asked to go first.
     deleted_with: pulumi.Resource | None = None
+
+    def pull_secrets(self) -> list[kubernetes.core.v1.LocalObjectReferenceArgs] | None:
+        """As a pod names them; None where there are none."""
+        return [kubernetes.core.v1.LocalObjectReferenceArgs(name=name) for name in self.image_pull_secrets] or None
 
     def child(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         """For a component: what it makes is made by this cluster's provider."""

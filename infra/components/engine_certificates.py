@@ -22,6 +22,8 @@ AUTHORITY_LIFETIME = timedelta(days=20 * 365)
 LIFETIME = timedelta(days=365)
 # Of a site that is deployed now and then; an alert says so where nobody deploys (SlipwayEngineCertificateEnds).
 RENEW_BEFORE = timedelta(days=60)
+# Of a common name, which nobody looks at.
+LONGEST = 64
 # Nodes' clocks differ.
 EARLIER = timedelta(minutes=5)
 
@@ -33,7 +35,7 @@ class AuthorityProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"slipway engines of {props['site']}")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"slipway engines of {props['site']}"[:LONGEST])])
         now = datetime.now(UTC)
         certificate = (
             _certificate(name, name, key.public_key(), now, AUTHORITY_LIFETIME)
@@ -99,7 +101,7 @@ def _issued(props: dict[str, Any]) -> dict[str, Any]:
     signer = serialization.load_pem_private_key(props["authority_key"].encode(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, props["names"][0])])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, props["names"][0][:LONGEST])])
     certificate = (
         _certificate(name, authority.subject, key.public_key(), datetime.now(UTC), LIFETIME)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(known) for known in props["names"]]), critical=False)

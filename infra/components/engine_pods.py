@@ -13,7 +13,7 @@ from infra.components.cluster_handle import ClusterHandle
 from infra.components.labels import labels, selector
 from infra.components.placement import affinity, spread, tolerations
 from infra.components.pod_security import container_security, pod_security
-from infra.components.weights_mount import WEIGHTS, fetch_container, weights_mount, weights_volumes
+from infra.components.weights_mount import WEIGHTS, weights_containers, weights_mounts, weights_volumes
 from infra.plan.engine_pod import EnginePod
 from infra.plan.engine_process import FOLDER, HEALTH_COMMAND, SPECIFICATION_FILE, WORKER_FILE
 from infra.plan.in_cluster import (
@@ -60,7 +60,11 @@ def pod_template(
     fetches = weights.fetched_by_pods
     return core.PodTemplateSpecArgs(
         metadata=kubernetes.meta.v1.ObjectMetaArgs(
-            labels={**labels(pod.component, engine.name), **({FETCHES_WEIGHTS: "true"} if fetches else {})}
+            labels={
+                **labels(pod.component, engine.name),
+                **({FETCHES_WEIGHTS: "true"} if weights.reached_by_pods else {}),
+            },
+            annotations=dict(weights.mount.annotations) if weights.mount else None,
         ),
         spec=core.PodSpecArgs(
             service_account_name=engine.name,
@@ -73,12 +77,14 @@ def pod_template(
             affinity=_together(engine.groups, nodes) if engine.groups else affinity(nodes),
             tolerations=tolerations(nodes) or None,
             topology_spread_constraints=_spread(engine, cluster) if worker is None else None,
-            image_pull_secrets=[core.LocalObjectReferenceArgs(name=name) for name in cluster.image_pull_secrets]
-            or None,
+            image_pull_secrets=cluster.pull_secrets(),
             resource_claims=claims(objects),
-            init_containers=[fetch_container(weights, objects.launcher_image, cluster)] if fetches else None,
+            init_containers=weights_containers(weights, objects.launcher_image, cluster) or None,
             containers=[_container(engine, pod, nodes, objects)],
-            volumes=[*weights_volumes(weights, fetches=fetches), *_volumes(pod, objects, engine_files(engine))],
+            volumes=[
+                *weights_volumes(weights, cluster, fetches=fetches),
+                *_volumes(pod, objects, engine_files(engine)),
+            ],
         ),
     )
 
@@ -91,6 +97,7 @@ class Beside:
     volumes: list[kubernetes.core.v1.VolumeArgs]
     claims: list[kubernetes.core.v1.PodResourceClaimArgs] | None
     labels: Mapping[str, str]
+    annotations: Mapping[str, str]
     nodes: NodeChoice
 
 
@@ -102,13 +109,14 @@ def beside(engine: EnginePlan, cluster: ClusterHandle, objects: EngineObjects) -
     sidecar = _container(engine, engine.pod, nodes, objects)
     sidecar.restart_policy = "Always"
     return Beside(
-        containers=[*([fetch_container(weights, objects.launcher_image, cluster)] if fetches else []), sidecar],
+        containers=[*weights_containers(weights, objects.launcher_image, cluster), sidecar],
         volumes=[
-            *weights_volumes(weights, fetches=fetches),
+            *weights_volumes(weights, cluster, fetches=fetches),
             *_volumes(engine.pod, objects, engine_files(engine)),
         ],
         claims=claims(objects),
-        labels={FETCHES_WEIGHTS: "true"} if fetches else {},
+        labels={FETCHES_WEIGHTS: "true"} if weights.reached_by_pods else {},
+        annotations=weights.mount.annotations if weights.mount else {},
         nodes=nodes,
     )
 
@@ -215,7 +223,7 @@ def _volumes(pod: EnginePod, objects: EngineObjects, files: Mapping[str, str]) -
 
 def _mounts(engine: EnginePlan, pod: EnginePod) -> list[kubernetes.core.v1.VolumeMountArgs]:
     weights = engine.weights_volume
-    found = [weights_mount(weights, read_only=True)]
+    found = weights_mounts(weights)
     found += [core.VolumeMountArgs(name=_folder(path), mount_path=path) for path in pod.folders]
     if weights.compiled:
         found += [

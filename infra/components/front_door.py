@@ -56,12 +56,14 @@ class _FrontDoor:
 
 @dataclass(frozen=True, kw_only=True)
 class OfACloud:
-    """What a cloud whose load balancer a Gateway is brings itself: annotations that name its certificates, the name of
-    its address, and further names of the site. How long an answer may take is said by its own policies."""
+    """What a cloud whose load balancer a Gateway is brings itself: annotations or options of TLS that name its
+    certificates, the name of its address, and further names of the site. How long an answer may take is said
+    by its own policies."""
 
     annotations: Mapping[str, pulumi.Input[str]]
     address: pulumi.Input[str]
     hosts: tuple[str, ...]
+    tls_options: Mapping[str, pulumi.Input[str]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,8 @@ class GatewayApi(_FrontDoor):
             listener["hostname"] = plan.host
             certificate = {"kind": "Secret", "name": plan.tls_secret}
             tls = {"tls": {"mode": "Terminate", "certificateRefs": [certificate]}}
+        elif cloud.tls_options:
+            tls = {"tls": {"mode": "Terminate", "options": dict(cloud.tls_options)}}
         gateway = _object(
             self.name,
             "front-door",

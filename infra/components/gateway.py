@@ -13,8 +13,17 @@ from infra.components.gateway_files import Mounted, gateway_files
 from infra.components.labels import labels, selector
 from infra.components.placement import spread, tolerations
 from infra.components.pod_security import container_security, pod_security
+from infra.containment.base import FILE
 from infra.plan.engine_process import PYTHON
-from infra.plan.gateway_pods import CLIENT_KEYS_FOLDER, CONFIG_FILE, CONFIG_FOLDER, SECRETS_FOLDER, GatewayPods
+from infra.plan.gateway_pods import (
+    CLIENT_KEYS_FOLDER,
+    CONFIG_FILE,
+    CONFIG_FOLDER,
+    CONTAINED_FOLDER,
+    RELEASED_FOLDER,
+    SECRETS_FOLDER,
+    GatewayPods,
+)
 from infra.plan.in_cluster import (
     ADMIN_PORT,
     GATEWAY,
@@ -25,6 +34,7 @@ from infra.plan.in_cluster import (
 )
 from infra.plan.serving import ServingPlan
 from infra.platforms.base import SiteSecrets
+from infra.releases.base import FILE as RELEASED
 
 apps, core, meta = kubernetes.apps.v1, kubernetes.core.v1, kubernetes.meta.v1
 scaling = kubernetes.autoscaling.v2
@@ -138,7 +148,8 @@ def _deployment(
                 labels={
                     **labels(GATEWAY, GATEWAY),
                     **{key: text for part in beside for key, text in part.labels.items()},
-                }
+                },
+                annotations={key: text for part in beside for key, text in part.annotations.items()} or None,
             ),
             spec=core.PodSpecArgs(
                 service_account_name=GATEWAY,
@@ -152,8 +163,7 @@ def _deployment(
                 tolerations=tolerations(nodes) or None,
                 resource_claims=[claim for part in beside for claim in part.claims or ()] or None,
                 topology_spread_constraints=spread(own, cluster.zones),
-                image_pull_secrets=[core.LocalObjectReferenceArgs(name=known) for known in cluster.image_pull_secrets]
-                or None,
+                image_pull_secrets=cluster.pull_secrets(),
                 init_containers=[container for part in beside for container in part.containers] or None,
                 containers=[_container(pods, image, mounted)],
                 volumes=[*(found.volume for found in mounted), *(volume for part in beside for volume in part.volumes)],
@@ -174,6 +184,8 @@ def _container(pods: GatewayPods, image: pulumi.Input[str], mounted: list[Mounte
         args=[
             *("--config", f"{CONFIG_FOLDER}/{CONFIG_FILE}", "--client-keys", CLIENT_KEYS_FOLDER),
             *("--listen", f"{every}:{PUBLIC_PORT}", "--operations", f"{every}:{OPERATIONS_PORT}"),
+            *("--contained", f"{CONTAINED_FOLDER}/{FILE}"),
+            *(("--released", f"{RELEASED_FOLDER}/{RELEASED}") if _follows_releases(mounted) else ()),
             *("--admin", f"127.0.0.1:{ADMIN_PORT}", "--watch-seconds", str(WATCH_SECONDS)),
             *(("--secrets", SECRETS_FOLDER) if pods.secret_names else ()),
             # Before it is told to stop, preStop has taken it out of every list.
@@ -198,6 +210,10 @@ def _container(pods: GatewayPods, image: pulumi.Input[str], mounted: list[Mounte
         ),
         volume_mounts=[found.mount for found in mounted],
     )
+
+
+def _follows_releases(mounted: list[Mounted]) -> bool:
+    return any(one.path == RELEASED_FOLDER for one in mounted)
 
 
 def _probe(path: str, *, period: int, timeout: int, failures: int) -> kubernetes.core.v1.ProbeArgs:

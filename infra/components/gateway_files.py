@@ -17,13 +17,23 @@ from infra.plan.gateway_pods import (
     CLIENT_KEYS_FOLDER,
     CONFIG_FILE,
     CONFIG_FOLDER,
+    CONTAINED_FOLDER,
+    RELEASED_FOLDER,
     SECRETS_FOLDER,
     SHARED_LIMITS_FOLDER,
     STATE_FOLDER,
     GatewayPods,
     gateway_file,
 )
-from infra.plan.in_cluster import AUDIT_BUCKET_PLACE, ENGINE_KEY_FOLDER, ENGINE_KEY_SECRET, GATEWAY, SHARED_LIMITS
+from infra.plan.in_cluster import (
+    AUDIT_BUCKET_PLACE,
+    CONTAINED,
+    ENGINE_KEY_FOLDER,
+    ENGINE_KEY_SECRET,
+    GATEWAY,
+    RELEASED,
+    SHARED_LIMITS,
+)
 from infra.plan.serving import ServingPlan
 from infra.platforms.base import SiteSecrets
 
@@ -75,19 +85,23 @@ def gateway_files(
     config_volume = core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=GATEWAY))
     mounted = [
         Mounted(volume=config_volume, path=CONFIG_FOLDER, made=config),
+        Mounted(volume=_at_run_time("contained", CONTAINED), path=CONTAINED_FOLDER),
+        *([Mounted(volume=_at_run_time("released", RELEASED), path=RELEASED_FOLDER)] if plan.releases else []),
         _client_keys(name, plan.gateway_pods, secrets, cluster, opts),
         Mounted(volume=_secret_volume("engine-key", ENGINE_KEY_SECRET), path=ENGINE_KEY_FOLDER),
-        *([Mounted(volume=_account(), path=ACCOUNT_FOLDER)] if plan.finds_engines else []),
+        *([Mounted(volume=account(), path=ACCOUNT_FOLDER)] if plan.finds_engines else []),
         Mounted(volume=_empty("tmp", "64Mi"), path="/tmp", read_only=False),  # noqa: S108 - a volume of the pod's own
         _state(name, plan.gateway_pods, cluster, opts),
     ]
     if plan.gateway_pods.secret_names:
         mounted.append(_secrets(name, plan.gateway_pods, secrets, cluster, opts))
     if plan.count_together:
-        # The password of the store is in its address, which is all that a gateway needs.
-        address = [core.KeyToPathArgs(key="url", path="url")]
+        # The password of the store is in its address; else its authority is there too. Nothing more is a gateway's.
+        store = plan.gateway["limits_store"]
+        named = [store[field].rpartition("/")[2] for field in ("url_file", "ca_file") if field in store]
+        entries = [core.KeyToPathArgs(key=entry, path=entry) for entry in named]
         mounted.append(
-            Mounted(volume=_secret_volume("shared-limits", SHARED_LIMITS, address), path=SHARED_LIMITS_FOLDER)
+            Mounted(volume=_secret_volume("shared-limits", SHARED_LIMITS, entries), path=SHARED_LIMITS_FOLDER)
         )
     return mounted
 
@@ -191,7 +205,7 @@ def _state(name: str, pods: GatewayPods, cluster: ClusterHandle, opts: pulumi.Re
         # A class may wait for the first pod, which waits for this.
         metadata=_named(audit.volume, cluster, {"pulumi.com/skipAwait": "true"}),
         spec=core.PersistentVolumeClaimSpecArgs(
-            access_modes=["ReadWriteMany"],
+            access_modes=["ReadWriteOnce" if audit.one_node else "ReadWriteMany"],
             storage_class_name=cluster.storage.audit,
             resources=core.VolumeResourceRequirementsArgs(requests={"storage": audit.size}),
         ),
@@ -203,12 +217,12 @@ def _state(name: str, pods: GatewayPods, cluster: ClusterHandle, opts: pulumi.Re
         volume=core.VolumeArgs(name="state", persistent_volume_claim=claim),
         path=STATE_FOLDER,
         read_only=False,
-        sub_path_expr="$(POD_NAME)",
+        sub_path_expr=GATEWAY if audit.one_node else "$(POD_NAME)",
         made=kept,
     )
 
 
-def _account() -> kubernetes.core.v1.VolumeArgs:
+def account() -> kubernetes.core.v1.VolumeArgs:
     """A short-lived token of the pod's account, which only this container gets."""
     token = core.ServiceAccountTokenProjectionArgs(path="token", expiration_seconds=TOKEN_SECONDS)
     authority = core.ConfigMapProjectionArgs(
@@ -232,6 +246,11 @@ def _secret_volume(
 ) -> kubernetes.core.v1.VolumeArgs:
     source = core.SecretVolumeSourceArgs(secret_name=secret, default_mode=FILE_MODE, items=items)
     return core.VolumeArgs(name=name, secret=source)
+
+
+def _at_run_time(name: str, called: str) -> kubernetes.core.v1.VolumeArgs:
+    """What is blocked, or released, once somebody says so: what is in it is not the stack's to change."""
+    return core.VolumeArgs(name=name, config_map=core.ConfigMapVolumeSourceArgs(name=called, optional=True))
 
 
 def _empty(name: str, size: str) -> kubernetes.core.v1.VolumeArgs:

@@ -7,7 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.network_policies import network_policies
-from infra.plan.in_cluster import ENGINE, GATEWAY, MODEL_FETCH, PART_OF, SHARED_LIMITS, priority_class
+from infra.plan.in_cluster import ENGINE, GATEWAY, MAKING, MODEL_FETCH, PART_OF, SHARED_LIMITS, TRIAL, priority_class
 from infra.plan.quota import quota
 from infra.plan.serving import ServingPlan
 
@@ -40,6 +40,8 @@ class Isolation(pulumi.ComponentResource):
         accounts += [MODEL_FETCH] if any(e.weights_volume.filled_by_a_job for e in plan.engines.values()) else []
         accounts += [engine.name for engine in plan.engines.values() if not engine.beside_gateway]
         accounts += [SHARED_LIMITS] if plan.shared_limits else []
+        accounts += [TRIAL] if plan.trials else []
+        accounts += [MAKING] if plan.makings else []
         for account in accounts:
             core.ServiceAccount(
                 f"{name}-{account}",

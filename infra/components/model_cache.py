@@ -50,7 +50,7 @@ class ModelCache(pulumi.ComponentResource):
             cluster,
             told=plan.fetches,
             container=fetch_container(plan, image, cluster),
-            volumes=weights_volumes(plan, fetches=True),
+            volumes=weights_volumes(plan, cluster, fetches=True),
             opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[volume])),
         )
         self.filled: pulumi.Output[str] = job.metadata.apply(lambda metadata: metadata.name or "")

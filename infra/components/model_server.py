@@ -14,6 +14,7 @@ from infra.components.engine_certificates import Authority, ServerCertificate
 from infra.components.engine_pods import EngineObjects, engine_files, entry, pod_template
 from infra.components.labels import labels, selector
 from infra.components.leader_worker_set import leader_worker_set, replicas_labels
+from infra.components.weights_mount import named_bucket
 from infra.plan.in_cluster import ENGINE, ENGINE_PORT
 from infra.plan.nodes import GpuClaim
 from infra.plan.serving import EnginePlan
@@ -124,7 +125,7 @@ class ModelServer(pulumi.ComponentResource):
         files = core.ConfigMap(
             f"{name}-files",
             metadata=self._metadata(f"{self.engine.name}-files-{digest}"),
-            data=content,
+            data={path: named_bucket(text, self._cluster.weights_bucket) for path, text in content.items()},
             immutable=True,
             opts=self._child,
         )

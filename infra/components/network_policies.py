@@ -8,15 +8,36 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle, Source
-from infra.plan.flows import ANYWHERE, API_SERVER, AUTOSCALER, DNS, FRONT_DOOR, LIMITS_BESIDE, PROMETHEUS, Flow
-from infra.plan.in_cluster import ENGINE, FETCHES_WEIGHTS, GATEWAY, MODEL_FETCH, SHARED_LIMITS
+from infra.plan.flows import (
+    ANYWHERE,
+    API_SERVER,
+    AUTOSCALER,
+    DNS,
+    FRONT_DOOR,
+    IDENTITY_SERVER,
+    LIMITS_BESIDE,
+    PROMETHEUS,
+    Flow,
+)
+from infra.plan.in_cluster import (
+    ENGINE,
+    FETCHES_WEIGHTS,
+    GATEWAY,
+    MAKING,
+    MODEL_FETCH,
+    RELEASE,
+    SHARED_LIMITS,
+    TRIAL,
+)
 
 networking = kubernetes.networking.v1
 Peers = list[kubernetes.networking.v1.NetworkPolicyPeerArgs]
 EVERYTHING = ("0.0.0.0/0", "::/0")
 # What selects the pods of each party inside. Whoever fetches weights is that whatever else it is.
 INSIDE: Mapping[str, Mapping[str, str]] = {
-    **{name: {"app.kubernetes.io/component": name} for name in (GATEWAY, ENGINE, SHARED_LIMITS)},
+    **{
+        name: {"app.kubernetes.io/component": name} for name in (GATEWAY, ENGINE, SHARED_LIMITS, TRIAL, MAKING, RELEASE)
+    },
     MODEL_FETCH: {FETCHES_WEIGHTS: "true"},
 }
 
@@ -43,9 +64,9 @@ def network_policies(
             if flow.source == party and (peers := _peers(flow.target, inside, cluster))
         ]
         if cluster.addresses.metadata_allowed and any(
-            flow.target == ANYWHERE for flow in flows if flow.source == party
+            flow.target in (ANYWHERE, IDENTITY_SERVER) for flow in flows if flow.source == party
         ):
-            peers = [_block(cidr, ()) for cidr in cluster.addresses.metadata_allowed]
+            peers = [block(cidr, ()) for cidr in cluster.addresses.metadata_allowed]
             outgoing.append(networking.NetworkPolicyEgressRuleArgs(to=peers))
         if incoming or outgoing:
             made.append(
@@ -91,16 +112,16 @@ def _peers(party: str, inside: Mapping[str, Mapping[str, str]], cluster: Cluster
 
 
 def _anywhere(cluster: ClusterHandle) -> Peers:
-    return [_block(every, cluster.addresses.metadata) for every in EVERYTHING]
+    return [block(every, cluster.addresses.metadata) for every in EVERYTHING]
 
 
 def _dns(cluster: ClusterHandle) -> Peers:
     pods = [_source(cluster.addresses.dns_pods)] if cluster.addresses.dns_pods else []
-    return [*pods, *(_block(cidr, ()) for cidr in cluster.addresses.dns)]
+    return [*pods, *(block(cidr, ()) for cidr in cluster.addresses.dns)]
 
 
 def _api_server(cluster: ClusterHandle) -> Peers:
-    return [_block(cidr, ()) for cidr in cluster.addresses.api_server] or _anywhere(cluster)
+    return [block(cidr, ()) for cidr in cluster.addresses.api_server] or _anywhere(cluster)
 
 
 OUTSIDE: Mapping[str, Callable[[ClusterHandle], Peers]] = {
@@ -110,13 +131,15 @@ OUTSIDE: Mapping[str, Callable[[ClusterHandle], Peers]] = {
     DNS: _dns,
     API_SERVER: _api_server,
     ANYWHERE: _anywhere,
-    LIMITS_BESIDE: lambda cluster: [_block(cidr, ()) for cidr in cluster.addresses.limits],
+    # Allowed once for all flows of a party.
+    IDENTITY_SERVER: lambda cluster: [],
+    LIMITS_BESIDE: lambda cluster: [block(cidr, ()) for cidr in cluster.addresses.limits],
 }
 
 
 def _source(source: Source) -> kubernetes.networking.v1.NetworkPolicyPeerArgs:
     if source.cidr:
-        return _block(source.cidr, ())
+        return block(source.cidr, ())
     labels = kubernetes.meta.v1.LabelSelectorArgs
     return networking.NetworkPolicyPeerArgs(
         namespace_selector=None
@@ -126,7 +149,7 @@ def _source(source: Source) -> kubernetes.networking.v1.NetworkPolicyPeerArgs:
     )
 
 
-def _block(cidr: str, without: tuple[str, ...]) -> kubernetes.networking.v1.NetworkPolicyPeerArgs:
+def block(cidr: str, without: tuple[str, ...]) -> kubernetes.networking.v1.NetworkPolicyPeerArgs:
     """A range but for those of its own family that are denied."""
     denied = [other for other in without if (":" in other) == (":" in cidr)]
     return networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=cidr, except_=denied or None))

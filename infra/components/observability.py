@@ -53,7 +53,7 @@ class Observability(pulumi.ComponentResource):
             spec={"groups": rule_groups(plan.alerts)},
             opts=child,
         )
-        boards = dashboards(cluster.namespace, plan.kv_metrics)
+        boards = dashboards(cluster.namespace, plan.kv_metrics, releases=plan.releases)
         kubernetes.core.v1.ConfigMap(
             f"{name}-dashboards",
             metadata=self._metadata("slipway-dashboards", {**own, **DASHBOARD_LABEL}),

@@ -14,16 +14,20 @@ from infra.components.gateway import Gateway
 from infra.components.gateway_files import GATEWAY_SECRETS
 from infra.components.gateway_image import gateway_image
 from infra.components.isolation import Isolation
+from infra.components.making import Makings
 from infra.components.model_cache import ModelCache
 from infra.components.model_server import ModelServer
 from infra.components.observability import Observability
+from infra.components.releases import Releases
 from infra.components.shared_limits import SharedLimits
+from infra.components.trials import Trials
 from infra.components.weights_mirror import WeightsMirror
 from infra.plan.in_cluster import (
     ENGINE_AUTHORITY_ENTRY,
     ENGINE_KEY_ENTRY,
     ENGINE_KEY_SECRET,
     GATEWAY,
+    LIMITS_AUTHORITY_ENTRY,
     MODEL_SOURCE_ENTRY,
     MODEL_SOURCE_SECRET,
     PART_OF,
@@ -68,8 +72,10 @@ class ServingStack(pulumi.ComponentResource):
             store = SharedLimits(f"{name}-{SHARED_LIMITS}", plan.shared_limits, password, cluster, inside)
             mounted.append(store.secret)
         if plan.limits_beside and cluster.limits_url is not None:
-            address = pulumi.Output.secret(cluster.limits_url)
-            mounted.append(_secret(f"{name}-{SHARED_LIMITS}", SHARED_LIMITS, {"url": address}, cluster, inside))
+            found: dict[str, pulumi.Input[str]] = {"url": pulumi.Output.secret(cluster.limits_url)}
+            if cluster.limits_authority is not None:
+                found[LIMITS_AUTHORITY_ENTRY] = cluster.limits_authority
+            mounted.append(_secret(f"{name}-{SHARED_LIMITS}", SHARED_LIMITS, found, cluster, inside))
 
         image = gateway_image(f"{name}-image", plan.gateway_pods.build, plan.gateway_pods.image, self)
         servers = [
@@ -80,6 +86,15 @@ class ServingStack(pulumi.ComponentResource):
         after = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[*within, *mounted]))
         parts = [beside(server.engine, cluster, server.objects) for server in within]
         gateway = Gateway(f"{name}-gateway", plan, secrets, cluster, after, image=image, beside=parts)
+        if plan.trials:
+            Trials(f"{name}-trials", plan.trials, secrets, cluster, inside, image=image)
+        if plan.makings:
+            own = {server.engine.model: server.objects for server in servers}
+            served = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[*servers]))
+            Makings(f"{name}-makings", plan.makings, secrets, cluster, own, served, image=image)
+        if plan.releases:
+            asked = pulumi.ResourceOptions.merge(after, pulumi.ResourceOptions(depends_on=[gateway]))
+            Releases(f"{name}-releases", plan.releases, secrets, cluster, asked, image=image)
         if plan.monitoring:
             Observability(f"{name}-observability", plan.monitoring, cluster, inside)
         self.endpoint = pulumi.Output.from_input(cluster.front_door.attach(gateway.service, inside))

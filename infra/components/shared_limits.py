@@ -98,8 +98,7 @@ def _stateful_set(plan: SharedLimitsPlan, cluster: ClusterHandle) -> kubernetes.
                 node_selector=dict(cluster.gateway_nodes.labels) or None,
                 tolerations=tolerations(cluster.gateway_nodes) or None,
                 topology_spread_constraints=spread(own, cluster.zones, revision="controller-revision-hash"),
-                image_pull_secrets=[core.LocalObjectReferenceArgs(name=known) for known in cluster.image_pull_secrets]
-                or None,
+                image_pull_secrets=cluster.pull_secrets(),
                 containers=[_container(plan)],
                 volumes=[
                     core.VolumeArgs(

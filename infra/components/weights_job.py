@@ -51,10 +51,7 @@ def weights_job(
                     security_context=pod_security(engine.container.user),
                     tolerations=tolerations(cluster.gateway_nodes) or None,
                     node_selector=dict(cluster.gateway_nodes.labels) or None,
-                    image_pull_secrets=[
-                        core.LocalObjectReferenceArgs(name=secret) for secret in cluster.image_pull_secrets
-                    ]
-                    or None,
+                    image_pull_secrets=cluster.pull_secrets(),
                     containers=[container],
                     volumes=volumes,
                 ),

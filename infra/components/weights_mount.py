@@ -7,6 +7,7 @@ import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterHandle
 from infra.components.pod_security import container_security
+from infra.plan.bucket_mount import BucketMount
 from infra.plan.engine_process import LAUNCHER
 from infra.plan.in_cluster import MODEL_SOURCE_ENTRY, MODEL_SOURCE_SECRET, WEIGHTS_BUCKET_PLACE
 from infra.plan.weights_volume import WeightsVolume
@@ -20,9 +21,13 @@ TEMPORARY = "fetch-tmp"
 FETCH_MEMORY = "1Gi"
 
 
-def weights_volumes(plan: WeightsVolume, *, fetches: bool) -> list[kubernetes.core.v1.VolumeArgs]:
+def weights_volumes(
+    plan: WeightsVolume, cluster: ClusterHandle, *, fetches: bool
+) -> list[kubernetes.core.v1.VolumeArgs]:
     """Of a pod that has weights; with `fetches` also what the container that fetches needs."""
-    found = [_volume(plan, read_only=plan.filled_by_job and not fetches)]
+    if plan.mount:
+        return [*_mounted(plan, plan.mount, cluster), *launcher_volumes(token=False)]
+    found = [] if plan.streamed else [_volume(plan, read_only=plan.filled_by_job and not fetches)]
     return [*found, *launcher_volumes(token=plan.asks_a_hub)] if fetches else found
 
 
@@ -41,8 +46,27 @@ def launcher_volumes(*, token: bool) -> list[kubernetes.core.v1.VolumeArgs]:
     return found
 
 
-def weights_mount(plan: WeightsVolume, *, read_only: bool) -> kubernetes.core.v1.VolumeMountArgs:
-    """For a container that reads weights, or writes them."""
+def weights_mounts(plan: WeightsVolume) -> list[kubernetes.core.v1.VolumeMountArgs]:
+    """For a container that reads weights."""
+    if plan.mount:
+        return [
+            core.VolumeMountArgs(name=one.volume, mount_path=one.path, sub_path=one.sub_path, read_only=True)
+            for one in plan.mount.weights
+        ]
+    return [] if plan.streamed else [_mount(plan, read_only=True)]
+
+
+def weights_containers(
+    plan: WeightsVolume, image: pulumi.Input[str], cluster: ClusterHandle
+) -> list[kubernetes.core.v1.ContainerArgs]:
+    """What a pod runs before its engine: whatever fetches its weights, or checks those that it mounts."""
+    if plan.mount:
+        mounts = weights_mounts(plan)
+        return [_launcher("check", plan.mount.checks, image, cluster, token=False, disk="1Gi", mounts=mounts)]
+    return [fetch_container(plan, image, cluster)] if plan.fetched_by_pods else []
+
+
+def _mount(plan: WeightsVolume, *, read_only: bool) -> kubernetes.core.v1.VolumeMountArgs:
     return core.VolumeMountArgs(name=WEIGHTS, mount_path=plan.mounted_at, sub_path=plan.sub_path, read_only=read_only)
 
 
@@ -57,7 +81,7 @@ def fetch_container(
         cluster,
         token=plan.asks_a_hub,
         disk=f"{plan.size_gib if plan.on_the_nodes_disk else 1}Gi",
-        mounts=[weights_mount(plan, read_only=False)],
+        mounts=[_mount(plan, read_only=False)],
     )
 
 
@@ -84,7 +108,7 @@ def _launcher(
         image=image,
         image_pull_policy="IfNotPresent",
         command=[*LAUNCHER, verb],
-        args=[*with_token, *(_named_bucket(text, cluster.weights_bucket) for text in told)],
+        args=[*with_token, *(named_bucket(text, cluster.weights_bucket) for text in told)],
         resources=core.ResourceRequirementsArgs(
             requests={"cpu": "500m", "memory": FETCH_MEMORY, "ephemeral-storage": disk},
             limits={"cpu": "2", "memory": FETCH_MEMORY, "ephemeral-storage": disk},
@@ -98,11 +122,30 @@ def _launcher(
     )
 
 
-def _named_bucket(text: str, bucket: pulumi.Input[str] | None) -> pulumi.Input[str]:
+def named_bucket(text: str, bucket: pulumi.Input[str] | None) -> pulumi.Input[str]:
     """With the name of the bucket of weights, where the site has one."""
     if bucket is None or WEIGHTS_BUCKET_PLACE not in text:
         return text
     return pulumi.Output.from_input(bucket).apply(lambda name: text.replace(WEIGHTS_BUCKET_PLACE, name))
+
+
+def _mounted(plan: WeightsVolume, mount: BucketMount, cluster: ClusterHandle) -> list[kubernetes.core.v1.VolumeArgs]:
+    """The bucket, and what was read of it."""
+    cache = core.EmptyDirVolumeSourceArgs(size_limit=f"{plan.size_gib}Gi")
+    found = [
+        core.VolumeArgs(
+            name=one.volume,
+            csi=core.CSIVolumeSourceArgs(
+                driver=mount.driver,
+                read_only=True,
+                volume_attributes={
+                    name: named_bucket(text, cluster.weights_bucket) for name, text in one.attributes.items()
+                },
+            ),
+        )
+        for one in mount.weights
+    ]
+    return [*found, core.VolumeArgs(name=mount.cache, empty_dir=cache)]
 
 
 def _volume(plan: WeightsVolume, *, read_only: bool) -> kubernetes.core.v1.VolumeArgs:

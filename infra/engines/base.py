@@ -111,8 +111,10 @@ class Capabilities:
     """What an engine has of what a model may ask for: each word of ours with the engine's own for it.
 
     `program` is the engine's name where it also runs as a plain process, None where only its image runs it. `why_not`
-    holds reasons for what is missing, by field of the model or form of weights. `sized_as` is the engine of ours whose
-    memory and speed it has, such as the one that it is a build of; None: its own figures, if there are any.
+    holds reasons for what is missing, by field of the model or form of weights. With `compressed_tensors` it loads what
+    llm-compressor writes, without being told; likewise what NVIDIA's Model Optimizer writes by the schemes `modelopt`.
+    `sized_as` is the engine of ours whose memory and speed it has, such as the one that it is a build of; None: its own
+    figures, if there are any.
     """
 
     program: str | None = None
@@ -120,6 +122,8 @@ class Capabilities:
     weights: tuple[str, ...]
     tasks: tuple[str, ...] = ("generate",)
     adapters: bool = False
+    compressed_tensors: bool = False
+    modelopt: tuple[str, ...] = ()
     parallel: tuple[str, ...] = ()
     precision: Mapping[str, str] = field(default_factory=lambda: NONE)
     quantization: Mapping[str, str] = field(default_factory=lambda: NONE)

@@ -44,6 +44,12 @@ def flags(kind: str) -> Flags:
     )
 
 
+def version(kind: str) -> str | None:
+    """That which is rendered for; None for an engine that is not in the catalogue."""
+    known = _read("engine_versions.json").get(kind)
+    return known and known["version"]
+
+
 def image(entry: str, own: str | None, registry: str | None = None) -> Image:
     """The one that a user pins by digest; else that of our latest release, in the user's `registry` if there is one;
     else the engine's own, as the catalogue has it."""

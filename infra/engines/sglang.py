@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from infra.engines.arguments import extra_argument_problems
-from infra.engines.base import Capabilities, EngineRequest, EngineSettings
+from infra.engines.base import Capabilities, EngineRequest
 from infra.engines.catalogue import flags, image
 from infra.engines.container import (
     LEADER_ADDRESS,
@@ -25,6 +25,13 @@ from infra.engines.container import (
     shared_memory_gib,
     writable_paths,
 )
+from infra.engines.streaming import (
+    StreamingEngineSettings,
+    loader_arguments,
+    streaming_problems,
+    streaming_warnings,
+    weights_address,
+)
 from infra.plan.types import ContainerSpec, Probe, Probes
 from infra.problems import Problem
 
@@ -39,7 +46,7 @@ PROBES = Probes(
 STOP_MARGIN_SECONDS = 30
 
 
-class SglangSettings(EngineSettings):
+class SglangSettings(StreamingEngineSettings):
     """SGLang. What every engine shares (context, concurrency, adapters …) is set on the model."""
 
     kind: Literal["sglang"] = Field(description="SGLang's server, for Hugging Face repositories and GGUF on GPUs.")
@@ -80,6 +87,8 @@ class Sglang:
         weights=("repository", "gguf"),
         tasks=("generate", "embed"),
         adapters=True,
+        # Named for it in Model Optimizer's guide of unified checkpoints, read 2026-11-26.
+        modelopt=("fp8", "nvfp4"),
         parallel=("nodes", "tensor", "pipeline", "data", "expert"),
         precision={"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"},
         quantization={"fp8": "fp8", "bitsandbytes": "bitsandbytes"},
@@ -116,10 +125,18 @@ class Sglang:
                 allowed="`auto`: SGLang quantises with a loader of its own",
                 remedy="remove `load_format`, or choose another `quantization`",
             )
+        if request.quantization == "bitsandbytes" and settings.stream_weights:
+            yield Problem(
+                where=f"{request.where}.engine.stream_weights",
+                found="`quantization: bitsandbytes`, which SGLang does with a loader of its own",
+                allowed="weights that are fetched",
+                remedy="remove `stream_weights`, or choose another `quantization`",
+            )
+        yield from streaming_problems(request)
         yield from extra_argument_problems(request, flags("sglang"))
 
     def warnings(self, request: EngineRequest) -> Iterator[str]:
-        return iter(())
+        return streaming_warnings(request)
 
     def render(self, request: EngineRequest) -> ContainerSpec:
         settings: SglangSettings = request.settings
@@ -155,6 +172,7 @@ class Sglang:
             writable_paths=writable_paths(request),
             shared_memory_gib=shared_memory_gib(request),
             user=USER,
+            streams_weights=settings.stream_weights,
             worker_arguments=_worker_arguments(request, settings),
         )
 
@@ -184,7 +202,7 @@ def _key_file(request: EngineRequest) -> str:
 
 def _arguments(request: EngineRequest, settings: SglangSettings, *, keyed: bool = True) -> Iterator[str]:
     spread = request.parallel
-    yield from ("--model-path", request.weights_path)
+    yield from ("--model-path", weights_address(request))
     yield from ("--served-model-name", request.model)
     # Its default is loopback: a container that nobody reaches.
     yield from ("--host", request.host, "--port", request.port)
@@ -207,8 +225,7 @@ def _arguments(request: EngineRequest, settings: SglangSettings, *, keyed: bool 
     if spread.expert > 1:
         yield from ("--ep-size", str(spread.expert))
     load_format = "bitsandbytes" if request.quantization == "bitsandbytes" else settings.load_format
-    if load_format != "auto":
-        yield from ("--load-format", load_format)
+    yield from loader_arguments(request, load_format)
     if not settings.cuda_graphs:
         # `--disable-cuda-graph` is on its way out.
         yield from ("--cuda-graph-backend-decode", "disabled", "--cuda-graph-backend-prefill", "disabled")

@@ -59,6 +59,8 @@ class TensorrtLlm:
     # Names of parsers: serve/tool_parser and llmapi/reasoning_parser.py, read 2026-11-25.
     capabilities = Capabilities(
         weights=("repository",),
+        # Its page of quantisation (1.2), read 2026-11-26.
+        modelopt=("fp8", "nvfp4", "int4_awq"),
         parallel=("tensor", "pipeline", "expert"),
         precision={"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"},
         kv_dtype={"fp8": "fp8"},

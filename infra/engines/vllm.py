@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from infra.engines.arguments import extra_argument_problems
-from infra.engines.base import Capabilities, EngineRequest, EngineSettings
+from infra.engines.base import Capabilities, EngineRequest
 from infra.engines.catalogue import flags, image
 from infra.engines.container import (
     LEADER_ADDRESS,
@@ -25,6 +25,13 @@ from infra.engines.container import (
     shared_memory_gib,
     writable_paths,
 )
+from infra.engines.streaming import (
+    StreamingEngineSettings,
+    loader_arguments,
+    streaming_problems,
+    streaming_warnings,
+    weights_address,
+)
 from infra.plan.types import ContainerSpec
 from infra.problems import Problem
 
@@ -32,7 +39,7 @@ from infra.problems import Problem
 LORA_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
-class VllmSettings(EngineSettings):
+class VllmSettings(StreamingEngineSettings):
     """vLLM. What every engine shares (context, concurrency, adapters …) is set on the model."""
 
     kind: Literal["vllm"] = Field(description="vLLM's server, for Hugging Face repositories on GPUs.")
@@ -70,6 +77,9 @@ class Vllm:
         weights=("repository",),
         tasks=("generate", "embed"),
         adapters=True,
+        compressed_tensors=True,
+        # QUANT_ALGOS of its `modelopt.py`, read 2026-11-26.
+        modelopt=("fp8", "nvfp4"),
         parallel=("nodes", "tensor", "pipeline", "data", "expert"),
         precision={"bfloat16": "bfloat16", "float16": "float16", "float32": "float32"},
         # Plain `fp8` is for checkpoints that have it; with any other it fails at start (0.33).
@@ -103,14 +113,15 @@ class Vllm:
     )
 
     def problems(self, request: EngineRequest) -> Iterator[Problem]:
+        yield from streaming_problems(request)
         yield from extra_argument_problems(request, flags("vllm"), negated=True)
 
     def warnings(self, request: EngineRequest) -> Iterator[str]:
-        return iter(())
+        return streaming_warnings(request)
 
     def render(self, request: EngineRequest) -> ContainerSpec:
         settings: VllmSettings = request.settings
-        arguments, extra = (request.weights_path, *_arguments(request, settings)), settings.extra_arguments
+        arguments, extra = (weights_address(request), *_arguments(request, settings)), settings.extra_arguments
         return ContainerSpec(
             image=image("vllm", settings.image, request.registry),
             # Not the image's entrypoint, which has changed between versions.
@@ -144,6 +155,7 @@ class Vllm:
             writable_paths=writable_paths(request),
             shared_memory_gib=shared_memory_gib(request),
             user=USER,
+            streams_weights=settings.stream_weights,
             # Without the server of its API.
             worker_arguments=(*arguments, *_node(request, NODE_RANK), "--headless", *extra)
             if request.parallel.nodes > 1
@@ -184,8 +196,7 @@ def _arguments(request: EngineRequest, settings: VllmSettings) -> Iterator[str]:
         yield from ("--data-parallel-size", str(spread.data))
     if spread.expert > 1:
         yield "--enable-expert-parallel"
-    if settings.load_format != "auto":
-        yield from ("--load-format", settings.load_format)
+    yield from loader_arguments(request, settings.load_format)
     if not settings.cuda_graphs:
         yield "--enforce-eager"
     if request.task == "embed":

@@ -26,7 +26,11 @@ class ObjectStoreSettings(Settings):
     kind: Literal["s3", "gcs"] = Field(description="Which protocol it speaks.")
     url: Url = Field(description="The bucket: `https://HOST/BUCKET` or `https://BUCKET.HOST`.")
     region: str = Field(min_length=1, max_length=128, description="Its region, such as `eu-central-1`; `auto` for GCS.")
-    prefix: str = Field(default="", max_length=512, description="Begins the names of all objects.")
+    prefix: str = Field(
+        default="",
+        max_length=512,
+        description="Begins the names of all objects. `{site}` stands for the site's name.",
+    )
     access_key: SecretSettings | None = Field(
         default=None, description="The access key's identifier; unset, from the environment where the platform has one."
     )
@@ -87,6 +91,13 @@ class AuditSettings(Settings):
         ge=1,
         le=86_400,
         description="Age at which a segment is closed, in seconds; unset, an hour, or a minute with an object store.",
+    )
+    folder_bytes: int | None = Field(
+        default=None,
+        ge=1_048_576,
+        le=2**50,
+        description="Most that the audit may take of the disk, in bytes. What the object store has goes first, oldest "
+        "first; with nothing more to remove requests are refused. Unset, all there is.",
     )
     reserve_bytes: int = Field(
         default=16 * 1024 * 1024,

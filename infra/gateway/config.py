@@ -26,7 +26,9 @@ RESTRICTED = "restricted"
 
 
 class ScalingSettings(Settings):
-    """`GET /scaling/MODEL` on the operations port, for an autoscaler."""
+    """`GET /scaling/MODEL` on the operations port, for an autoscaler: requests that are there. With an objective's
+    `time_to_first_token_seconds` also `arriving_per_second`, which replicas must take so that 95 % of the last hour's
+    requests are in time, and `mean_in_flight` over as long as a replica takes to start."""
 
     key: SecretSettings | None = Field(
         default=None, description="Who asks must show it (`Authorization: Bearer KEY`); unset, nobody needs one."

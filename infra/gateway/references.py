@@ -47,6 +47,9 @@ def _other_models(raw: Any) -> Found:
         for route, share in section(model, "routes", "to").items():
             spot = (*path, "routes", "to", route, "model")
             yield from unknown(spot, section(share).get("model"), models, "models", "a model of this deployment")
+        candidate = section(model, "release").get("candidate")
+        spot = (*path, "release", "candidate")
+        yield from unknown(spot, candidate, others, "other models", "another model of this deployment")
         shadow = section(model, "shadow").get("model")
         spot = (*path, "shadow", "model")
         yield from unknown(spot, shadow, others, "other models", "another model of this deployment")

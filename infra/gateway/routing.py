@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from infra.gateway.address import Origin
+from infra.gateway.certificate import SecuredWaySettings
 from infra.gateway.secret import SecretSettings
 from infra.settings import Name, Settings
 
@@ -57,7 +58,7 @@ class RoutingSettings(Settings):
     retries: RetrySettings = Field(default_factory=RetrySettings, description="Extra calls after a failed one.")
 
 
-class UpstreamSettings(Settings):
+class UpstreamSettings(SecuredWaySettings):
     """A place that serves the model and is not of this deployment."""
 
     kind: Literal["openai", "slipway", "engine"] = Field(
@@ -79,7 +80,8 @@ class UpstreamSettings(Settings):
 
 
 class QueueSettings(Settings):
-    """Requests that wait for a free engine: higher `priority` first, then clients in turn."""
+    """Requests that wait for a free engine: higher `priority` first, then clients in turn. With an objective's
+    `time_to_first_token_seconds`, one that can no longer be in time lets those of its priority pass who can."""
 
     size: int = Field(default=1000, ge=0, le=1_000_000, description="How many may wait; one more is refused with 429.")
     seconds: Wait = Field(default=30.0, description="How long each may wait, in seconds; then it is refused with 503.")

@@ -63,3 +63,6 @@ def secret_names(settings: object) -> Iterator[str]:
     elif isinstance(settings, dict):
         for value in settings.values():  # pyright: ignore[reportUnknownVariableType]
             yield from secret_names(value)  # pyright: ignore[reportUnknownArgumentType]
+    elif isinstance(settings, list):
+        for value in settings:  # pyright: ignore[reportUnknownVariableType]
+            yield from secret_names(value)  # pyright: ignore[reportUnknownArgumentType]

@@ -78,8 +78,9 @@ def not_compared(before: Data, after: Data) -> Iterator[str]:
 
 
 def serving_replicas(plan: Data, model: str, end: str) -> int:
-    """Replicas that share a model's load: a site that stands by has none of it while all is well."""
-    standing_by = {text(link, "target") for link in sequence(plan, "links") if text(link, "reason") == "standby"}
+    """Replicas that share a model's load: a site that stands by, or could go, is not counted on."""
+    spare = ("standby", "partner")
+    standing_by = {text(link, "target") for link in sequence(plan, "links") if text(link, "reason") in spare}
     sites = mapping(plan, "sites")
     placed = [mapping(site, "replicas", model) for name, site in sites.items() if name not in standing_by]
     if not any(placed):  # a plan that does not say where they are

@@ -23,14 +23,14 @@ def site_uses(
     *,
     cloud: str,
     region: str,
-    nat_zones: int,
+    nat_gateways: int,
     items: Mapping[str, str] = MappingProxyType({}),
     disk_gb: float = NODE_DISK_GB,
     auto_mode: bool = False,
     stored_gb: tuple[float, float] | None = None,
 ) -> Iterator[Use]:
     """`items` is what the price list calls machines where it does not call them as the platform does. The gateways'
-    pool is the core one: what the cluster itself needs is there too. `nat_zones` is 0 without a NAT of this site.
+    pool is the core one: what the cluster itself needs is there too. `nat_gateways` is 0 without a NAT of this site.
     `stored_gb` of weights are what a bucket of the site is filled with once, and what each machine brings from outside
     itself; None: all of them are both."""
     both = _model_gb(request)
@@ -52,17 +52,16 @@ def site_uses(
     around = ClusterUse(
         cloud=cloud,
         region=region,
-        zones=nat_zones,
-        core_nodes=0,
-        gpu_nodes_minimum=sum(pool.min_nodes for pool in pools.values()),
-        gpu_nodes_maximum=sum(pool.max_nodes for pool in pools.values()),
+        nat_gateways=nat_gateways,
+        nodes_minimum=sum(pool.min_nodes for pool in pools.values()),
+        nodes_maximum=sum(pool.max_nodes for pool in pools.values()),
         disk_gb_per_node=disk_gb,
         model_gb=arriving,
         kept_gb=kept,
         filled_gb=0.0 if stored_gb is None else kept,
     )
     for use in cluster_uses(around):
-        if nat_zones or not use.item.startswith("nat_gateway"):
+        if nat_gateways or not use.item.startswith("nat_gateway"):
             yield use
 
 

@@ -17,6 +17,7 @@ from infra.plan.cold_start_rates import (
     NETWORK_SHARE,
     PULL_GB_PER_SECOND,
     REGISTRY_GB_PER_SECOND,
+    STREAMED_GB_PER_SECOND,
     STREAMED_SHARE,
     engine_rates,
 )
@@ -31,8 +32,9 @@ STARTUP_FACTOR, STARTUP_LOW_SECONDS, STARTUP_HIGH_SECONDS = 2, 300, 3600
 @dataclass(frozen=True, kw_only=True)
 class ColdStartRequest:
     """One replica's start at one place. `image_gb` is compressed; `moves_weights` says whether weights come over a
-    network, `from_bucket` whether out of a bucket in the same region. A price None means no price: such a cure is taken
-    only where nothing else is enough."""
+    network, `from_bucket` whether out of a bucket in the same region, `mounted` whether as a file system whose cache
+    has them then, `streamed` whether the engine does. A price None means no price: such a cure is taken only where
+    nothing else is enough."""
 
     place: StartingPlace
     engine: str
@@ -40,6 +42,8 @@ class ColdStartRequest:
     weights_gib: float
     moves_weights: bool = True
     from_bucket: bool = False
+    mounted: bool = False
+    streamed: bool = False
     weights_in_image: bool = False
     weights_cache_dollars_per_month: float | None = None
     spare_dollars_per_month: float | None = None
@@ -113,13 +117,7 @@ def _phases(request: ColdStartRequest) -> tuple[Phase, ...]:
         _timed("provision_node", f"until the machine is there: {place.name}", place.provision),
         _pulled(request, STREAMED_SHARE if place.streams_images else None),
         _first_fetched(request),
-        Phase(
-            name="load",
-            seconds_low=request.weights_gib / rates.load_gib_per_second.low,
-            seconds_high=request.weights_gib / rates.load_gib_per_second.high,
-            why=f"{request.weights_gib:.1f} GiB into memory",
-            source=rates.load_gib_per_second.said,
-        ),
+        _loaded(request, rates.load_gib_per_second),
         _timed("warm_up", f"what {request.engine} compiles and captures first", rates.warm_up_seconds),
     )
 
@@ -146,6 +144,7 @@ def _fetched(request: ColdStartRequest, rate: Seen, network_gbps: float | None) 
     _, outside = _weights_gb(request)
     if not outside:
         where = "inside the image" if request.weights_in_image else "where the engine runs"
+        where = "read out of a bucket while they are loaded" if request.streamed else where
         return Phase(name="fetch_weights", seconds_low=0.0, seconds_high=0.0, why=where, source="nothing is moved")
     return _moved("fetch_weights", (outside, outside), rate, network_gbps)
 
@@ -155,7 +154,26 @@ def _first_fetched(request: ColdStartRequest) -> Phase:
     if not request.from_bucket:
         return _fetched(request, FETCH_GB_PER_SECOND, request.place.network_gbps)
     found = _fetched(request, BUCKET_GB_PER_SECOND, request.place.network_gbps)
-    return replace(found, why=f"{found.why}, from a bucket") if found.seconds_high else found
+    if not found.seconds_high:
+        return found
+    # Not twice the work: the engine reads what the check has left in the cache.
+    mounted = ", read and checked through a mount, which leaves them in its cache" if request.mounted else ""
+    return replace(found, why=f"{found.why}, from a bucket{mounted}")
+
+
+def _loaded(request: ColdStartRequest, rate: Seen) -> Phase:
+    """Into memory, from where they were fetched to, or over a network without being kept."""
+    if request.streamed:
+        gb = request.weights_gib * GIB
+        found = _moved("load", (gb, gb), STREAMED_GB_PER_SECOND, request.place.network_gbps)
+        return replace(found, why=f"{found.why}, out of a bucket into memory")
+    return Phase(
+        name="load",
+        seconds_low=request.weights_gib / rate.low,
+        seconds_high=request.weights_gib / rate.high,
+        why=f"{request.weights_gib:.1f} GiB into memory",
+        source=rate.said,
+    )
 
 
 def _cures(request: ColdStartRequest, phases: Sequence[Phase]) -> Iterator[Cure]:
@@ -176,7 +194,7 @@ def _cures(request: ColdStartRequest, phases: Sequence[Phase]) -> Iterator[Cure]
             dollars_per_month=0.0,
             why="weights as an image volume, pulled in parallel from the region's registry, kept by the node",
         )
-    if place.can_cache_weights:
+    if place.can_cache_weights and not request.streamed:
         yield _cure(
             "weights_cache",
             (
@@ -252,7 +270,7 @@ def _weights_gb(request: ColdStartRequest) -> tuple[float, float]:
     weights = request.weights_gib * GIB
     if request.weights_in_image:
         return weights, 0.0
-    return 0.0, weights if request.moves_weights else 0.0
+    return 0.0, weights if request.moves_weights and not request.streamed else 0.0
 
 
 def _timed(name: str, why: str, seen: Seen) -> Phase:

@@ -1,4 +1,5 @@
-"""Grafana dashboards as data: a model, the gateways, what it costs. Metrics are the gateway's own and the engines'."""
+"""Grafana dashboards as data: a model, the gateways, what it costs, releases. Metrics are the gateway's own, the
+engines' and the judge's."""
 
 from __future__ import annotations
 
@@ -12,13 +13,17 @@ _STREAMS = 'namespace="{namespace}",gen_ai_request_model=~"$model"'
 _ALL = 'namespace="{namespace}"'
 
 
-def dashboards(namespace: str, kv_metrics: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """By file name. `kv_metrics` are the engines' own, by model."""
-    return {
+def dashboards(namespace: str, kv_metrics: Mapping[str, str], *, releases: bool) -> dict[str, dict[str, Any]]:
+    """By file name. `kv_metrics` are the engines' own, by model; `releases`: some are judged."""
+    found = {
         "slipway-model.json": _dashboard(namespace, "model", "slipway: models", _model(kv_metrics), by_model=True),
         "slipway-gateway.json": _dashboard(namespace, "gateway", "slipway: gateways", _gateway(), by_model=False),
         "slipway-cost.json": _dashboard(namespace, "cost", "slipway: cost", _cost(), by_model=False),
     }
+    if releases:
+        board = _dashboard(namespace, "release", "slipway: releases", _release(), by_model=True)
+        found["slipway-release.json"] = board | {"annotations": {"list": [_verdicts(namespace)]}}
+    return found
 
 
 def _model(kv_metrics: Mapping[str, str]) -> list[Panel]:
@@ -67,6 +72,68 @@ def _cost() -> list[Panel]:
         ("Answer tokens", "short", [(_rate("slipway_gateway_output_tokens_total", _ALL, "client"), "{{client}}")]),
         ("Answers from the cache", "reqps", [(_rate("slipway_gateway_cache_total", _ALL, "result"), "{{result}}")]),
     ]
+
+
+def _release() -> list[Panel]:
+    answers, limits = "slipway_gateway_release_answers_total", "slipway_release_limit_percent"
+    failed = _rate(answers, f'{_MODEL},result="failed"', "version")
+    waited = "slipway_gateway_release_first_token_seconds_bucket"
+    upto = f"sum by (le, version) (rate({waited}{{{_MODEL}}}[$__rate_interval]))"
+    return [
+        (
+            "Share of the candidate",
+            "percent",
+            [(_most("slipway_release_percent", "model, candidate"), "{{candidate}}")],
+        ),
+        ("Step", "short", [(_most("slipway_release_step", "model"), "{{model}}")]),
+        (
+            "Failed answers",
+            "percent",
+            [
+                (f"100 * {failed} / {_rate(answers, _MODEL, 'version')}", "{{version}}"),
+                (f'max by (model) ({limits}{{{_MODEL},criterion="error_rate"}})', "limit"),
+            ],
+        ),
+        (
+            "Time to first token, p95",
+            "s",
+            [
+                (f"histogram_quantile(0.95, {upto})", "{{version}}"),
+                (_most("slipway_release_first_token_limit_seconds", "model"), "limit"),
+            ],
+        ),
+        (
+            "Ratio of likelihoods: 0 lets on, 1 rolls back",
+            "short",
+            [(_between_bounds(), "{{criterion}}")],
+        ),
+        ("Samples of the step", "short", [(_most("slipway_release_samples", "version, of"), "{{version}}: {{of}}")]),
+    ]
+
+
+def _between_bounds() -> str:
+    """Where the ratio is from one bound to the other: then one axis fits all criteria."""
+    ratio, bound = "slipway_release_log_likelihood_ratio", "slipway_release_log_likelihood_ratio_bound"
+    low, high = (f'max by (model, criterion) ({bound}{{{_MODEL},bound="{name}"}})' for name in ("passes_at", "ends_at"))
+    return f"(max by (model, criterion) ({ratio}{{{_MODEL}}}) - {low}) / ({high} - {low})"
+
+
+def _verdicts(namespace: str) -> dict[str, Any]:
+    """Marks the moment at which a release is done or rolled back."""
+    ended = f'max by (model, phase) (slipway_release_phase{{namespace="{namespace}",phase=~"done|rolled_back"}}'
+    return {
+        "name": "Verdicts",
+        "enable": True,
+        "iconColor": "red",
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "expr": f"{ended}) == 1 unless {ended} offset 1m) == 1",
+        "step": "60s",
+        "titleFormat": "{{model}}: {{phase}}",
+    }
+
+
+def _most(metric: str, by: str) -> str:
+    return f"max by ({by}) ({metric}{{{_MODEL}}})"
 
 
 def _rate(metric: str, selected: str, by: str) -> str:

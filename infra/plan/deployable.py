@@ -11,8 +11,8 @@ from infra.problems import Problem, Refused, listing
 
 
 def refuse_undeployable(plan: DeploymentPlan) -> None:
-    """Raises Refused when a site's platform has no component, when requests are to overflow, when several sites are
-    this very machine, or when something is not said that only a deployment needs."""
+    """Raises Refused when a site's platform has no component, when several sites are this very machine, or when
+    something is not said that only a deployment needs."""
     by_platform: dict[str, list[str]] = {}
     for name in plan.deployed_sites:
         by_platform.setdefault(plan.sites[name].platform, []).append(name)
@@ -27,7 +27,6 @@ def refuse_undeployable(plan: DeploymentPlan) -> None:
         for platform in by_platform
         if PLATFORMS[platform].component is None
     ]
-    problems += _overflows(plan)
     problems += _same_machine(by_platform)
     # The same image is missing once, on however many sites.
     missing = [problem for name in plan.deployed_sites for problem in getattr(plan.sites[name].details, "missing", ())]
@@ -38,21 +37,6 @@ def refuse_undeployable(plan: DeploymentPlan) -> None:
 
 def _deployed() -> list[str]:
     return [kind for kind, platform in PLATFORMS.items() if platform.component is not None]
-
-
-def _overflows(plan: DeploymentPlan) -> list[Problem]:
-    """No gateway is told of them yet: deployed without, a full site would refuse what another has room for."""
-    return [
-        Problem(
-            where=f"{DEPLOYMENT_KEY}.topology",
-            found=f"requests that overflow from `{link.source}` to `{link.target}`, which can be planned "
-            f"(`make plan STACK={plan.stack}`) but not deployed by this version",
-            allowed="sites that serve by themselves, a standby, or small ones that fall back to a central one (`edge`)",
-            remedy="deploy nothing yet, or give each site a stack file of its own",
-        )
-        for link in plan.links
-        if link.reason == "overflow" and link.source in plan.deployed_sites
-    ]
 
 
 def _same_machine(by_platform: Mapping[str, list[str]]) -> list[Problem]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from infra.plan.in_cluster import (
@@ -12,7 +14,7 @@ from infra.plan.in_cluster import (
     ENGINE_OPERATIONS_PORT,
     ENGINE_PORT,
 )
-from infra.plan.types import ContainerSpec, DrainPlan
+from infra.plan.types import ContainerSpec, DrainPlan, Weights
 from infra.plan.weights_volume import WeightsVolume
 
 # As every image of `serving_image` has them.
@@ -62,15 +64,17 @@ def engine_specification(
             model: {
                 "command": list(container.command),
                 "arguments": [word.replace("{threads}", str(processors)) for word in container.arguments],
-                "environment": {},
-                # Fetched and checked before, or in an image that was made so: whether it is there is looked at again.
+                "environment": _region_of(weights.streamed) if weights.streamed else {},
+                # Fetched or mounted and checked before, or in an image that was made so: looked at again.
                 "weights": {
                     "kind": "fetched" if weights.fetches else "mounted",
                     "location": weights.path,
                     "file": None,
                     "revision": None,
                     "sha256": None,
-                },
+                }
+                if weights.streamed is None
+                else {**asdict(weights.streamed), "kind": "streamed"},
                 "readiness_path": container.readiness_path,
                 "metrics_path": container.metrics_path,
                 "running_metric": container.running_metric,
@@ -94,6 +98,12 @@ def engine_specification(
         },
         "gateway": None,
     }
+
+
+def _region_of(weights: Weights) -> dict[str, str]:
+    """Whoever signs a request to a bucket must know where it is; a pod's own region may be another."""
+    found = re.search(r"\.s3\.([a-z0-9-]+)\.amazonaws\.com/", weights.location)
+    return {"AWS_REGION": found[1], "AWS_DEFAULT_REGION": found[1]} if found else {}
 
 
 def worker_specification(

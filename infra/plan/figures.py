@@ -51,3 +51,22 @@ class ModelPerformance:
     error_band: str
     prefill_share: float
     curve: tuple[LoadPoint, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCalibration:
+    """What a load test measured of one replica, of requests of this size and with so many at once. `used` says whether
+    `ModelPerformance` takes it into account; where there is none, what was measured is all that is known."""
+
+    measured_at: str
+    measured_requests: int
+    ran_on: str
+    engine: str
+    engine_version: str | None
+    concurrent_requests: float
+    input_tokens: int
+    output_tokens: int
+    time_per_output_token_ms: float
+    time_to_first_token_ms_low: float
+    time_to_first_token_ms_high: float
+    used: bool

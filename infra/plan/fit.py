@@ -9,6 +9,7 @@ from infra.catalog.gpus import gpus
 from infra.catalog.models import Model, find_model, models
 from infra.config import ModelSettings
 from infra.engines import ENGINES
+from infra.plan.calibration import with_calibration
 from infra.plan.figures import LoadPoint, ModelMemory, ModelPerformance
 from infra.plan.stored_weights import stored_precision
 from infra.problems import nearest
@@ -99,7 +100,7 @@ def fit(settings: ModelSettings) -> Fit | str | None:
         if wanted and wanted.time_to_first_token_seconds
         else None,
     )
-    return judged(shape, _workload(settings), objective)
+    return judged(with_calibration(shape, settings), _workload(settings), objective)
 
 
 @lru_cache(maxsize=4096)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +17,11 @@ from infra.plan.in_cluster import (
     MODEL_FETCH,
     OPERATIONS_PORT,
     PUBLIC_PORT,
+    RELEASE,
 )
 from infra.plan.in_cluster import SHARED_LIMITS_PORT as LIMITS_PORT
+from infra.plan.very_object import VeryObject
+from infra.releases.base import released
 
 # Those outside the namespace. Which addresses or pods they are, only the cluster knows.
 FRONT_DOOR = "front_door"
@@ -27,6 +31,8 @@ DNS = "dns"
 API_SERVER = "api_server"
 # Every address but that of the machines' credentials.
 ANYWHERE = "anywhere"
+# Who tells a pod who it is: reached also by whoever may go anywhere.
+IDENTITY_SERVER = "identity_server"
 # A store of limits that the site has outside of the cluster.
 LIMITS_BESIDE = "limits_beside"
 
@@ -45,9 +51,11 @@ class Flow:
     port: int | None
 
 
-def flows(gateway: Mapping[str, Any], own_limits: str | None, *, together: bool = False) -> tuple[Flow, ...]:
+def flows(
+    gateway: Mapping[str, Any], own_limits: str | None, *, together: bool = False, asking: Iterable[str] = ()
+) -> tuple[Flow, ...]:
     """All flows of a site whose gateways have that file. An engine starts none: it has its weights, and asks nobody.
-    `own_limits` is who counts for all gateways, where the site has somebody who does.
+    `own_limits` is who counts for all gateways, where the site has somebody who does. `asking` are jobs that ask.
     `together`: it is in the gateway's pod, which reaches it without the network and asks no API where it is."""
     found = [Flow(source=FRONT_DOOR, target=GATEWAY, port=PUBLIC_PORT)]
     found += [Flow(source=source, target=GATEWAY, port=OPERATIONS_PORT) for source in (PROMETHEUS, AUTOSCALER)]
@@ -58,6 +66,8 @@ def flows(gateway: Mapping[str, Any], own_limits: str | None, *, together: bool 
     found += [] if together else [Flow(source=GATEWAY, target=API_SERVER, port=ANY_PORT)]
     if own_limits:
         found.append(Flow(source=GATEWAY, target=own_limits, port=LIMITS_PORT))
+        if "token_from" in gateway.get("limits_store", {}):
+            found.append(Flow(source=GATEWAY, target=IDENTITY_SERVER, port=ANY_PORT))
     found += [
         Flow(source=GATEWAY, target=ANYWHERE, port=port) for port in outside_ports(gateway, own_limits is not None)
     ]
@@ -65,6 +75,18 @@ def flows(gateway: Mapping[str, Any], own_limits: str | None, *, together: bool 
         Flow(source=MODEL_FETCH, target=DNS, port=DNS_PORT),
         Flow(source=MODEL_FETCH, target=ANYWHERE, port=HTTPS_PORT),
     ]
+    # As any client of the cluster would, were one let in.
+    for job in asking:
+        found.append(Flow(source=job, target=GATEWAY, port=PUBLIC_PORT))
+        found.append(Flow(source=job, target=DNS, port=DNS_PORT))
+    # Who judges releases looks at what every gateway counted, and keeps how far they are in an object.
+    if released(gateway):
+        found.append(Flow(source=RELEASE, target=GATEWAY, port=OPERATIONS_PORT))
+        found.append(Flow(source=RELEASE, target=DNS, port=DNS_PORT))
+        found.append(Flow(source=RELEASE, target=API_SERVER, port=ANY_PORT))
+        found.append(Flow(source=PROMETHEUS, target=RELEASE, port=OPERATIONS_PORT))
+        if any("evaluation" in rules for rules in released(gateway).values()):
+            found.append(Flow(source=RELEASE, target=GATEWAY, port=PUBLIC_PORT))
     return tuple(found)
 
 
@@ -81,7 +103,13 @@ def outside_ports(gateway: Mapping[str, Any], own_limits: bool) -> tuple[int | N
     a bucket. Where a store of limits or answers is, only a secret says: then it is any port."""
     if (not own_limits and "limits_store" in gateway) or "url_file" in gateway.get("cache", {}):
         return (ANY_PORT,)
-    return tuple(sorted({port for url in _urls(gateway) if (port := _port(url))}))
+    return _named_ports(VeryObject(gateway))
+
+
+@lru_cache(maxsize=64)
+def _named_ports(gateway: VeryObject[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Once for all the sites that have the same file."""
+    return tuple(sorted({port for url in _urls(gateway.value) if (port := _port(url))}))
 
 
 def _urls(value: Any) -> Iterator[str]:

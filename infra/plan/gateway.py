@@ -7,6 +7,7 @@ for the hash of a client's key, `{state}` and `{secrets}` for folders.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from infra.config import ClientSettings, ModelSettings, RemoteModelSettings, StackConfig
@@ -20,7 +21,9 @@ from infra.gateway.routing import QueueSettings, UpstreamSettings
 from infra.gateway.secret import secret_path
 from infra.gateway.telemetry import TracesSettings
 from infra.gateway.tls import TlsSettings
-from infra.plan.gateway_fallback import FallbackSite, with_fallback
+from infra.plan.gateway_fallback import FallbackSite, OwnEngine, with_fallback
+from infra.plan.releases import release_rules
+from infra.plan.scaling import demand_of, lets_pass_seconds
 from infra.plan.types import ClientPlan, ModelPlan
 
 # Stands for the folder that outlives restarts; whoever starts the gateway knows its path.
@@ -49,9 +52,17 @@ def gateway_config(
     served |= config.remote_models
     gateway = config.gateway
     data_classes = data_classes_at(boundary, config, served, *((fallback.boundary,) if fallback else ()))
-    written = {name: _model(model, models.get(name), served) for name, model in served.items()}
+    written = {name: _model(name, model, models.get(name), served) for name, model in served.items()}
     if fallback:
-        written = with_fallback(written, {name: config.models[name].concurrent_requests for name in models}, fallback)
+        own = {
+            name: OwnEngine(
+                concurrent_requests=config.models[name].concurrent_requests,
+                metrics_path=model.container.metrics_path,
+                kv_usage_metric=model.container.kv_usage_metric,
+            )
+            for name, model in models.items()
+        }
+        written = with_fallback(written, own, fallback)
     optional = {
         "identity": {"issuers": {name: rendered(issuer) for name, issuer in gateway.issuers.items()}}
         if gateway.issuers
@@ -114,7 +125,7 @@ def queue_of(model: AnyModel) -> QueueSettings | None:
     return model.queue or (QueueSettings() if limited else None)
 
 
-def _model(model: AnyModel, plan: ModelPlan | None, served: Mapping[str, Any]) -> dict[str, Any]:
+def _model(name: str, model: AnyModel, plan: ModelPlan | None, served: Mapping[str, Any]) -> dict[str, Any]:
     queue = queue_of(model)
     routes, shadow = model.routes, model.shadow
     own: dict[str, Any] = {**ENGINE}
@@ -129,6 +140,7 @@ def _model(model: AnyModel, plan: ModelPlan | None, served: Mapping[str, Any]) -
     }
     optional: dict[str, Any] = {
         "digest": (plan.weights.sha256 or plan.weights.revision) if plan else None,
+        "card": plan.card.said if plan and plan.card else None,
         "price": rendered(model.price) if model.price else None,
         "routing": rendered(model.routing) if model.routing.model_fields_set else None,
         "fallbacks": [name for name in model.fallbacks if name in served] or None,
@@ -136,14 +148,23 @@ def _model(model: AnyModel, plan: ModelPlan | None, served: Mapping[str, Any]) -
         "shadow": {"model": shadow.model, "percent": shadow.percent, "concurrent": shadow.concurrent_requests}
         if shadow and shadow.model in served
         else None,
-        "queue": rendered(queue) if queue else None,
+        "release": release_rules(name, model, served),
+        "queue": rendered(queue) | _passes(plan) if queue else None,
         "hold": rendered(model.hold) if model.hold else None,
+        "demand": asdict(demand) if plan and (demand := demand_of(plan)) else None,
     }
     return {**known, **{field: value for field, value in optional.items() if value is not None}}
 
 
+def _passes(plan: ModelPlan | None) -> dict[str, float]:
+    seconds = lets_pass_seconds(plan) if plan else None
+    return {} if seconds is None else {"lets_pass_seconds": seconds}
+
+
 def _upstream(upstream: UpstreamSettings) -> dict[str, Any]:
-    return {**rendered(upstream, without={"key"}), "key_file": secret_path(upstream.key)}
+    tls = {"tls": upstream.tls_files} if upstream.tls_files else {}
+    kept = rendered(upstream, without={"key", "certificate", "authority"})
+    return {**kept, "key_file": secret_path(upstream.key), **tls}
 
 
 def _client(settings: ClientSettings, client: ClientPlan, served: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from infra.config import DEPLOYMENT_KEY, ModelSettings, RemoteModelSettings, StackConfig
 from infra.explain import dotted
+from infra.gateway.routing import QueueSettings
 from infra.plan.gateway import queue_of
+from infra.plan.releases import others_of
 from infra.problems import Problem
 
 AnyModel = ModelSettings | RemoteModelSettings
@@ -20,6 +22,8 @@ def gateway_problems(config: StackConfig) -> Iterator[Problem]:
         yield from _waiting(where, model)
         for index, other in enumerate(model.fallbacks):
             yield from _smaller(f"{where}.fallbacks[{index}]", model, other, models)
+        if model.release is not None:
+            yield from _smaller(f"{where}.release.candidate", model, model.release.candidate, models)
         if model.routes is not None:
             for route, share in model.routes.to.items():
                 yield from _smaller(dotted(f"{where}.routes.to", (route, "model")), model, share.model, models)
@@ -57,14 +61,12 @@ def longest_wait(name: str, config: StackConfig) -> int:
     """Seconds that a request for this model may wait in the gateway before an engine gets it, whole ones."""
     models = config.every_model
     model = models[name]
-    routes = [share.model for share in model.routes.to.values()] if model.routes else []
-    way = config.topology.fallback_way
-    # First for its own site, then for the other one to be in reach again.
-    waits = [2 * way.wait_seconds if way else 0.0]
-    for other in (model, *(models[route] for route in routes)):
-        queue = queue_of(other)
+    waits = [0.0]
+    for other in (model, *(models[route] for route in others_of(model))):
+        # A site that hands on what is too much lets its engines have no more than they take at once.
+        queue = queue_of(other) or (QueueSettings() if config.topology.overflow_rule else None)
         waits += [waiting.seconds for waiting in (queue, other.hold) if waiting is not None]
-    return -int(-max(waits) // 1)
+    return -int(-config.topology.longest_wait(max(waits)) // 1)
 
 
 def _waiting(where: str, model: AnyModel) -> Iterator[Problem]:

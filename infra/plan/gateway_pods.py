@@ -5,18 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from infra.placeholders import LEAVES, in_place
 from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource, KeysByDriver, KeysOfStack
 from infra.plan.drain_ladder import GATEWAY_MARGIN_SECONDS, PRE_STOP_SECONDS, DrainLadder
 from infra.plan.gateway_image import GatewayImagePlan
-from infra.plan.in_cluster import ENGINE_AUTHORITY_ENTRY, ENGINE_KEY_ENTRY, ENGINE_KEY_FOLDER, SHARED_LIMITS
+from infra.plan.in_cluster import (
+    ENGINE_AUTHORITY_ENTRY,
+    ENGINE_KEY_ENTRY,
+    ENGINE_KEY_FOLDER,
+    LIMITS_AUTHORITY_ENTRY,
+    SHARED_LIMITS,
+)
 from infra.plan.types import ModelPlan, Replicas
+from infra.plan.very_object import VeryObject
 from infra.platforms.base import SiteRequest
 
 CONFIG_FOLDER = "/etc/slipway/gateway"
 CONFIG_FILE = "gateway.json"
+CONTAINED_FOLDER = "/etc/slipway/contained"
+RELEASED_FOLDER = "/etc/slipway/released"
 CLIENT_KEYS_FOLDER = "/run/secrets/clients"
 SECRETS_FOLDER = "/run/secrets/gateway"
 SHARED_LIMITS_FOLDER = "/run/secrets/shared-limits"
@@ -53,11 +63,14 @@ OBJECT_STORE_SEGMENT_SECONDS = 60
 @dataclass(frozen=True, kw_only=True)
 class AuditPlan:
     """Where the audit of a gateway that is a pod is kept: on a `volume` that outlives it, each gateway in a folder of
-    its own, or (None) in the pod until it is copied to the object store. `lost` says what is lost with a node."""
+    its own, or (None) in the pod until it is copied to the object store. `lost` says what is lost with a node. With
+    `one_node` it is on a disk of a node, and the site's only gateway goes on in the folder of the one before it: what
+    that one could not send, it does."""
 
     volume: str | None
     size: str
     lost: str
+    one_node: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +100,9 @@ class GatewayPods:
     settle_seconds: int = 0
 
 
-def gateway_pods(request: SiteRequest, ladder: DrainLadder, keys: ClientKeySource) -> GatewayPods:
+def gateway_pods(
+    request: SiteRequest, ladder: DrainLadder, keys: ClientKeySource, *, audit_on_one_node: bool = False
+) -> GatewayPods:
     """The pods of a site's gateways. One that a topology wants once (all in one place) stays one."""
     several = request.gateways > 1
     return GatewayPods(
@@ -110,13 +125,19 @@ def gateway_pods(request: SiteRequest, ladder: DrainLadder, keys: ClientKeySourc
             if client.get("keys")
         },
         secret_names=gateway_secret_names(request.gateway),
-        audit=_audit(request.gateway.get("audit")),
+        audit=_audit(request.gateway.get("audit"), one_node=audit_on_one_node),
     )
 
 
 def gateway_secret_names(content: Mapping[str, Any]) -> tuple[str, ...]:
     """The secrets that the gateway's file names."""
-    return tuple(sorted({path.removeprefix(SECRETS_PLACE) for path in _secret_paths(content)}))
+    return _named_secrets(VeryObject(content))
+
+
+@lru_cache(maxsize=64)
+def _named_secrets(content: VeryObject[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Once for all the sites that have the same file."""
+    return tuple(sorted({path.removeprefix(SECRETS_PLACE) for path in _secret_paths(content.value)}))
 
 
 def gateway_file(
@@ -147,15 +168,22 @@ def gateway_file(
     return in_place({**content, "models": models, "clients": clients}, IN_PLACE)
 
 
-def own_limits_store(gateways: int) -> dict[str, Any]:
+def own_limits_store(gateways: int, *, by_identity: bool) -> dict[str, Any]:
     """What the gateway's file says of the site's own store. While it is away, each gateway has its part of every
-    limit: one small pod must not be what stops a site with several of everything else."""
+    limit: one small pod must not be what stops a site with several of everything else. `by_identity`: it has an
+    authority that signs for it alone, and takes tokens for passwords."""
+    by_token = {
+        "ca_file": f"{SHARED_LIMITS_PLACE}/{LIMITS_AUTHORITY_ENTRY}",
+        "verify_host": False,
+        "token_from": "metadata_server",
+    }
     return {
         "kind": "redis",
         "url_file": f"{SHARED_LIMITS_PLACE}/url",
         "when_away": "local",
         "gateways": gateways,
         "namespace": SHARED_LIMITS,
+        **(by_token if by_identity else {}),
     }
 
 
@@ -180,16 +208,18 @@ def _engine_seconds(model: ModelPlan) -> int:
     return UNKNOWN_ENGINE_SECONDS if start is None else math.ceil(start.total_seconds) + start.startup_budget_seconds
 
 
-def _audit(audit: Mapping[str, Any] | None) -> AuditPlan | None:
+def _audit(audit: Mapping[str, Any] | None, *, one_node: bool) -> AuditPlan | None:
     if audit is None:
         return None
     store = audit.get("object_store")
     # Content is readable only with the subjects' keys, which are kept beside the audit.
-    if store is not None and audit.get("content", "off") == "off":
+    if store is not None and audit.get("content", "off") == "off" and not one_node:
         seconds = audit.get("segment_seconds") or OBJECT_STORE_SEGMENT_SECONDS
         return AuditPlan(
             volume=None, size=UNSENT_AUDIT, lost=f"up to {seconds:g} s of rows, not yet copied to the object store"
         )
     every_row = audit["sync"] == "every_row"
     lost = "no row of a finished answer" if every_row else f"up to {audit['flush_milliseconds']} ms of rows"
-    return AuditPlan(volume="gateway-audit", size=AUDIT_VOLUME, lost=lost)
+    if one_node:
+        lost = f"all rows of its disk{' that the object store has not got' if store else ''}"
+    return AuditPlan(volume="gateway-audit", size=AUDIT_VOLUME, lost=lost, one_node=one_node)

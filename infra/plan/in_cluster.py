@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 # Values of `app.kubernetes.io/component`, by which network policies tell pods apart. The service account of a workload
-# has the workload's own name: `gateway`, `shared-limits`, `model-fetch`, or that of an engine.
+# has the workload's own name: `gateway`, `shared-limits`, `model-fetch`, `trial`, `making`, or that of an
+# engine.
 GATEWAY = "gateway"
 ENGINE = "engine"
 # A node of a replica beside its leader: nobody but its own group reaches it.
 ENGINE_WORKER = "engine-worker"
 SHARED_LIMITS = "shared-limits"
+# What is blocked in an incident: made by `python -m infra contain` alone, so that no deployment undoes it.
+CONTAINED = "gateway-contained"
+# How far releases are: made by the stack, which never writes what is in it.
+RELEASED = "gateway-released"
+# Who judges them, and a name for all gateways that are ready.
+RELEASE = "release"
+GATEWAY_OPERATIONS = "gateway-operations"
 MODEL_FETCH = "model-fetch"
+TRIAL = "trial"
+MAKING = "making"
 PART_OF = "slipway"
 # Label of pods that fetch weights, `true`: only these reach a model source.
 FETCHES_WEIGHTS = "slipway/fetches-weights"
@@ -20,6 +30,8 @@ PUBLIC_PORT = 8080
 OPERATIONS_PORT = 9090
 ADMIN_PORT = 9091
 SHARED_LIMITS_PORT = 6379
+# In the secret with its address: whose certificates it shows.
+LIMITS_AUTHORITY_ENTRY = "ca.pem"
 # An engine's: its API over TLS, which gateways alone reach, and what is watched of it. Other numbers than a gateway's:
 # both may be in one pod.
 ENGINE_PORT = 8443

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from infra.config import StackConfig
 from infra.explain import dotted
-from infra.gateway.config import RESTRICTED
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.crossings import crossings, may_be_at
 from infra.plan.fit_checks import replicas_needed
-from infra.plan.types import SiteLink
+from infra.plan.link_types import Crossing, SiteLink
 from infra.platforms import PLATFORMS
 from infra.platforms.base import Abilities
 from infra.problems import Problem, did_you_mean, listing
@@ -60,6 +61,9 @@ def placement_request(
                 scales_to_zero=abilities[name].scales_to_zero,
                 models=every if site.models is None else tuple(m for m in site.models if m in config.models),
                 single_points=abilities[name].single_points,
+                endpoint=abilities[name].endpoint,
+                way=abilities[name].way,
+                region=abilities[name].region,
             )
             for name, site in sites.items()
         },
@@ -119,14 +123,26 @@ def links_of(config: StackConfig, sites: Mapping[str, Site], layout: Layout) -> 
     """The layout's links, each with the clients whose data may take it."""
     own = config.gateway.boundary
     boundaries = {name: site.boundary or own for name, site in sites.items()}
-    allowed = {target: tuple(may_be_at(config, target)) for target in {*boundaries.values()}}
-    return tuple(replace(link, clients=allowed[boundaries[link.target]]) for link in layout.links)
+    rule, secured = config.topology.overflow_rule, config.topology.secured_way
+    # A site is nobody's client at itself.
+    allowed = {
+        target: tuple(name for name in may_be_at(config, target) if rule is None or name != rule.client)
+        for target in {*boundaries.values()}
+    }
 
+    @cache
+    def crossings_of(source: str, target: str, models: tuple[str, ...]) -> tuple[Crossing, ...]:
+        """Once, however many sites are alike."""
+        return crossings(config, source, target, models)
 
-def may_be_at(config: StackConfig, boundary: str) -> Iterator[str]:
-    """Clients whose data may be there, as the gateway decides it: restricted data is at the own boundary only, data
-    without a class may be anywhere."""
-    classes = {**config.gateway.data_classes, RESTRICTED: [config.gateway.boundary]}
-    for name, client in config.clients.items():
-        if client.data_class is None or boundary in classes[client.data_class]:
-            yield name
+    return tuple(
+        replace(
+            link,
+            clients=allowed[boundaries[link.target]],
+            boundaries=(boundaries[link.source], boundaries[link.target]),
+            crossings=crossings_of(boundaries[link.source], boundaries[link.target], link.models),
+            overflow=rule if link.reason == "overflow" else None,
+            shows_certificate=secured is not None and secured.certificate is not None,
+        )
+        for link in layout.links
+    )

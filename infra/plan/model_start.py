@@ -13,6 +13,7 @@ from infra.config import ModelSettings
 from infra.plan.cold_start import GIB, ColdStart, ColdStartRequest, Phase, cold_start
 from infra.plan.cold_start_checks import LONGEST_HOLD_SECONDS, scale_to_zero_problems, startup_problems
 from infra.plan.drain_ladder import GATEWAY_MARGIN_SECONDS, PRE_STOP_SECONDS
+from infra.plan.source_checks import streams
 from infra.plan.start_types import ColdStartCure, ColdStartPhase, ModelColdStart, Seen, StartingPlace
 from infra.plan.stored_weights import stored_gib
 from infra.plan.types import ContainerSpec, Image
@@ -118,6 +119,8 @@ def model_starts(
                 weights_gib=weights,
                 moves_weights=source.moves_weights,
                 from_bucket=place.keeps_weights or source.in_a_bucket,
+                mounted=place.mounts_weights and not source.in_a_bucket,
+                streamed=streams(settings),
                 weights_cache_dollars_per_month=_cache_dollars(place, weights, book),
                 spare_dollars_per_month=_spare_dollars(place, nodes, book),
             ),

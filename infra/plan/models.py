@@ -10,10 +10,12 @@ from infra.engines import ENGINES
 from infra.engines.base import Adapter, EngineRequest, Parallel, Speculative
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.calibration import model_calibration
 from infra.plan.capabilities import capability_problems
 from infra.plan.drain import drain_plan
 from infra.plan.fit import Fit, fit
 from infra.plan.gateway_checks import output_problems
+from infra.plan.model_cards import model_card
 from infra.plan.model_start import UNKNOWN_STARTUP_SECONDS, ModelStarts, with_startup
 from infra.plan.operation import ModelOperation, Schedule
 from infra.plan.stored_weights import host_kv_cache_gib, stored_gib
@@ -116,10 +118,12 @@ def model_plan(
         concurrent_requests=settings.concurrent_requests,
         max_output_tokens=settings.longest_answer_tokens,
         weights=request.weights,
+        card=model_card(settings, request.weights),
         accelerator=None if wanted is None else Accelerator(type=wanted.type, count=wanted.count),
         nodes=request.parallel.nodes,
         memory=figures and figures.memory,
         performance=figures and figures.performance,
+        calibration=model_calibration(settings, figures.sized.shape if figures else None),
         cold_start=starts and starts.plan(),
         replicas=placed.replicas,
         sites=placed.sites,

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from infra.plan.alert import Alert as Alert
+from infra.plan.in_cluster import GATEWAY, RELEASE
+from infra.plan.misuse_alerts import misuse_alerts
+from infra.plan.release_alerts import release_alerts
 from infra.plan.types import ModelPlan, Replicas
+from infra.releases.base import released
 
 RUNBOOKS = "docs/runbooks.md"
 # Bounds that the gateway counts by (`gen_ai_server_…`): a promise is looked at up to the next of them.
@@ -24,19 +29,6 @@ CERTIFICATE_DAYS = 14
 # A deployment renews it 60 days before its end: half of them are left for one.
 ENGINE_CERTIFICATE_DAYS = 30
 DAYS_OF_A_MONTH = 30.4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Alert:
-    """One rule. `runbook` is the section to read; `severity` is `page` (now) or `ticket` (today)."""
-
-    name: str
-    expression: str
-    for_minutes: int
-    severity: str
-    summary: str
-    runbook: str
-    model: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +57,11 @@ class MonitoringPlan:
     alerts: tuple[Alert, ...]
     kv_metrics: Mapping[str, str]
 
+    @property
+    def releases(self) -> bool:
+        """Whether somebody judges any."""
+        return any(scrape.component == RELEASE for scrape in self.scrapes)
+
 
 def monitoring_plan(
     namespace: str,
@@ -74,9 +71,11 @@ def monitoring_plan(
     gateway: Mapping[str, Any],
 ) -> MonitoringPlan:
     """`engines` are the pods in which each model's are; `gateway` is the content of the gateway's file."""
-    own = Scraped(monitor="gateway", component="gateway", name="gateway", port="operations")
-    scrapes = [Scrape(**asdict(pods), path="/metrics") for pods in (own, *(engines[model] for model in models))]
-    alerts = [*_of_gateways(namespace), *_of_clients(namespace, gateway["clients"])]
+    ours = [GATEWAY, *([RELEASE] if released(gateway) else [])]
+    own = [Scraped(monitor=name, component=name, name=name, port="operations") for name in ours]
+    scrapes = [Scrape(**asdict(pods), path="/metrics") for pods in (*own, *(engines[model] for model in models))]
+    alerts = [*_of_gateways(namespace), *_of_clients(namespace, gateway["clients"]), *misuse_alerts(namespace)]
+    alerts += release_alerts(namespace) if released(gateway) else ()
     for model, plan in models.items():
         alerts += _of_model(namespace, model, engines[model].name, plan, replicas[model], gateway["models"][model])
     return MonitoringPlan(
@@ -97,6 +96,15 @@ def _of_gateways(namespace: str) -> Iterator[Alert]:
         for_minutes=60,
         severity="ticket",
         summary=f"A gateway's certificate ends within {CERTIFICATE_DAYS} days",
+        runbook="certificate-ends",
+    )
+    yield Alert(
+        name="SlipwayUpstreamCertificateEnds",
+        expression=f"min by (upstream) (slipway_gateway_upstream_certificate_expires_timestamp_seconds{{{here}}}) "
+        f"- time() < {CERTIFICATE_DAYS} * 86400",
+        for_minutes=60,
+        severity="ticket",
+        summary=f"What gateways show to {{{{ $labels.upstream }}}} ends within {CERTIFICATE_DAYS} days",
         runbook="certificate-ends",
     )
     yield Alert(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+from infra.plan.node_pools import NodePool
+from infra.plan.pool_nodes import GATEWAY_POOL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +20,8 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A part of the network that is in every zone: `cells` are of its zones in their order, `over` lie over all."""
+    """A part of the network: `cells` are of its zones in their order, where it has a part in each, `over` lie over
+    all."""
 
     name: str
     cells: tuple[Part, ...]
@@ -26,7 +31,7 @@ class Layer:
 @dataclass(frozen=True, kw_only=True)
 class PlaceMap:
     """Requests come in by `names` and go through the layers from first to last. `beside` is what the region has outside
-    of the network."""
+    of the network. `zones` are empty where nobody chooses them."""
 
     region: str
     network: str
@@ -34,3 +39,10 @@ class PlaceMap:
     names: Part
     layers: tuple[Layer, ...]
     beside: tuple[Part, ...]
+
+
+def machines(pools: Mapping[str, NodePool]) -> Iterator[Part]:
+    """One part for each pool."""
+    for name, pool in pools.items():
+        kind = "gateway" if name == GATEWAY_POOL else "model"
+        yield Part(title=f"nodes {name}", detail=pool.text, kind=kind)

@@ -13,6 +13,7 @@ from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.alike import alike, sites_of
 from infra.plan.alternatives import Wanted, alternatives
+from infra.plan.audit_copies import with_copies_of
 from infra.plan.capabilities import model_warnings, placement_problems
 from infra.plan.chosen_images import gateway_build, gateway_images
 from infra.plan.drain import drain_plan
@@ -21,12 +22,14 @@ from infra.plan.fit_checks import Market, Serving, fit_problems, fit_warnings, m
 from infra.plan.gateway import gateway_config
 from infra.plan.gateway_checks import longest_wait
 from infra.plan.gateway_fallback import FallbackSite
+from infra.plan.making import making_plans
 from infra.plan.model_start import ModelStarts, model_starts
 from infra.plan.models import Placed, engine_request, model_plan, model_problems
 from infra.plan.node_checks import needless_nodes, node_warnings, place_problems
 from infra.plan.shared_gpus import shared_problems
-from infra.plan.source_checks import reads_a_bucket, source_problems
+from infra.plan.source_checks import reads_a_bucket, source_problems, stream_problems, streams
 from infra.plan.start_types import StartingPlace
+from infra.plan.trials import trial_plans
 from infra.plan.types import Accelerator, Alternative, ClientPlan, DrainPlan, ModelPlan, Placement, Replicas
 from infra.platforms import PLATFORMS
 from infra.platforms.base import Abilities, EngineAddress, SiteRequest
@@ -53,11 +56,13 @@ class Planner:
         self._starting: dict[tuple[int, Accelerator | None], StartingPlace] = {}
         self._starts: dict[str, ModelStarts | None] = {}
         self._refused: set[str] = set()
-        # Where nothing is served while all is well.
-        self._standing_by = {link.target for link in layout.links if link.reason == "standby"}
-        # By the site that falls back.
-        self._fallbacks = {link.source: link for link in layout.links if link.reason == "fallback"}
+        # Where nothing is served while all is well, or what the other could do alone.
+        self._standing_by = {link.target for link in layout.links if link.reason in ("standby", "partner")}
+        # By the site whose gateway hands requests on.
+        self._fallbacks = {link.source: link for link in layout.links if link.reason in ("fallback", "overflow")}
         self._gateway_build = gateway_build(config, stack)
+        self.trials = trial_plans(config, stack)
+        self.makings = making_plans(config, self.trials)
         self._shared: dict[Any, tuple[Mapping[str, ModelPlan], Mapping[str, Replicas], Mapping[str, Any]]] = {}
         self.clients = {
             name: ClientPlan(models=tuple(client.models), requests_per_minute=client.requests_per_minute)
@@ -89,11 +94,13 @@ class Planner:
 
     def _place_problems(self, name: str, settings: ModelSettings) -> Iterator[Problem]:
         several = settings.accelerator is not None and settings.accelerator.nodes > 1
-        if name not in self._placed or not (several or settings.objective or reads_a_bucket(settings)):
+        from_bucket = reads_a_bucket(settings) or streams(settings)
+        if name not in self._placed or not (several or settings.objective or from_bucket):
             return
         where = dotted(DEPLOYMENT_KEY, ("models", name))
         abilities = self._abilities(name)
         yield from source_problems(where, settings, abilities)
+        yield from stream_problems(where, settings, abilities)
         yield from shared_problems(where, settings, abilities)
         if settings.accelerator and several:
             yield from place_problems(where, settings.accelerator.nodes, abilities)
@@ -194,10 +201,12 @@ class Planner:
             models=models,
             replicas=replicas,
             gateways=self._layout.gateways.get(name, 1),
-            gateway=content,
+            gateway=with_copies_of(name, content),
             drain=drain,
             images=gateway_images(self._config),
             gateway_build=self._gateway_build,
+            trials=self.trials,
+            makings=self.makings,
             together=self._layout.together,
             failover=self._failover(name),
             budget_dollars_per_month=budget.dollars_per_month if (budget := self._config.budget) else None,
@@ -208,16 +217,19 @@ class Planner:
 
     def _fallback(self, name: str) -> FallbackSite | None:
         """Where this site's requests go when it cannot serve them."""
-        link, way = self._fallbacks.get(name), self._config.topology.fallback_way
-        if link is None or way is None:
+        link = self._fallbacks.get(name)
+        if link is None:
             return None
-        return FallbackSite(boundary=self._boundary(link.target), models=link.models, way=way)
+        platform = self._sites[link.target].platform
+        endpoint = PLATFORMS[platform.kind].abilities(platform).endpoint
+        way = self._config.topology.way_to(link.target, endpoint)
+        return way and FallbackSite(boundary=self._boundary(link.target), models=link.models, way=way)
 
     def _failover(self, name: str) -> str | None:
-        """Its part where one site is another's standby."""
+        """Its part where two sites have one name."""
         for link in self._layout.links:
-            if link.reason == "standby" and name in (link.source, link.target):
-                return "primary" if name == link.source else "secondary"
+            if link.reason in ("standby", "partner") and name in (link.source, link.target):
+                return "active" if link.reason == "partner" else "primary" if name == link.source else "secondary"
         return None
 
     def _engine_request(self, name: str, address: EngineAddress) -> EngineRequest:

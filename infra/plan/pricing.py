@@ -109,12 +109,20 @@ class Pricing:
     def _model(
         self, name: str, model: ModelPlan, sites: Mapping[str, SitePlan], objective: ObjectiveSettings | None
     ) -> ModelPrice | None:
+        """On the first of its sites that costs anything."""
+        lines = self.bill.lines if self.bill else ()
+        site = next((site for site in model.sites if any(_is(line, name, site) for line in lines)), None)
+        return None if site is None else self.model_at(name, model, site, sites, objective)
+
+    def model_at(
+        self, name: str, model: ModelPlan, site: str, sites: Mapping[str, SitePlan], objective: ObjectiveSettings | None
+    ) -> ModelPrice | None:
+        """On one of its sites; None where no machine of its own has a price there, or its speed is not known."""
         if self.bill is None or model.performance is None:
             return None
-        site = next((site for site in model.sites if any(_is(line, name, site) for line in self.bill.lines)), None)
         hour = 0.0
         for line in self.bill.lines:
-            if site is None or not _is(line, name, site):
+            if not _is(line, name, site):
                 continue
             if line.dollars_per_month_maximum is None:
                 return None

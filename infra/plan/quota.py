@@ -18,6 +18,10 @@ def quota(plan: ServingPlan, nodes: Mapping[str, NodeChoice]) -> dict[str, str]:
     """By resource, as Kubernetes names it."""
     most: Counter[str] = Counter()
     most["pods"] += plan.gateway_pods.replicas.max + SPARE + (1 + SPARE if plan.shared_limits else 0)
+    most["pods"] += len(plan.trials) + len(plan.makings) + (1 + SPARE if plan.releases else 0)
+    for making in plan.makings:
+        for resource, count in nodes[making.gpus_pool].resources.items():
+            most[f"requests.{resource}"] += count
     for engine in plan.engines.values():
         replicas = (engine.replicas.max + SPARE) * (engine.groups.size if engine.groups else 1)
         most["pods"] += FETCHES + (0 if engine.beside_gateway else replicas)

@@ -10,26 +10,24 @@ from typing import Any
 from infra.naming import normalised
 from infra.plan.client_keys import KEYS_OF_STACK, ClientKeySource
 from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
+from infra.plan.dashboards import dashboards
 from infra.plan.drain_ladder import DrainLadder, DrainRequest, drain_ladder
 from infra.plan.engine_pod import EnginePod, engine_pod
 from infra.plan.flows import LIMITS_BESIDE, Flow, flows, group_flows
 from infra.plan.gateway_pods import GatewayPods, gateway_pods, own_limits_store
-from infra.plan.in_cluster import ENGINE, GATEWAY, SHARED_LIMITS
+from infra.plan.in_cluster import ENGINE, GATEWAY, MAKING, SHARED_LIMITS, TRIAL
+from infra.plan.making_pods import MakingPod, making_pods
 from infra.plan.missing_images import missing_images
 from infra.plan.monitoring import MonitoringPlan, Scraped, monitoring_plan
 from infra.plan.node_groups import NodeGroups, node_groups
 from infra.plan.one_pod import beside_gateway
+from infra.plan.release_pods import ReleasePod, no_keys, release_pod
 from infra.plan.scaling import ScalingPlan, scaling_plan
 from infra.plan.shared_limits import SharedLimitsPlan
 from infra.plan.site_drain import model_drain, site_drain_plan
-from infra.plan.types import (
-    Accelerator,
-    ContainerSpec,
-    DrainPlan,
-    ModelPlan,
-    Replicas,
-    Weights,
-)
+from infra.plan.trial_pods import TrialPod, trial_pods
+from infra.plan.types import Accelerator, ContainerSpec, DrainPlan, ModelPlan, Replicas, Weights
+from infra.plan.very_object import VeryObject
 from infra.plan.weights_volume import WeightsVolume, weights_volume
 from infra.platforms.base import EngineAddress, SiteRequest
 from infra.problems import Problem
@@ -102,6 +100,9 @@ class ServingPlan:
     flows: tuple[Flow, ...]
     parties: Mapping[str, Mapping[str, str]]
     monitoring: MonitoringPlan | None
+    trials: tuple[TrialPod, ...]
+    makings: tuple[MakingPod, ...]
+    releases: ReleasePod | None
     drain: DrainLadder
 
     @property
@@ -143,12 +144,19 @@ class ServingSite:
         return pods.secret_names if pods.secrets.made_by_us else ()
 
     @property
+    def dashboards(self) -> Mapping[str, Any]:
+        """Grafana's, by file name, where somebody keeps the site's metrics."""
+        kept = self.serving.monitoring
+        return dashboards(self.serving.namespace, kept.kv_metrics, releases=kept.releases) if kept else {}
+
+    @property
     def missing(self) -> tuple[Problem, ...]:
         """What must be said before it can be deployed."""
         plan = self.serving
         engines = {name: engine.container.image for name, engine in plan.engines.items()}
         others = {"valkey": plan.shared_limits.image} if plan.shared_limits else {}
-        return tuple(missing_images(plan.gateway_pods, engines, others))
+        keys = () if self.keys_are_ours else no_keys(plan.gateway)
+        return (*missing_images(plan.gateway_pods, engines, others), *keys)
 
 
 def serving_plan(
@@ -161,15 +169,18 @@ def serving_plan(
 ) -> ServingPlan:
     """What a site's cluster runs."""
     ladder = drain_ladder(drain)
-    pods = gateway_pods(request, ladder, keys)
-    # The front door ends TLS, with a certificate of its own.
-    gateway = {name: value for name, value in request.gateway.items() if name != "tls"}
-    counts_here = request.gateways > 1 and "limits_store" not in gateway
+    pods = gateway_pods(request, ladder, keys, audit_on_one_node=cluster.audit_on_one_node)
+    counts_here = request.gateways > 1 and "limits_store" not in request.gateway
     inside = counts_here and not cluster.limits_store
     store = (SHARED_LIMITS if inside else LIMITS_BESIDE) if counts_here else None
-    if counts_here:
-        gateway = {**gateway, "limits_store": own_limits_store(pods.replicas.max)}
+    together = pods.replicas.max if counts_here else None
+    gateway = _in_pods(VeryObject(request.gateway), together, by_identity=cluster.limits_by_identity)
     engines = {name: _engine(request, name, gateway, ladder, cluster) for name in request.models}
+    # Of keys that others keep, the stack knows hashes at most.
+    ours = pods.keys.made_by_us
+    trials = tuple(trial_pods(request.trials, request.models)) if ours else ()
+    makings = tuple(making_pods(request.makings, request.models, engines, cluster)) if ours else ()
+    asking = [job for job, found in ((TRIAL, trials), (MAKING, makings)) if found]
     parties = {name: own for engine in engines.values() if engine.groups for name, own in engine.groups.groups.items()}
     return ServingPlan(
         namespace=namespace,
@@ -180,7 +191,7 @@ def serving_plan(
         gateway_pods=pods,
         shared_limits=SharedLimitsPlan(image=request.images.get("valkey")) if inside else None,
         limits_beside=counts_here and not inside,
-        flows=(*flows(gateway, store, together=request.together), *group_flows(parties)),
+        flows=(*flows(gateway, store, together=request.together, asking=asking), *group_flows(parties)),
         parties=parties,
         monitoring=monitoring_plan(
             namespace,
@@ -191,8 +202,20 @@ def serving_plan(
         )
         if cluster.prometheus
         else None,
+        trials=trials,
+        makings=makings,
+        releases=release_pod(gateway, request.trials, request.models),
         drain=ladder,
     )
+
+
+@lru_cache(maxsize=64)
+def _in_pods(content: VeryObject[Mapping[str, Any]], counting: int | None, *, by_identity: bool) -> Mapping[str, Any]:
+    """The gateways' file where they are pods, and one for all the sites that have the same. `counting` are the gateways
+    that count together in a store of the site's own."""
+    # The front door ends TLS, with a certificate of its own.
+    kept = {name: value for name, value in content.value.items() if name != "tls"}
+    return kept if counting is None else {**kept, "limits_store": own_limits_store(counting, by_identity=by_identity)}
 
 
 def serving_summary(plan: ServingPlan) -> dict[str, str]:
@@ -205,8 +228,14 @@ def serving_summary(plan: ServingPlan) -> dict[str, str]:
         found["limits"] = "counted together in a Valkey of the site; while it is away, each gateway has its part"
     if audit:
         where = f"volume of {audit.size}" if audit.volume else "object store, by way of the pod's disk"
-        found["audit"] = f"{where}; a node that is lost takes {audit.lost} with it"
+        found |= kept_audit(plan, where)
     return found
+
+
+def kept_audit(plan: ServingPlan, where: str | None) -> dict[str, str]:
+    """Where a site keeps its audit, and what of it may be lost; nothing where it has no place of its own for it."""
+    audit = plan.gateway_pods.audit
+    return {"audit": f"{where}; a node that is lost takes {audit.lost} with it"} if audit and where else {}
 
 
 def in_transit(plan: ServingPlan) -> str:
@@ -223,7 +252,7 @@ def _engine(
     request: SiteRequest, name: str, gateway: Mapping[str, Any], ladder: DrainLadder, cluster: ClusterFacts
 ) -> EnginePlan:
     model, replicas, own = request.models[name], request.replicas[name], f"engine-{normalised(name)}"
-    ends, weights, pod = _wherever_it_runs(name, own, _Same(model), replicas, ladder, cluster)
+    ends, weights, pod = _wherever_it_runs(name, own, VeryObject(model), replicas, ladder, cluster)
     pod = beside_gateway(pod) if request.together else pod
     return EnginePlan(
         name=own,
@@ -252,30 +281,15 @@ def scraped(engine: EnginePlan) -> Scraped:
     return Scraped(monitor=engine.name, component=component, name=name, port=engine.pod.watched_port_name)
 
 
-class _Same:
-    """A model as part of a key: the very object, as what is in it cannot be hashed."""
-
-    __slots__ = ("model",)
-
-    def __init__(self, model: ModelPlan) -> None:
-        self.model = model
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.model is other.model
-
-    def __hash__(self) -> int:
-        return id(self.model)
-
-
 @lru_cache(maxsize=4096)
 def _wherever_it_runs(
-    name: str, own: str, same: _Same, replicas: Replicas, ladder: DrainLadder, cluster: ClusterFacts
+    name: str, own: str, same: VeryObject[ModelPlan], replicas: Replicas, ladder: DrainLadder, cluster: ClusterFacts
 ) -> tuple[DrainPlan, WeightsVolume, EnginePod]:
     """What depends on nothing else of a site. A thousand small ones are alike: decided once, it is most of their plan's
     time and memory."""
-    ends = model_drain(same.model, (site_drain_plan(ladder),))
-    weights = weights_volume(name, own, same.model, cluster)
-    return ends, weights, engine_pod(name, same.model, replicas, ends, weights)
+    ends = model_drain(same.value, (site_drain_plan(ladder),))
+    weights = weights_volume(name, own, same.value, cluster)
+    return ends, weights, engine_pod(name, same.value, replicas, ends, weights)
 
 
 def pool_name(model: ModelPlan) -> str:

@@ -1,4 +1,5 @@
-"""Sources of weights that a place cannot read: a bucket asks who comes, and not every place gives its pods a name."""
+"""Sources of weights that a place cannot read: a bucket asks who comes, and not every place gives its pods a name; and
+weights that an engine would read out of a bucket, which are in none."""
 
 from __future__ import annotations
 
@@ -28,6 +29,26 @@ def source_problems(where: str, settings: ModelSettings, sites: Mapping[str, Abi
                     allowed=f"a bucket on AWS, where each engine has a role; there: {others}",
                     remedy="place the model on AWS only, or name another source",
                 )
+
+
+def streams(settings: ModelSettings) -> bool:
+    """Whether its engine reads its weights out of a bucket, as those that can are told to."""
+    return getattr(settings.engine, "stream_weights", False)
+
+
+def stream_problems(where: str, settings: ModelSettings, sites: Mapping[str, Abilities]) -> Iterator[Problem]:
+    """Weights that are in no bucket which the engine itself could read."""
+    for site, able in sites.items():
+        if not streams(settings) or (able.reads_buckets and (able.keeps_weights or reads_a_bucket(settings))):
+            continue
+        why = "whose replicas get them from their hub" if able.reads_buckets else "whose engines read no bucket"
+        yield Problem(
+            where=f"{where}.engine.stream_weights",
+            found=f"true, on the site `{site}`, {why}",
+            allowed="weights in a bucket on AWS: that of the site (`weights_from: bucket`), or one's own "
+            "(`source: {kind: s3}`)",
+            remedy="remove it, or place the model where such a bucket is",
+        )
 
 
 def _sources(settings: ModelSettings) -> Iterator[tuple[str, SourceSettings]]:

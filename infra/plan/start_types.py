@@ -26,7 +26,7 @@ class StartingPlace:
 
     `provision` is the time until a machine is there. `network_gbps` None is unknown, and no bound. `streams_images`
     says that containers start while their image is still being read, `keeps_weights` that a bucket beside it has what a
-    hub has. `can_…` are measures that a plan may choose there.
+    hub has, `mounts_weights` that pods have that as a file system. `can_…` are measures that a plan may choose there.
     A start that takes longer than `longest_start_seconds` is ended, and a machine gets `longest_drain_seconds` to end;
     None is as long as it takes.
 
@@ -39,6 +39,7 @@ class StartingPlace:
     pulls_images: bool = True
     streams_images: bool = False
     keeps_weights: bool = False
+    mounts_weights: bool = False
     network_gbps: float | None = None
     can_stream_images: bool = False
     can_mount_images: bool = False

@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.plan.figures import ModelMemory, ModelPerformance
+from infra.plan.card_types import ModelCard
+from infra.plan.drain_types import DrainPlan, SiteDrain
+from infra.plan.figures import ModelCalibration, ModelMemory, ModelPerformance
+from infra.plan.link_types import SiteLink
+from infra.plan.making_types import MakingPlan
 from infra.plan.operation import ModelOperation
 from infra.plan.price_types import ModelPrice, PricePlan
 from infra.plan.start_types import ModelColdStart
+from infra.plan.trial_types import TrialPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +74,9 @@ class ContainerSpec:
 
     The engine's key is in the file at `key_file`, as `key_file_content` with `{key}` for it, or in the variable
     `key_environment`. All None: the engine knows no keys.
-
     `files` are to be there with that content, `further_weights` with those weights, by path. `adapter_names` says what
     the engine calls each adapter in a request's `model`. `writable_paths` are folders that it must be able to write
-    as `user`, which no image has an account for.
+    as `user`, which no image has an account for. One that `streams_weights` reads them out of a bucket.
 
     `worker_arguments` are those of a replica's other nodes, where it has several: empty where it has one. In both,
     `{leader_address}` and `{node_rank}` are filled by the launcher, which alone knows them.
@@ -103,33 +107,8 @@ class ContainerSpec:
     writable_paths: tuple[str, ...]
     shared_memory_gib: int
     user: int
+    streams_weights: bool = False
     worker_arguments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class DrainPlan:
-    """How long each layer may take to end, in seconds; all follow from the longest generation and wait before it. The
-    last three are None where there is no such layer."""
-
-    longest_generation_seconds: int
-    longest_wait_seconds: int
-    engine_shutdown_seconds: int
-    gateway_grace_seconds: int
-    process_group_grace_seconds: int
-    pod_grace_seconds: int | None = None
-    load_balancer_deregistration_seconds: int | None = None
-    node_grace_seconds: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteDrain:
-    """How long each layer of a site with pods and a load balancer may take to end, in seconds."""
-
-    pod_grace_seconds: int
-    gateway_grace_seconds: int
-    load_balancer_deregistration_seconds: int
-    node_grace_seconds: int
-    guaranteed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,10 +157,12 @@ class ModelPlan:
     concurrent_requests: int
     max_output_tokens: int
     weights: Weights
+    card: ModelCard | None = None
     accelerator: Accelerator | None
     nodes: int = 1
     memory: ModelMemory | None = None
     performance: ModelPerformance | None = None
+    calibration: ModelCalibration | None = None
     price: ModelPrice | None = None
     alternatives: tuple[Alternative, ...] = ()
     cold_start: ModelColdStart | None = None
@@ -218,18 +199,6 @@ class Placement:
     model: str
     site: str
     replicas: Replicas
-
-
-@dataclass(frozen=True, kw_only=True)
-class SiteLink:
-    """A way that requests take from one site to another, and why: `overflow` when the first is full, `standby` when it
-    is gone, `fallback` for what it cannot serve. `clients` are those whose data may take it."""
-
-    source: str
-    target: str
-    reason: str
-    models: tuple[str, ...]
-    clients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +252,7 @@ class SitePlan:
 class DeploymentPlan:
     """Everything that will exist in one stack. `gateway_keep_alive_seconds` is how long every gateway keeps an idle
     connection: what stands in front must be the first to close one. `price` is None where all is on own machines.
+    `trials` are by `model/name`, `makings` by `model/sort`.
     `deployed_sites` are those that this stack deploys, of all that its deployment has. `weakenings` are those of
     `warnings` that name what is weaker than it could be; the others are about prices."""
 
@@ -295,6 +265,8 @@ class DeploymentPlan:
     remote_models: Mapping[str, RemoteModelPlan]
     clients: Mapping[str, ClientPlan]
     gateway_keep_alive_seconds: int
+    trials: Mapping[str, TrialPlan] = field(default_factory=dict[str, TrialPlan])
+    makings: Mapping[str, MakingPlan] = field(default_factory=dict[str, MakingPlan])
     price: PricePlan | None = None
     weakenings: tuple[str, ...] = ()
     warnings: tuple[str, ...]

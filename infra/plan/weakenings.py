@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from infra.config import StackConfig
 from infra.gateway.address import crosses_readable
 from infra.gateway.guardrails import guardrail_warnings
 from infra.gateway.quota import RedisStoreSettings
 from infra.plan.drain import LEAST_KEEP_ALIVE_SECONDS
+from infra.plan.releases import others_of
+from infra.plan.types import SiteLink
 from infra.problems import listing
 
 LIMITS = ("requests_per_minute", "tokens_per_minute", "tokens_per_day", "concurrent_requests", "dollars_per_month")
@@ -52,6 +54,16 @@ def counting_warnings(config: StackConfig, gateways: Mapping[str, int]) -> Itera
         )
 
 
+def partner_warnings(config: StackConfig, links: Sequence[SiteLink]) -> Iterator[str]:
+    """Sites that count apart and serve under one name."""
+    for link in links:
+        if link.reason == "partner" and not isinstance(config.gateway.limits_store, RedisStoreSettings):
+            yield (
+                f"`{link.source}` and `{link.target}` count limits each for itself (`topology.standby.mode: active`): "
+                "a client that reaches both may use its limits twice"
+            )
+
+
 def _of_clients(config: StackConfig) -> Iterator[str]:
     free = [
         name
@@ -79,7 +91,7 @@ def _places(config: StackConfig, named: list[str]) -> set[str]:
     reached = set(named)
     for name in named:
         model = models[name]
-        reached |= {*model.fallbacks, *(share.model for share in (model.routes.to.values() if model.routes else ()))}
+        reached |= {*model.fallbacks, *others_of(model)}
     upstreams = (upstream for name in reached for upstream in models[name].upstreams.values())
     return {upstream.boundary for upstream in upstreams} - {config.gateway.boundary}
 
@@ -93,8 +105,9 @@ def _readable(config: StackConfig) -> Iterator[str]:
         for name, model in config.every_model.items()
         for upstream, settings in model.upstreams.items()
     ]
-    way = config.topology.fallback_way
-    places += [("the central site", way.url)] if way else []
+    # Without an address of its own a site is reached by its front door, over TLS.
+    way = config.topology.way_to("", None)
+    places += [(f"the {way.place} site", way.url)] if way else []
     places += [("`gateway.privacy.recogniser`", recogniser.url)] if recogniser else []
     places += [("`gateway.audit.object_store`", audit.object_store.url)] if audit and audit.object_store else []
     places += [("`gateway.audit.otlp_logs`", audit.otlp_logs.url)] if audit and audit.otlp_logs else []

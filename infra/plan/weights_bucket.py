@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from infra.plan.bucket_mount import Mounts
 from infra.plan.cold_start import GIB, moved_seconds
 from infra.plan.cold_start_rates import FETCH_GB_PER_SECOND
 from infra.plan.types import ModelPlan, Weights
@@ -15,9 +16,11 @@ FOLDER = "models"
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsBucket:
-    """`url` is its address, in which only the cloud knows the name."""
+    """`url` is its address, in which only the cloud knows the name. `mounts` is how pods have it as a file system; None
+    where each copies what it reads."""
 
     url: str
+    mounts: Mounts | None = None
 
     def address(self, model: str, weights: Weights) -> str:
         """Of what is kept for a model: below what names the content, a commit or one file's digest."""

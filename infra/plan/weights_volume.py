@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from infra.catalog.gpus import find_gpu
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.bucket_mount import BucketMount
 from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.types import Accelerator, ModelPlan, Weights
-from infra.plan.weights_bucket import is_kept, kept, mirrored
+from infra.plan.weights_bucket import WeightsBucket, folder, is_kept, kept, mirrored
 from infra.problems import Problem
 from infra.sources import SOURCES
 
@@ -30,23 +32,27 @@ COMPILED_GIB = 10
 @dataclass(frozen=True, kw_only=True)
 class WeightsVolume:
     """`way` is `pod` (its node's disk), `node_local` (a volume of the pod), `shared` (a volume of the model, filled
-    once by a job) or `image`. `fetches` is what the launcher is told to have, one argument for each set of weights;
-    empty where they are there, at `path` as everywhere. `mirrors` is what a job copies before into a bucket of the
-    site, for those that are fetched from there. `claim` is the volume's own name; `compiled` says that what engines
-    compile is kept in it too, below `COMPILED_FOLDER`. `mounted_at` is the whole volume's, or of `sub_path` in it."""
+    once by a job), `image`, `mount` (the site's bucket as a file system, which `mount` says more of), or `streamed`: no
+    volume, and the engine itself reads what `streamed` is out of a bucket.
+    `fetches` is what the launcher is told to have, one argument for each set of weights; empty where they are there, at
+    `path` as everywhere. `mirrors` is what a job copies before into a bucket of the site, for those that are fetched
+    from there. `claim` is the volume's own name; `compiled` says that what engines compile is kept in it too, below
+    `COMPILED_FOLDER`. `mounted_at` is the whole volume's, or of `sub_path` in it. What one way has not is unset."""
 
     way: str
     path: str
     mounted_at: str
-    sub_path: str | None
-    size_gib: int
-    storage_class: str | None
-    access_modes: tuple[str, ...]
-    claim: str | None
-    image: str | None
-    fetches: tuple[str, ...]
-    compiled: bool
+    sub_path: str | None = None
+    size_gib: int = 0
+    storage_class: str | None = None
+    access_modes: tuple[str, ...] = ()
+    claim: str | None = None
+    image: str | None = None
+    fetches: tuple[str, ...] = ()
+    compiled: bool = False
     mirrors: tuple[str, ...] = ()
+    streamed: Weights | None = None
+    mount: BucketMount | None = None
 
     @property
     def asks_a_hub(self) -> bool:
@@ -61,7 +67,7 @@ class WeightsVolume:
 
     @property
     def on_the_nodes_disk(self) -> bool:
-        return not (self.claim or self.storage_class or self.image)
+        return not (self.claim or self.storage_class or self.image or self.streamed)
 
     @property
     def filled_by_job(self) -> bool:
@@ -71,6 +77,11 @@ class WeightsVolume:
     def fetched_by_pods(self) -> bool:
         """Each pod brings what it reads, before it starts."""
         return bool(self.fetches) and not self.filled_by_job
+
+    @property
+    def reached_by_pods(self) -> bool:
+        """Each pod asks whoever has its weights."""
+        return self.fetched_by_pods or self.streamed is not None or self.mount is not None
 
 
 def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts) -> WeightsVolume:
@@ -83,20 +94,36 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
             mounted_at=f"{MOUNTED_AT}/{model}",
             # An engine that reads one file is given its path.
             sub_path=plan.weights.file,
-            size_gib=0,
-            storage_class=None,
-            access_modes=(),
-            claim=None,
             image=image,
-            fetches=(),
-            compiled=False,
+        )
+    bucket = cluster.weights_bucket
+    wanted = {f"{MOUNTED_AT}/{model}": plan.weights, **plan.container.further_weights}
+    mirrors = tuple(
+        dict.fromkeys(mirrored(bucket, model, weights) for weights in wanted.values() if is_kept(weights))
+        if bucket
+        else ()
+    )
+    if plan.container.streams_weights:
+        return WeightsVolume(
+            way="streamed",
+            path="",
+            mounted_at="",
+            mirrors=mirrors,
+            streamed=kept(bucket, model, plan.weights) if bucket else plan.weights,
+        )
+    if mount := _mount(bucket, model, wanted):
+        return WeightsVolume(
+            way="mount",
+            path=f"{MOUNTED_AT}/{model}",
+            mounted_at="",
+            size_gib=size,
+            mirrors=mirrors,
+            mount=mount,
         )
     shared = cluster.weights_class is not None and cluster.weights_mode != "node_local"
     many = cluster.weights_mode == "read_write_many"
     compiled = shared and many and _compiles(plan)
     own = "node_local" if cluster.weights_class else "pod"
-    bucket = cluster.weights_bucket
-    wanted = {f"{MOUNTED_AT}/{model}": plan.weights, **plan.container.further_weights}
     return WeightsVolume(
         way="shared" if shared else own,
         path=f"{MOUNTED_AT}/{model}",
@@ -107,15 +134,10 @@ def weights_volume(model: str, name: str, plan: ModelPlan, cluster: ClusterFacts
         # One node writes before many read, where a volume cannot be written from many.
         access_modes=(("ReadWriteMany",) if many else ("ReadWriteOnce", "ReadOnlyMany")) if shared else (),
         claim=f"{name}-weights" if shared else None,
-        image=None,
         fetches=tuple(
             _fetch(path, kept(bucket, model, weights) if bucket else weights) for path, weights in wanted.items()
         ),
-        mirrors=tuple(
-            dict.fromkeys(mirrored(bucket, model, weights) for weights in wanted.values() if is_kept(weights))
-            if bucket
-            else ()
-        ),
+        mirrors=mirrors,
         compiled=compiled,
     )
 
@@ -138,6 +160,13 @@ def weights_volume_problems(where: str, models: dict[str, ModelPlan], cluster: C
                 allowed="models without further weights, or weights that are fetched",
                 remedy=f"remove it, or `adapters` and `speculative.draft` of `{DEPLOYMENT_KEY}.models.{name}`",
             )
+
+
+def _mount(bucket: WeightsBucket | None, model: str, wanted: Mapping[str, Weights]) -> BucketMount | None:
+    """None where pods copy what they read, and where a part of it is not in the bucket."""
+    if bucket is None or bucket.mounts is None or not all(map(is_kept, wanted.values())):
+        return None
+    return bucket.mounts(wanted, partial(folder, model))
 
 
 def _fetch(path: str, weights: Weights) -> str:

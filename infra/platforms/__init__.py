@@ -12,4 +12,11 @@ PLATFORMS: Registry[Platform] = Registry(
         "gcp": "infra.platforms.gcp.plan:PLATFORM",
         "cloud_run": "infra.platforms.cloud_run.plan:PLATFORM",
     },
+    settings={
+        "local": "infra.platforms.local.config:LocalSettings",
+        "kubernetes": "infra.platforms.kubernetes.config:KubernetesSettings",
+        "aws": "infra.platforms.aws.config:AwsSettings",
+        "gcp": "infra.platforms.gcp.config:GcpSettings",
+        "cloud_run": "infra.platforms.cloud_run.config:CloudRunSettings",
+    },
 )

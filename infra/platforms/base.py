@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 from infra.plan.address_space import PRIVATE
 from infra.plan.gateway_image import GatewayImagePlan
+from infra.plan.making_types import MakingPlan
 from infra.plan.start_types import StartingPlace
+from infra.plan.trial_types import TrialPlan
 from infra.plan.types import Accelerator, DrainPlan, ModelPlan, Replicas, SitePlan
 from infra.plan.zone_loss import SinglePoint
 from infra.price.bill import Use
@@ -72,11 +74,17 @@ class Abilities:
 
     `most_replicas` of one model: None where only machines limit it. `cloud` and `region` are as in the catalogue, None
     for own machines; `gpus` is how many of each one machine can have, None where nobody knows. `counts_together` says
-    whether several gateways of such a site share what clients have used where no store is named for it.
-    `single_points` are what all its replicas need and only one of its zones has. `reads_buckets` says whether engines
-    there have an identity that a bucket knows. `several_nodes` says whether one
-    replica may be spread over machines there, and `why_one_node` why not. `shared_by` is how many replicas share a GPU,
-    by accelerator, where the plan counts them so.
+    whether several gateways of such a site share what clients have used where no store is named for it. `single_points`
+    are what all its replicas need and only one of its zones has. `reads_buckets` says whether engines there have an
+    identity that a bucket knows, `keeps_weights` whether a bucket of the site has what a hub has. `several_nodes` says
+    whether one replica may be spread over machines there, and `why_one_node` why not. `shared_by` is how many replicas
+    share a GPU, by accelerator, where the plan counts them so. `runs_jobs` says whether something starts there at its
+    hour; `endpoint` is the origin by which others reach it, None where nobody but its surroundings knows one, and
+    `way` what leads there where it is not the internet. `tls_ends_at` is what ends TLS in front of its gateways,
+    None where they end it themselves, if anybody does, and `asks_certificate` whether it lets in who shows one alone.
+    `services` are those of a
+    cloud that it uses, as types of resources begin; `audit_days` is how long its own bucket keeps the audit, None where
+    it has none.
     """
 
     zones: int = 1
@@ -88,9 +96,17 @@ class Abilities:
     counts_together: bool = False
     single_points: tuple[SinglePoint, ...] = ()
     reads_buckets: bool = False
+    keeps_weights: bool = False
     several_nodes: bool = False
     why_one_node: str = "where a replica has one machine"
     shared_by: Mapping[str, int] = field(default_factory=dict[str, int])
+    runs_jobs: bool = False
+    endpoint: str | None = None
+    way: str | None = None
+    tls_ends_at: str | None = None
+    asks_certificate: bool = False
+    services: tuple[str, ...] = ()
+    audit_days: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +123,11 @@ class OtherPurchase:
 class SiteRequest:
     """What a platform plans a site from. `where` is the site's path in the configuration, for problems; `gateway` is
     the content of the gateway's file, without what only a running site knows. Sites with the same models share
-    `models`, `replicas` and `gateway`. `images` are those beside the engines', by what runs from them;
-    `gateway_build` is the gateway's, where the stack builds it. `together`
-    says that gateway and engines are one, as far as the platform can make them so. `failover` is `primary` or
-    `secondary` where one site takes over from another under the same name. The budget is the whole deployment's."""
+    `models`, `replicas` and `gateway`. `images` are those beside the engines', by what runs from them; `gateway_build`
+    is the gateway's, where the stack builds it; `trials` and `makings` are all of the deployment's. `together` says
+    that gateway and engines are one, as far as the platform can make them so. `failover` is `primary` or `secondary`
+    where one site takes over from another under the same name, `active` where both have it. The budget is the whole
+    deployment's."""
 
     where: str
     stack: str
@@ -124,6 +141,8 @@ class SiteRequest:
     drain: DrainPlan
     images: Mapping[str, str] = field(default_factory=dict[str, str])
     gateway_build: GatewayImagePlan | None = None
+    trials: Mapping[str, TrialPlan] = field(default_factory=dict[str, TrialPlan])
+    makings: Mapping[str, MakingPlan] = field(default_factory=dict[str, MakingPlan])
     together: bool = False
     failover: str | None = None
     budget_dollars_per_month: float | None = None
@@ -136,6 +155,8 @@ class SiteSecrets:
     key_hashes: Any
     huggingface_token: Any
     gateway_secrets: Any
+    # One key of each client; of nobody where no stack makes them.
+    client_keys: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Platform(Protocol):
@@ -154,7 +175,8 @@ class Platform(Protocol):
 
     @property
     def component(self) -> str | None:
-        """`module:Class` of the Pulumi component, made with `(name, SitePlan, SiteSecrets, opts)`; has `endpoint`.
+        """`module:Class` of the Pulumi component, made with `(name, SitePlan, SiteSecrets, opts)`; has `endpoint`, and
+        `private_link` where one leads there: what its other end is set up with.
         None: this version plans such sites and does not deploy them."""
         ...
 
@@ -166,6 +188,11 @@ class Platform(Protocol):
     @property
     def doctor(self) -> str | None:
         """`module:object` of the `Doctor` that looks at sites before they are deployed. None: this version has none."""
+        ...
+
+    @property
+    def run_time(self) -> str | None:
+        """`module:object` of the `RunTime` that changes running sites without a deployment. None: nobody can."""
         ...
 
     def abilities(self, settings: Any) -> Abilities:

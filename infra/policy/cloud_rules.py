@@ -39,6 +39,7 @@ STATEFUL = (
     "gcp:artifactregistry/repository:Repository",
     "gcp:container/cluster:Cluster",
     "gcp:kms/cryptoKey:CryptoKey",
+    "gcp:memorystore/instance:Instance",
     "gcp:storage/bucket:Bucket",
 )
 # What makes one of these private or brings it back: without it, what is kept is worth little.

@@ -10,10 +10,12 @@ from infra.policy.rule import Broken, Resource, Rule
 EVERYBODY = ("0.0.0.0/0", "::/0")
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 BUCKET, FIREWALL = "gcp:storage/bucket:Bucket", "gcp:compute/firewall:Firewall"
+STORE = "gcp:memorystore/instance:Instance"
 # What must be said of each type, by the way to it.
 ENCRYPTED: Mapping[str, tuple[str, ...]] = {
     "gcp:artifactregistry/repository:Repository": ("kmsKeyName",),
     "gcp:kms/cryptoKey:CryptoKey": ("rotationPeriod",),
+    STORE: ("kmsKey",),
     CLUSTER: ("databaseEncryption", "keyName"),
     POOL: ("nodeConfig", "bootDiskKmsKey"),
     BUCKET: ("encryption", "defaultKmsKeyName"),
@@ -50,6 +52,11 @@ def _private(one: Resource) -> Broken:
             yield "`publicAccessPrevention` is not `enforced`"
         if props.get("uniformBucketLevelAccess") is not True:
             yield "objects may say themselves who reads them"
+    if one.type == STORE:
+        if props.get("authorizationMode") != "IAM_AUTH":
+            yield "whoever reaches it reads it"
+        if props.get("transitEncryptionMode") != "SERVER_AUTHENTICATION":
+            yield "what goes there is in plain"
     lets_in = one.type == FIREWALL and props.get("direction") != "EGRESS" and props.get("allows")
     if lets_in and {*props.get("sourceRanges", EVERYBODY)} & {*EVERYBODY}:
         yield "everybody reaches the network"

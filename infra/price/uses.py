@@ -11,22 +11,20 @@ from infra.price.types import Purchase
 SECONDS_PER_MONTH = 730 * 3600
 # One event of a streamed answer: 217 bytes with a short model name, 235 with a longer one, and its framing.
 STREAMED_TOKEN_BYTES = 250
-CORE_MACHINES = {"aws": "m6i.xlarge", "gcp": "e2-standard-4"}
 CLOUD_RUN_VCPU, CLOUD_RUN_GIB = {"l4": 4, "rtx_pro_6000": 20}, {"l4": 16, "rtx_pro_6000": 80}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterUse:
-    """A cluster around its GPU pools. Each new machine brings `model_gb` from outside the site's network, `filled_gb`
-    come once; a bucket keeps `kept_gb`, None as much as a machine brings. `output_tokens_per_second` is the expected
-    mean, for what leaves the cloud."""
+    """A cluster around its node pools, with `nat_gateways` to the internet. Each new machine brings `model_gb` from
+    outside the site's network, `filled_gb` come once; a bucket keeps `kept_gb`, None as much as a machine brings.
+    `output_tokens_per_second` is the expected mean, for what leaves the cloud."""
 
     cloud: str
     region: str
-    zones: int
-    core_nodes: int
-    gpu_nodes_minimum: int
-    gpu_nodes_maximum: int
+    nat_gateways: int
+    nodes_minimum: int
+    nodes_maximum: int
     disk_gb_per_node: float
     model_gb: float
     kept_gb: float | None = None
@@ -75,16 +73,13 @@ def pool_uses(pool: PoolUse) -> Iterator[Use]:
 
 
 def cluster_uses(cluster: ClusterUse) -> Iterator[Use]:
-    """Control plane, core machines, gateways to the internet, load balancer, disks, weights, and answers that leave."""
-    gateways = cluster.zones if cluster.cloud == "aws" else 1
+    """Control plane, gateways to the internet, load balancer, disks, weights, and answers that leave."""
     leaving = answer_gb_per_month(cluster.output_tokens_per_second)
-    fewest = cluster.core_nodes + cluster.gpu_nodes_minimum
-    most = cluster.core_nodes + cluster.gpu_nodes_maximum
+    gateways, fewest, most = cluster.nat_gateways, cluster.nodes_minimum, cluster.nodes_maximum
     arriving, once = cluster.model_gb, cluster.filled_gb
     kept = cluster.model_gb if cluster.kept_gb is None else cluster.kept_gb
     for what, item, minimum, maximum in (
         ("control plane", "kubernetes_control_plane", 1.0, 1.0),
-        ("core pool", CORE_MACHINES.get(cluster.cloud, "core machine"), cluster.core_nodes, cluster.core_nodes),
         ("NAT gateways", "nat_gateway", gateways, gateways),
         ("through NAT gateways", "nat_gateway_data", once + arriving * fewest, once + arriving * most),
         ("load balancer", "load_balancer", 1.0, 1.0),

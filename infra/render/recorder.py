@@ -23,7 +23,7 @@ from pulumi.runtime.stack import run_pulumi_func
 from infra.chosen_site import SITE_KEY
 from infra.components.engine_certificates import AuthorityProvider, ServerCertificateProvider
 from infra.naming import DEPLOYMENT_KEY, PROJECT
-from infra.render.cloud_answers import ANSWERS, computed
+from infra.render.cloud_answers import asked, computed
 from infra.render.registrations import SECRET_MARK, Registration
 
 # What our own resources compute and the program goes on with. Everything else is an echo of the inputs.
@@ -48,11 +48,12 @@ class _Echo(Mocks):
         made = MADE[args.typ].create(_unwrapped(args.inputs)).outs if args.typ in MADE else None
         if args.typ == BUILT:
             made = {**args.inputs, "digest": NO_DIGEST}
-        of_a_cloud = computed(args.typ, args.name, args.inputs)
-        return f"{args.name}-id", made or {**args.inputs, **of_a_cloud, **COMPUTED.get(args.typ, {})}
+        given = f"{args.name}-id"
+        of_a_cloud = computed(args.typ, args.name, given, args.inputs)
+        return given, made or {**args.inputs, **of_a_cloud, **COMPUTED.get(args.typ, {})}
 
     def call(self, args: MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]]]:
-        return {**args.args, **ANSWERS.get(args.token, {})}, []
+        return {**args.args, **asked(args.token, args.args)}, []
 
 
 def _unwrapped(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +71,7 @@ class Recorder(MockMonitor):
         self.seen: list[Registration] = []
         self.closed: set[str] = set()
         self.outputs: dict[str, Any] = {}
+        self.secret_outputs: set[str] = set()
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
         key = (request.type, request.name, request.parent)
@@ -90,6 +92,7 @@ class Recorder(MockMonitor):
                 depends_on=tuple(request.dependencies),
                 retained=request.retainOnDelete,
                 deleted_with=request.deletedWith,
+                ignore_changes=tuple(request.ignoreChanges),
                 property_dependencies={name: tuple(of.urns) for name, of in request.propertyDependencies.items()},
             )
         )
@@ -117,7 +120,9 @@ def record(program: Callable[[], None], *, stack: str = "dev", config: Mapping[s
         set_all_config(texts, [key for key in texts if key not in PUBLIC])
         await run_pulumi_func(program)
         root: Any = get_root_resource()
-        recorder.outputs = {name: await Output.from_input(value).future() for name, value in root.outputs.items()}
+        outputs = {name: Output.from_input(value) for name, value in root.outputs.items()}
+        recorder.outputs = {name: await value.future() for name, value in outputs.items()}
+        recorder.secret_outputs = {name for name, value in outputs.items() if await value.is_secret()}
 
     try:
         asyncio.run(run())

@@ -29,6 +29,7 @@ class Registration:
     depends_on: tuple[str, ...] = ()
     retained: bool = False
     deleted_with: str = ""
+    ignore_changes: tuple[str, ...] = ()
     property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def is_secret(self, name: str) -> bool:

@@ -1,6 +1,7 @@
 """Report: the plan as people and programs read it. A format is one line here; none is imported before it is asked for.
 
-`sections.py` says once what a reader is told; `text.py`, `markdown.py` and `html.py` only write it down.
+`sections.py` says once what a reader is told; `text.py`, `markdown.py` and `html.py` only write it down. `svg.py` has
+its drawings alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ FORMATS: Registry[Callable[[DeploymentPlan], str]] = Registry(
         "json": "infra.report.data:to_json",
         "markdown": "infra.report.markdown:to_markdown",
         "html": "infra.report.html:to_html",
+        "svg": "infra.report.svg:to_svg",
     },
 )
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from infra.plan.drain import drain_plan
 from infra.plan.drain_ladder import DrainLadder, DrainRow
-from infra.plan.types import DeploymentPlan
+from infra.plan.types import DeploymentPlan, DrainPlan
 from infra.report.section import Depth, Row, Section, Table
 from infra.report.words import some
 
 
 def drain(plan: DeploymentPlan) -> Section:
-    """What each model needs."""
+    """What each model needs, in a process group that it shares with others."""
+    together = own_machines(plan)
     rows = [
         (
             name,
             str(model.drain.longest_wait_seconds),
             str(model.drain.longest_generation_seconds),
             str(model.drain.engine_shutdown_seconds),
-            str(model.drain.gateway_grace_seconds),
-            str(model.drain.process_group_grace_seconds),
+            str(max(model.drain.gateway_grace_seconds, together.gateway_grace_seconds)),
+            str(together.process_group_grace_seconds),
         )
         for name, model in (*plan.models.items(), *plan.remote_models.items())
     ]
@@ -59,6 +61,14 @@ def ladders(plan: DeploymentPlan) -> dict[DrainLadder, list[str]]:
         if isinstance(ladder, DrainLadder):
             found.setdefault(ladder, []).append(name)
     return found
+
+
+def own_machines(plan: DeploymentPlan) -> DrainPlan:
+    """What machines without a ladder have: each ends only when the longest answer of any model may have ended."""
+    drains = [model.drain for model in (*plan.models.values(), *plan.remote_models.values())]
+    return drain_plan(
+        max(one.longest_generation_seconds for one in drains), max(one.longest_wait_seconds for one in drains)
+    )
 
 
 def _row(row: DrainRow) -> Row:

@@ -67,15 +67,16 @@ def _section(section: Section, plan: DeploymentPlan) -> Iterator[str]:
 
 def _pictures(plan: DeploymentPlan) -> Iterator[str]:
     yield '<section aria-labelledby="glance"><h2 id="glance">At a glance</h2>'
-    yield from (_figure(picture, f"topology-{picture.kind}") for picture in topology(plan))
-    yield from (_figure(picture, f"place-{index}") for index, picture in enumerate(places(plan)))
+    yield from (drawn(picture, f"topology-{picture.kind}") for picture in topology(plan))
+    yield from (drawn(picture, f"place-{index}") for index, picture in enumerate(places(plan)))
     yield '<div class="charts">'
     for name, draw in CHARTS.items():
-        yield from (_figure(picture, f"{name}-{index}") for index, picture in enumerate(draw(plan)))
+        yield from (drawn(picture, f"{name}-{index}") for index, picture in enumerate(draw(plan)))
     yield "</div></section>"
 
 
-def _figure(picture: Picture, identity: str) -> str:
+def drawn(picture: Picture, identity: str) -> str:
+    """With its caption and what its colours are."""
     words = "".join(f'<li class="{style}">{xml(name)}</li>' for name, style in picture.legend)
     legend = f'<ul class="legend">{words}</ul>' if words else ""
     caption = f"<figcaption>{xml(picture.title)}</figcaption>"

@@ -26,23 +26,12 @@ def each_site(plan: DeploymentPlan) -> Section | None:
         Table(
             title=f"Site {name}",
             header=("what", "planned"),
-            rows=[*site.summary.items(), ("gateways", str(site.gateways))],
+            rows=[*site.summary.items(), ("gateways", str(site.gateways) if site.gateways else "from zero")],
         )
         for name, site in plan.sites.items()
         if site.summary
     )
     return Section(name="machines", title="Machines of each site", tables=tables, depth=Depth.LONG) if tables else None
-
-
-def links(plan: DeploymentPlan) -> Section | None:
-    """Which requests may go from one site to another."""
-    if not plan.links:
-        return None
-    header = ("from", "to", "why", "models", "clients whose data may go there")
-    rows = [
-        (link.source, link.target, link.reason, some(link.models), some(link.clients) or "none") for link in plan.links
-    ]
-    return Section(name="links", title="Between sites", tables=(Table(header=header, rows=rows),))
 
 
 def placed(model: str, site: SitePlan) -> str:

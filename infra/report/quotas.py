@@ -48,5 +48,12 @@ def _row(site: str, need: QuotaNeed) -> Row:
         f"{need.needed:,}{f' {need.counts}' if need.counts else ''}{beyond}{unknown}",
         some(need.of),
         default,
-        "" if need.enough_by_default else "ask for it",
+        _to_do(need),
     )
+
+
+def _to_do(need: QuotaNeed) -> str:
+    """Where accounts differ, only the account itself says whether it is enough."""
+    if need.enough_by_default:
+        return ""
+    return "look: `make doctor`" if need.code and need.default is None else "ask for it"

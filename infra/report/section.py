@@ -29,7 +29,7 @@ class Table:
     def is_figures(self, column: int) -> bool:
         """Whether a column has numbers, or from which to which, and nothing else."""
         cells = [row[column].replace(" to ", "") for row in self.rows]
-        return any(cells) and not any(c.isalpha() for cell in cells if cell != "no price" for c in cell)
+        return any(cells) and not any(c.isalpha() for cell in cells if cell not in ("no price", "never") for c in cell)
 
     def first_rows(self, most: int) -> Sequence[Row]:
         """No more than so many. The last rows of a table are its sums, so these stay."""

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from infra.plan.types import DeploymentPlan
+from infra.report.cards import cards
 from infra.report.cheaper import cheaper
 from infra.report.cold_start import cold_start, cold_start_phases
 from infra.report.crossover import crossover
 from infra.report.drain import drain, drain_ladders
 from infra.report.first_up import first_up
+from infra.report.links import links
+from infra.report.making import making
+from infra.report.measured import measured
 from infra.report.models import clients, fit_and_speed, load, models, remote_models
-from infra.report.places import each_site, links, sites
+from infra.report.places import each_site, sites
 from infra.report.price import price
 from infra.report.quotas import quotas
+from infra.report.releases import releases
 from infra.report.section import Section
 from infra.report.security import security
+from infra.report.trials import trials
 from infra.report.warnings import warnings
 
 # None: this plan has nothing to say of it.
@@ -24,8 +30,10 @@ SECTIONS: tuple[Callable[[DeploymentPlan], Section | None], ...] = (
     each_site,
     links,
     models,
+    cards,
     fit_and_speed,
     load,
+    measured,
     remote_models,
     cold_start,
     cold_start_phases,
@@ -38,6 +46,9 @@ SECTIONS: tuple[Callable[[DeploymentPlan], Section | None], ...] = (
     drain_ladders,
     security,
     clients,
+    trials,
+    making,
+    releases,
     warnings,
 )
 

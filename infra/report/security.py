@@ -54,6 +54,8 @@ def _gateway(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "authentication", f"every request: {', '.join(ways)}"
     tls = content.get("tls")
     yield "TLS at the gateway", _tls(tls) if tls else "none: it ends in front of the gateway, if anywhere"
+    if shown := _shown_to(content):
+        yield "own certificate", f"shown, beside a key, to {some(shown)}"
     store = content.get("limits_store")
     yield "limits of clients", _AWAY[store["when_away"]] if store else "counted by each gateway"
     yield "where data may be", _places(content)
@@ -67,6 +69,13 @@ def _gateway(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _tls(tls: Mapping[str, Any]) -> str:
     made = "with a certificate that nobody vouches for" if tls.get("self_signed") else "with the given certificate"
     return f"on, {made}"
+
+
+def _shown_to(content: Mapping[str, Any]) -> list[str]:
+    """Other places that know the gateway by a certificate of its own."""
+    upstreams = [one for model in content["models"].values() for one in model["upstreams"]]
+    shown = (one["url"] for one in upstreams if one.get("tls", {}).get("certificate_file"))
+    return [*dict.fromkeys(url.removeprefix("https://") for url in shown)]
 
 
 def _places(content: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from infra.plan.serving import ServingSite
 from infra.plan.types import DeploymentPlan, ModelPlan, SitePlan
 from infra.report.words import count
 
@@ -35,3 +36,13 @@ def each_on(model: ModelPlan) -> str:
     if model.accelerator is None:
         return "processors"
     return f"{f'{model.nodes} × ' if model.nodes > 1 else ''}{model.accelerator.count} × {model.accelerator.type}"
+
+
+def boundary(site: SitePlan) -> str:
+    """What data of clients may or may not go to."""
+    return site.details.gateway_config["boundary"]
+
+
+def zones(site: SitePlan) -> tuple[str, ...]:
+    """Over which it is spread: none where nobody says so, or where there is but one place."""
+    return site.details.serving.zones if isinstance(site.details, ServingSite) else ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from infra.catalog.gpus import MEMORY_ONLY
 from infra.registry import Registry
 from infra.sizing.constants import Constants, constants_for, document
 from infra.sizing.roofline import Times, times
-from infra.sizing.types import Memory, Performance, Shape, Workload
+from infra.sizing.types import Calibration, Memory, Performance, Shape, Workload
 
 
 class PerformanceModel(Protocol):
@@ -41,14 +42,22 @@ class Roofline:
     def estimate(self, shape: Shape, workload: Workload, memory: Memory) -> Performance:
         batch, part = parts(shape, workload, memory, self.constants(shape.engine))
         low, high = first_token_range(part, workload, batch)
+        if known := _calibration(shape):
+            low, high = low * known.first_token_low, high * known.first_token_high
+            part = replace(
+                part,
+                time_per_output_token_ms=part.time_per_output_token_ms * known.time_per_output_token,
+                time_to_first_token_ms=part.time_to_first_token_ms
+                * math.sqrt(known.first_token_low * known.first_token_high),
+            )
         return Performance(
             batch=batch,
             time_per_output_token_ms=part.time_per_output_token_ms,
             output_tokens_per_second=output_tokens_per_second(part, workload, batch),
             time_to_first_token_ms_low=low,
             time_to_first_token_ms_high=high,
-            estimator=f"roofline {document()['date']}",
-            error_band=error_band(shape),
+            estimator=f"roofline {document()['date']}" + (f", {_calibrated(known)}" if known else ""),
+            error_band=_band(known, batch) if known else error_band(shape),
         )
 
 
@@ -94,6 +103,29 @@ def error_band(shape: Shape) -> str:
     text = f"median {band['median_percent']:.0f} %, 90th percentile {band['p90_percent']:.0f} %, {band['rows']} rows"
     rows = bands["rows_per_gpu"].get(shape.gpu.gpu, 0)
     return text if rows >= 5 else f"{text}; {rows or 'none'} of them on {shape.gpu.gpu}: expect worse"
+
+
+def _calibration(shape: Shape) -> Calibration | None:
+    """Another GPU, or another number of them, is off in another way."""
+    known = shape.calibration
+    if known is None or (known.gpu, known.tensor_parallel) != (shape.gpu.gpu, shape.tensor_parallel):
+        return None
+    return known
+
+
+def _calibrated(known: Calibration) -> str:
+    return (
+        f"calibrated {known.measured.day} from {known.measured.requests} requests: "
+        f"ms/token × {known.time_per_output_token:.2f}, "
+        f"first token × {known.first_token_low:.2f} to × {known.first_token_high:.2f}"
+    )
+
+
+def _band(known: Calibration, batch: int) -> str:
+    """How far single requests were from what is now the estimate, and that nobody has measured another load."""
+    at = known.measured.workload.concurrency
+    text = f"{known.measured.spread_percent:.0f} % for 8 of 10 requests, measured at {at} at once"
+    return text if 0.5 <= batch / at <= 2 else f"{text}, not at {batch}: expect worse"
 
 
 def output_tokens_per_second(part: Times, workload: Workload, batch: int) -> float:

@@ -85,5 +85,15 @@ def compute_tflops(gpu: Gpu, precision: Precision) -> float:
     if precision.name == "mxfp4" and (gpu.compute_capability or 0) >= 100:
         # Blackwell multiplies MXFP4 weights with 8-bit activations; older cards unpack them to 16 bits.
         compute = "fp8"
-    faster = {"fp8": gpu.tflops_fp8, "fp4": gpu.tflops_fp4, "int8": gpu.tops_int8}.get(compute)
-    return faster or gpu.tflops_16bit
+    return _faster(gpu, compute) or gpu.tflops_16bit
+
+
+def computes_in(gpu: Gpu, precision: Precision) -> bool:
+    """Whether an NVIDIA GPU has the format in its hardware, and not only room for weights of it."""
+    able = precision.compute == "16bit" or _faster(gpu, precision.compute) is not None
+    return able and (gpu.compute_capability or 0) >= precision.needs_capability
+
+
+def _faster(gpu: Gpu, compute: str) -> float | None:
+    """Its rate in a format below 16 bits; None where it has none."""
+    return {"fp8": gpu.tflops_fp8, "fp4": gpu.tflops_fp4, "int8": gpu.tops_int8}.get(compute)

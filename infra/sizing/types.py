@@ -43,6 +43,32 @@ class Objective:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasuredLoad:
+    """What a load test found of one replica: the middle of times per output token and how far from it 8 of 10 requests
+    were at most, and the 10th and 90th percentile of times to first token."""
+
+    day: str
+    requests: int
+    workload: Workload
+    time_per_output_token_ms: float
+    spread_percent: float
+    time_to_first_token_ms_low: float
+    time_to_first_token_ms_high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """What was measured as a multiple of what was estimated for the same load; holds on these GPUs alone."""
+
+    gpu: str
+    tensor_parallel: int
+    measured: MeasuredLoad
+    time_per_output_token: float
+    first_token_low: float
+    first_token_high: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shape:
     """One replica: a model, stored in one way, on one engine, over some GPUs.
 
@@ -68,6 +94,8 @@ class Shape:
     chunked_prefill: bool = True
     # The exact size of the weights where a file states it.
     weights_bytes: int | None = None
+    # What was measured of this model; estimates of the same GPUs take its factors.
+    calibration: Calibration | None = None
 
     @property
     def physical_gib(self) -> float:

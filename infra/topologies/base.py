@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infra.explain import dotted
+from infra.gateway.certificate import SecuredWaySettings
 from infra.plan.gateway_fallback import Fallback
+from infra.plan.link_types import Overflow
 from infra.plan.types import Placement, Replicas, SiteLink
 from infra.plan.zone_loss import SinglePoint
 from infra.problems import Problem, listing
@@ -30,9 +32,23 @@ class TopologySettings(Settings):
         return None
 
     @property
-    def fallback_way(self) -> Fallback | None:
-        """How gateways take the layout's links of the reason `fallback`; None: there are none."""
+    def overflow_rule(self) -> Overflow | None:
+        """By which rule the layout's links of the reason `overflow` are taken; None: there are none."""
         return None
+
+    @property
+    def secured_way(self) -> SecuredWaySettings | None:
+        """How the gateways at both ends of the layout's links make sure of each other; None: nothing is said of it."""
+        return None
+
+    def way_to(self, site: str, endpoint: str | None) -> Fallback | None:
+        """How a site's gateway takes the layout's link to another one, which has that endpoint; None: it does not."""
+        del site, endpoint
+        return None
+
+    def longest_wait(self, seconds: float) -> float:
+        """How long a request waits at most before an engine has it, anywhere, where its own site holds it so long."""
+        return seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +64,8 @@ class Site:
 @dataclass(frozen=True, kw_only=True)
 class Place:
     """One site as a topology sees it. `most_replicas` is None where replicas are only limited by machines;
-    `single_points` are what all replicas of the site need and only one zone has."""
+    `single_points` are what all replicas of the site need and only one zone has; `endpoint` is where others reach it,
+    over `way` (None: the internet); `region` is None on own machines."""
 
     where: str
     zones: int
@@ -56,6 +73,9 @@ class Place:
     scales_to_zero: bool
     models: tuple[str, ...]
     single_points: tuple[SinglePoint, ...] = ()
+    endpoint: str | None = None
+    way: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from infra.explain import dotted
 from infra.gateway.address import Origin
+from infra.gateway.certificate import SecuredWaySettings
 from infra.gateway.routing import Wait
 from infra.gateway.secret import SecretSettings
 from infra.plan.gateway_fallback import Fallback
@@ -60,7 +61,7 @@ class EdgeSiteSettings(Settings):
     )
 
 
-class FallbackSettings(Settings):
+class FallbackSettings(SecuredWaySettings):
     """How small sites reach the central one."""
 
     url: Origin = Field(description="The central site's endpoint, such as https://llm.example.com.")
@@ -107,12 +108,27 @@ class EdgeSettings(TopologySettings):
         )
 
     @property
-    def fallback_way(self) -> Fallback | None:
+    def secured_way(self) -> SecuredWaySettings | None:
         """To the central site."""
+        return self.fallback
+
+    def way_to(self, site: str, endpoint: str | None) -> Fallback | None:
+        """To the central site."""
+        del site, endpoint
         known = self.fallback
         if known is None:
             return None
-        return Fallback(url=known.url, key_file=known.key.path, wait_seconds=known.wait_seconds)
+        return Fallback(
+            place="central",
+            url=known.url,
+            key_file=known.key.path,
+            wait_seconds=known.wait_seconds,
+            tls=known.tls_files,
+        )
+
+    def longest_wait(self, seconds: float) -> float:
+        """First for its own site, then for the other one to be in reach again."""
+        return max(seconds, 2 * self.fallback.wait_seconds) if self.fallback else seconds
 
 
 class Edge:

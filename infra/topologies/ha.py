@@ -27,13 +27,14 @@ LEAST_GATEWAYS = 3
 
 
 class StandbySettings(Settings):
-    """A site that takes over when the first is gone."""
+    """A second site that takes over when the first is gone, or that serves beside it."""
 
     site: str = Field(min_length=1, description="Its name, one of `sites`.")
-    mode: Literal["warm", "cold"] = Field(
+    mode: Literal["active", "warm", "cold"] = Field(
         default="cold",
         description="`warm` runs the minimum of replicas all the time and takes over at once; `cold` runs none until "
-        "then, costs next to nothing, and takes over after a cold start.",
+        "then, costs next to nothing, and takes over after a cold start. `active`: both serve under one name, each "
+        "client the site that is nearer, and each is as large as if it were alone.",
     )
 
 
@@ -64,6 +65,8 @@ class Ha(WrittenSites):
         first = [name for name in request.places if standby is None or name != standby.site]
         if len(first) != 1:
             yield _sites(request, first, standby)
+        elif standby is not None:
+            yield from _same_region(request, first[0], standby)
         for name in first:
             if standby is None and request.places[name].zones < LEAST_REPLICAS:
                 yield Problem(
@@ -94,8 +97,9 @@ class Ha(WrittenSites):
             placements += map(_none_yet, placed) if cold else placed
             # One gateway answers health checks of a cold site.
             gateways[site] = 1 if cold else place.most_replicas or max(LEAST_GATEWAYS, place.zones)
-        links = () if standby is None else tuple(_takes_over(request, standby.site))
-        first = [site for site in request.places if standby is None or site != standby.site]
+        links = () if standby is None else tuple(_takes_over(request, standby))
+        # Of two that serve, each must be well by itself: nobody is led away from one that lost a zone.
+        first = [site for site in request.places if standby is None or site != standby.site or _both_serve(standby)]
         return Layout(
             placements=tuple(placements),
             gateways=gateways,
@@ -112,6 +116,22 @@ def _sites(request: PlacementRequest, first: list[str], standby: StandbySettings
         allowed="one site that serves, and at most one standby",
         remedy="name the second one as `topology.standby.site`" if standby is None else "keep one site that serves",
     )
+
+
+def _both_serve(standby: StandbySettings) -> bool:
+    return standby.mode == "active"
+
+
+def _same_region(request: PlacementRequest, first: str, standby: StandbySettings) -> Iterator[Problem]:
+    """Names know who is nearer by regions."""
+    region = request.places[first].region
+    if _both_serve(standby) and region is not None and region == request.places[standby.site].region:
+        yield Problem(
+            where=f"{request.where}.topology.standby.mode",
+            found=f"`active`, with both sites in `{region}`",
+            allowed="`active` between two regions, each of which is nearer for somebody; or `warm` or `cold`",
+            remedy="move one of the sites, or write `warm`",
+        )
 
 
 def _single_points(place: Place) -> Iterator[Problem]:
@@ -138,12 +158,12 @@ def _none_yet(placement: Placement) -> Placement:
     return Placement(model=placement.model, site=placement.site, replicas=none)
 
 
-def _takes_over(request: PlacementRequest, standby: str) -> Iterator[SiteLink]:
-    there = request.places[standby].models
+def _takes_over(request: PlacementRequest, standby: StandbySettings) -> Iterator[SiteLink]:
+    there, reason = request.places[standby.site].models, "partner" if _both_serve(standby) else "standby"
     for site, place in request.places.items():
-        if site != standby:
+        if site != standby.site:
             both = tuple(model for model in place.models if model in there)
-            yield SiteLink(source=site, target=standby, reason="standby", models=both)
+            yield SiteLink(source=site, target=standby.site, reason=reason, models=both)
 
 
 TOPOLOGY = Ha()

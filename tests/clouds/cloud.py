@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ class Cloud:
         with open(self._file, "a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            held = json.loads(file.read() or '{"things": {}, "creations": 0, "refused": []}')
+            held = json.loads(file.read() or '{"things": {}, "creations": 0, "refused": [], "kept": []}')
             yield held
             file.seek(0)
             file.truncate()
@@ -51,8 +50,3 @@ class Cloud:
         """How many were asked for since `refuse` was called, or since the beginning."""
         with self.change() as held:
             return held["creations"]
-
-
-def made_up(length: int, *parts: str) -> str:
-    """Digits that look like a cloud's own, the same for the same parts."""
-    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:length]

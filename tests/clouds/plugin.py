@@ -17,8 +17,10 @@ from typing import Any
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from tests.clouds.cloud import Cloud, made_up
+from infra.render.made import Made, answered, made_up
+from tests.clouds.cloud import Cloud
 from tests.clouds.facts import Facts
+from tests.clouds.names import MADE_UP, made_name
 from tests.cluster.differences import changes, written
 from tests.cluster.plugin_server import serve
 from tests.cluster.plugin_values import UNKNOWN, Object, fail, has_unknown, plain, struct
@@ -68,15 +70,18 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         kind, olds, news = request.type, plain(request.olds), plain(request.news)
-        name, longest = self._facts.name_of(kind), self._facts.longest.get(kind, 255)
+        name = self._facts.name_of(kind)
+        made = olds.get(name) if name in olds.get(DEFAULTS, []) else None
+        named = {part: news.get(part) for part in (name, f"{name}Prefix")}
+        if made is None and not has_unknown(named):
+            refused = self._facts.refusal(kind, request.name, news)
+            if refused is not None:
+                failure = provider_pb2.CheckFailure(property=refused[0], reason=refused[1])
+                return provider_pb2.CheckResponse(failures=[failure])
         if name is not None and not news.get(name) and not news.get(f"{name}Prefix"):
-            made = olds.get(name) if name in olds.get(DEFAULTS, []) else None
             seed = (request.randomSeed or os.urandom(8)).hex()
-            news[name] = made or f"{request.name[: longest - 8]}-{made_up(7, seed)}"
+            news[name] = made or made_name(request.name, self._facts.rule(kind), made_up(MADE_UP - 1, seed))
             news[DEFAULTS] = [name]
-        elif name is not None and len(str(news.get(name, ""))) > longest and not has_unknown(news):
-            why = f"`{news[name]}` is too long: at most {longest} characters"
-            return provider_pb2.CheckResponse(failures=[provider_pb2.CheckFailure(property=name, reason=why)])
         return provider_pb2.CheckResponse(inputs=struct(news))
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -114,10 +119,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             if {number, request.name} & {*held["refused"]}:
                 fail(context, f"{request.name}: refused, as creation {number} was to be")
             given = self._facts.id_of(kind, request.name, inputs, self._place)
-            if f"{kind} {given}" in held["things"] and not inputs.get("allowOverwrite"):
+            taken = f"{kind} {given}" in {*held["things"], *held["kept"]}
+            if taken and not inputs.get("allowOverwrite"):
                 fail(context, f"{request.name}: there is a {kind} `{given}` already")
             thing = {"type": kind, "name": request.name, "id": given, "place": self._place, "inputs": inputs}
-            thing["outputs"] = self._facts.answers(kind, request.name, given, inputs, self._place)
+            thing["outputs"] = self._facts.answers(kind, given, inputs, self._place)
             held["things"][f"{kind} {given}"] = thing
         return provider_pb2.CreateResponse(id=given, properties=self._live(thing))
 
@@ -137,11 +143,17 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             if thing is None:
                 fail(context, f"{request.type} {request.id} is not there: it was removed by somebody else")
             thing["inputs"] = inputs
-            thing["outputs"] |= self._facts.answers(request.type, thing["name"], request.id, inputs, self._place)
+            thing["outputs"] |= self._facts.answers(request.type, request.id, inputs, self._place)
         return provider_pb2.UpdateResponse(properties=self._live(thing))
 
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         with self._cloud.change() as held:
+            gone = held["things"].get(f"{request.type} {request.id}", {"inputs": {}})
+            guard, guarded = self._facts.guarded.get(request.type, ("", False))
+            if gone["inputs"].get(guard, guarded):
+                fail(context, f"cannot destroy {request.type} `{request.id}` without setting {guard}=false")
+            if request.type in self._facts.kept:
+                held["kept"].append(f"{request.type} {request.id}")
             if request.type in self._facts.holds:
                 for address, other in held["things"].items():
                     if address != f"{request.type} {request.id}" and _names(other["inputs"], request.id):
@@ -157,11 +169,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return struct(_over(thing["outputs"], thing["inputs"]))
 
     def _unknown(self, kind: str, inputs: Object) -> Any:
-        unknown: dict[str, Any] = {}
-        for computed in self._facts.computed(kind):
-            whole, _, part = computed.partition(".")
-            unknown[whole] = {**unknown.get(whole, {}), part: UNKNOWN} if part else UNKNOWN
-        return struct(_over(unknown, inputs))
+        held = self._facts.name_of(kind)
+        answers = {path: lambda _: UNKNOWN for path in (*self._facts.computed(kind), *([held] if held else []))}
+        made = Made(token=kind, id=UNKNOWN, called=UNKNOWN, inputs=inputs, place=self._place)
+        return struct(_over(answered(answers, made), inputs))
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> Object:

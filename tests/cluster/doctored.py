@@ -18,6 +18,7 @@ from tests.cluster import custom_resources, nodes
 from tests.cluster.client import Client, eventually
 from tests.cluster.nodes import Pool
 from tests.manifests import ROOT
+from tests.one_model import one_model
 from tools.kubernetes import modules, programs
 
 ZONES = ("hall-1", "hall-2", "hall-3")
@@ -27,10 +28,11 @@ Object = Mapping[str, Any]
 
 
 def plan_for(kubeconfig: Path, context: str, change: Callable[[Any], None] | None = None) -> DeploymentPlan:
-    """The stack as it ships, but for what a user must fill in."""
+    """What serves of the stack, but for what a user must fill in."""
     config = yaml.safe_load((ROOT / "Pulumi.onprem.yaml").read_text(encoding="utf-8"))["config"]
     text = json.dumps(config["slipway:deployment"]).replace("registry.example.com", "registry.slipway.internal")
     deployment = json.loads(text)
+    one_model(deployment)
     platform = deployment["sites"]["datacentre"]["platform"]
     platform |= {"kubeconfig_path": str(kubeconfig), "context": context}
     platform["storage"]["limits"] = "disk"

@@ -49,7 +49,7 @@ class Pool:
                     "kubernetes.io/os": "linux",
                     "kubernetes.io/arch": "amd64",
                     ZONE: zone,
-                    "topology.kubernetes.io/region": zone.rstrip("abcdef"),
+                    "topology.kubernetes.io/region": zone.rstrip("abcdef").rstrip("-"),
                     POOL: self.name,
                     **self.labels,
                 },

@@ -1,4 +1,4 @@
-"""The stack `onprem` as it ships, on nodes of the tests: three zones, and as many replicas as it begins with."""
+"""What serves of the stack `onprem`, on nodes of the tests: three zones, and as many replicas as it begins with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.cluster.client import Client, eventually
 from tests.cluster.expectations import expect
 from tests.cluster.nodes import GPU_TAINT, ZONE, Pool
 from tests.manifests import ROOT, objects, recorded
+from tests.one_model import one_model
 
 STACK = ROOT / "Pulumi.onprem.yaml"
 ZONES = ("testland-1a", "testland-1b", "testland-1c")
@@ -44,6 +45,7 @@ def rendered(*changes: Change) -> list[Object]:
             site["platform"]["gpu"] = {"products": {"L40S": GPU.labels[PRODUCT]}}
         if deployment["topology"]["kind"] != "ha":
             deployment["topology"] = {"kind": "ha"}
+        one_model(deployment)
         for change in changes:
             change(deployment)
 

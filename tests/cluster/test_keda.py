@@ -25,10 +25,12 @@ MODEL, ENGINE, OPERATIONS = "chat", "engine-chat", 9090
 SCALED_SECONDS = 90.0
 # Instead of minutes.
 WINDOW_SECONDS = 5
+COUNTED = {"slice_seconds": 1, "mean_seconds": 1, "kept_percent": 95.0}
 
 
 def shows_a_key(deployment: dict[str, Any]) -> None:
     deployment["gateway"]["scaling"] = {"key": {"secret": "scaling"}}
+    deployment["models"]["chat"]["objective"]["time_to_first_token_seconds"] = 1.0
 
 
 @pytest.fixture
@@ -74,7 +76,13 @@ def running_keda(folder: Path, plane: ControlPlane, gateway: GatewayProcess) -> 
 def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPlane, tmp_path: Path) -> None:
     client, namespace = stack.client, stack.namespace
     scaled = scaler(stack)
-    least, (trigger, *_) = scaled["spec"]["minReplicaCount"], scaled["spec"]["triggers"]
+    least, (arriving, trigger) = scaled["spec"]["minReplicaCount"], scaled["spec"]["triggers"]
+    assert [one["metadata"]["valueLocation"] for one in (arriving, trigger)] == [
+        "arriving_per_second",
+        "mean_in_flight",
+    ]
+    # First by who is there: what came stands for an hour.
+    scaled["spec"]["triggers"] = [trigger]
     assert trigger["metadata"]["aggregateFromKubeServiceEndpoints"] == "true"
 
     def replicas() -> int:
@@ -90,7 +98,7 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
         engine = used.enter_context(FakeEngine())
         engine.acts_as = "nohdr"  # it takes a request and never answers
         config = configuration(
-            {MODEL: model([engine], longest_generation_seconds=3600)},
+            {MODEL: model([engine], longest_generation_seconds=3600, demand=COUNTED)},
             top={"scaling": {"key_file": str(key)}},
             first_byte_seconds=3600,
         )
@@ -128,7 +136,15 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
             connection.close()
         begin = time.monotonic()
         eventually(lambda: replicas() == least, f"{least} replicas again", SCALED_SECONDS)
+        down = time.monotonic() - begin
+        # However many of them came in one second: as many as are needed for the next ones, if each takes its share.
+        most = scaled["spec"]["maxReplicaCount"]
+        share = scaling(gateway, MODEL, SHOWN)["arriving_per_second"] / most
+        assert share > 0
+        arriving["metadata"]["targetValue"] = f"{share:.3f}"
+        client.apply({**scaled, "spec": {**scaled["spec"], "triggers": [trigger, arriving]}})
+        eventually(lambda: replicas() == most, f"{most} replicas for the next burst", SCALED_SECONDS)
     print(
         f"\nKEDA {programs.KEDA.version}: {len(pods)} gateways asked, {requests} requests, {least} to {least + 1} "
-        f"replicas after {up:.0f} s, and back {time.monotonic() - begin:.0f} s after the load was gone"
+        f"replicas after {up:.0f} s, and back {down:.0f} s after the load was gone"
     )

@@ -10,6 +10,7 @@ from tests.cluster.expectations import expect
 from tests.manifests import ROOT, objects, recorded
 
 STACK = ROOT / "Pulumi.onprem.yaml"
+ENGINES = ("engine-chat", "engine-chat-next")
 
 
 def _on_this_cluster(deployment: dict[str, Any]) -> None:
@@ -23,9 +24,10 @@ def _on_this_cluster(deployment: dict[str, Any]) -> None:
 def test_the_stack_onprem(cluster: Client) -> None:
     manifests = objects(recorded(STACK, _on_this_cluster))
     running = [one["metadata"]["name"] for one in manifests if one["kind"] in ("Deployment", "StatefulSet", "Job")]
-    assert {"gateway", "engine-chat"} <= set(running)
+    assert {"gateway", "release", "engine-chat", "engine-chat-next"} <= set(running)
     try:
-        pods = expect(cluster, manifests, {name: GPU if name == "engine-chat" else GENERAL for name in running})
+        pools = {name: GPU if name in ENGINES else GENERAL for name in running}
+        pods = expect(cluster, manifests, pools)
         assert len(pods["gateway"]) >= len(ZONES)
     finally:
         for one in manifests:

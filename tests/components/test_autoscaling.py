@@ -55,6 +55,24 @@ def test_gateways_are_asked_one_by_one() -> None:
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
 
 
+def test_with_an_objective_also_what_the_last_hour_needed() -> None:
+    """Both are told by the gateway, and HPAs take the larger number of replicas."""
+    objective = {
+        "requests_per_second": 2,
+        "input_tokens": 2000,
+        "output_tokens": 30,
+        "time_to_first_token_seconds": 2.0,
+    }
+    case = {"objective": objective, "gateway": {"scaling": {"key": {"secret": "scaling"}}}}
+    speed = planned(**case).models["chat"].performance
+    assert speed
+    triggers = objects(registered(**case))["ScaledObject/engine-chat"]["spec"]["triggers"]
+    asked = [(one["metadata"]["valueLocation"], one["metadata"]["targetValue"]) for one in triggers]
+    assert asked == [("arriving_per_second", f"{speed.requests_per_second:g}"), ("mean_in_flight", "11")]
+    assert [one["authenticationRef"] for one in triggers] == [{"name": "engine-chat"}] * 2
+    assert {one["metricType"] for one in triggers} == {"AverageValue"}
+
+
 @pytest.mark.parametrize(("gateway", "aggregation"), [({}, "sum"), ({"limits_store": {}}, "max")])
 def test_what_several_answers_are_together(gateway: dict[str, Any], aggregation: str) -> None:
     """Where gateways count together each tells the whole: one that cannot be asked must not look like less to do."""
@@ -88,9 +106,11 @@ def test_fewer_only_after_a_long_look() -> None:
     assert cold
     spec = scaled()
     down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
-    assert down["stabilizationWindowSeconds"] >= max(
-        300, cold.total_seconds, plan.sites["here"].details.drain.gateway_grace_seconds
-    )
+    # Machines stay, and so do their images: another start does without the pull.
+    again = sum(phase.seconds for phase in cold.phases if phase.name != "pull_image")
+    assert 0 < again < cold.total_seconds
+    grace = plan.sites["here"].details.drain.gateway_grace_seconds
+    assert down["stabilizationWindowSeconds"] >= max(300, again, grace)
     assert down["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
     assert spec["cooldownPeriod"] == down["stabilizationWindowSeconds"]
     assert spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleUp"]["stabilizationWindowSeconds"] == 0

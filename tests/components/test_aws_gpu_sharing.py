@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from infra.plan.types import DeploymentPlan
-from infra.platforms.aws.gpu_sharing import MIG_GPUS
+from infra.platforms.aws.gpu_sharing import MIG_NAMES
+from infra.platforms.gpu_shares import MIG_PARTS
 from infra.problems import Refused
 from tests.on_aws import inputs, plan_of, platform, registrations
 
@@ -123,9 +124,9 @@ def test_what_is_weaker_is_said_and_nothing_cheaper_is_offered() -> None:
 
 
 def test_every_profile_divides_its_gpu_into_two_parts_or_more() -> None:
-    for gpu in MIG_GPUS.values():
-        memory = int(gpu.name.partition(".")[2].removesuffix("gb"))
-        for profile, parts in gpu.parts.items():
+    for accelerator, divided in MIG_PARTS.items():
+        memory = int(MIG_NAMES[accelerator].partition(".")[2].removesuffix("gb"))
+        for profile, parts in divided.items():
             processors, size = (int(part.rstrip("gb")) for part in profile.split("."))
             assert parts >= 2
             assert parts * processors <= 7

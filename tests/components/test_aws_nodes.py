@@ -15,6 +15,7 @@ from infra.platforms.aws.machines import at_rest
 from infra.platforms.aws.user_data import user_data
 from infra.problems import Refused
 from infra.render.command import CHARTS, rendered, unrenderable
+from tests.computed import security_group
 from tests.on_aws import FILE, VARIANTS, documents, inputs, only, plan_of, platform, registrations
 
 GROUP, TEMPLATE = "aws:eks/nodeGroup:NodeGroup", "aws:ec2/launchTemplate:LaunchTemplate"
@@ -83,7 +84,7 @@ def test_every_disk_is_encrypted_with_the_site_s_key() -> None:
             disks = {disk["deviceName"]: disk["ebs"] for disk in template["blockDeviceMappings"]}
             assert [*disks] == devices, name
             assert all(disk["encrypted"] == "true" for disk in disks.values()), name
-            assert all(disk["kmsKeyId"].endswith(":main-keys-data") for disk in disks.values()), name
+            assert all(disk["kmsKeyId"].endswith("/main-keys-data") for disk in disks.values()), name
             assert disks[devices[0]]["volumeType"] == "gp3"
     # Whoever starts machines is allowed to use it, and no other role.
     (use,) = [one for one in _key("managed") if one["Sid"] == "Machines"]
@@ -123,7 +124,7 @@ def test_a_machine_has_as_many_devices_as_its_type() -> None:
     assert [one["interfaceType"] for one in own] == ["efa", *["efa-only"] * 31]
     assert [one["deviceIndex"] for one in own] == [0, *[1] * 31]
     for one in own:
-        assert one["securityGroups"] == ["sg-of-the-cluster", "main-groups-fabric-devices-id"]
+        assert one["securityGroups"] == [security_group(registrations("fabric")), "main-groups-fabric-devices-id"]
     assert "networkInterfaces" not in templates["main-groups-gateway-on-demand"]
     assert not [one for one in inputs(registrations("managed"), TEMPLATE).values() if "networkInterfaces" in one]
 

@@ -11,6 +11,7 @@ import yaml
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.problems import Refused
+from tests.computed import security_group
 from tests.on_aws import WORKSPACE, deployment, inputs, only, platform, registrations
 
 SCRAPER, RULES = "aws:amp/scraper:Scraper", "aws:amp/ruleGroupNamespace:RuleGroupNamespace"
@@ -66,9 +67,9 @@ def test_each_job_asks_one_port_of_one_workload(variant: str) -> None:
 def test_it_is_within_the_network_and_pods_let_it_in() -> None:
     seen = registrations("no_way_out")
     source = only(seen, SCRAPER)["source"]["eks"]
-    assert source["clusterArn"].endswith(":main-cluster-control-plane")
+    assert source["clusterArn"].endswith(":cluster/slipway-prod-main")
     assert source["subnetIds"] == [f"main-network-private-{zone}-id" for zone in "abd"]
-    assert source["securityGroupIds"] == ["sg-of-the-cluster"]
+    assert source["securityGroupIds"] == [security_group(seen)]
     private = {one["cidrBlock"] for name, one in inputs(seen, "aws:ec2/subnet:Subnet").items() if "private" in name}
     assert len(private) == 3
     assert admitted("no_way_out") == {(cidr, port) for cidr in private for port in (9090, 9092)}
@@ -91,8 +92,8 @@ def admitted(variant: str) -> set[tuple[str, int]]:
 
 def test_a_new_workspace_is_encrypted_and_calls_the_topic() -> None:
     seen = registrations("no_way_out")
-    assert only(seen, NEW)["kmsKeyArn"].endswith(":main-keys-data")
-    assert only(seen, SCRAPER)["destination"]["amp"]["workspaceArn"].endswith(":main-metrics-workspace")
+    assert only(seen, NEW)["kmsKeyArn"].endswith("/main-keys-data")
+    assert only(seen, SCRAPER)["destination"]["amp"]["workspaceArn"].endswith("/main-metrics-workspace")
     calls = yaml.safe_load(yaml.safe_load(only(seen, CALLS)["definition"])["alertmanager_config"])
     (receiver,) = calls["receivers"]
     assert receiver["name"] == calls["route"]["receiver"]

@@ -10,8 +10,10 @@ import pytest
 from infra.catalog.engine_images import engine_images
 from infra.load import validate
 from infra.plan.build import build_plan
+from tests.computed import CLUSTER, computed, security_group
 from tests.harness import Recorder, Registration
-from tests.on_aws import VARIANTS, inputs, of_aws, only, registrations
+from tests.manifests import recorded
+from tests.on_aws import FILE, VARIANTS, Deployment, inputs, of_aws, only, registrations
 
 NAMES = (
     *("Site", "Keys", "Buckets", "PrivateBucket", "Registry", "Network", "Cluster", "NodePools", "NodeGroups"),
@@ -23,10 +25,15 @@ NAMES = (
         "Identity",
         "Storage",
         "FrontDoor",
+        "ClientAuthority",
+        "HealthDoor",
         "Names",
         "LimitsStore",
         "Budget",
+        "Grafana",
         "Prometheus",
+        "Vpn",
+        "Peering",
     ),
 )
 
@@ -198,8 +205,8 @@ def test_the_cluster_is_reached_with_a_token_of_its_own_each_time(seen: Recorder
     assert user["user"]["exec"]["args"][:4] == ["eks", "get-token", "--cluster-name", "slipway-prod-main"]
     (cluster,) = config["clusters"]
     assert cluster["cluster"] == {
-        "server": "https://cluster.example.com",
-        "certificate-authority-data": "a-certificate",
+        "server": computed(seen, CLUSTER)["endpoint"],
+        "certificate-authority-data": computed(seen, CLUSTER)["certificateAuthority"]["data"],
     }
     assert provider.inputs["clusterIdentifier"] == "slipway-prod-main"
 
@@ -298,7 +305,7 @@ def test_volumes_have_classes_that_are_there() -> None:
     assert all(one["spec"]["accessModes"] == ["ReadWriteMany"] for one in claims)
     assert classes["slipway-shared"]["provisioner"] == "efs.csi.aws.com"
     assert classes["slipway-block"]["parameters"]["encrypted"] == "true"
-    assert classes["slipway-block"]["parameters"]["kmsKeyId"].endswith(":main-keys-data")
+    assert classes["slipway-block"]["parameters"]["kmsKeyId"].endswith("/main-keys-data")
     files = only(seen, "aws:efs/fileSystem:FileSystem")
     assert files["encrypted"] is True
     assert len(seen.of_type("aws:efs/mountTarget:MountTarget")) == 3
@@ -312,12 +319,14 @@ STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
 
 @pytest.mark.parametrize(("variant", "ways"), [("as_it_ships", "abd"), ("one_site", "a"), ("existing_network", "")])
 def test_what_is_outside_the_cluster_is_watched(variant: str, ways: str) -> None:
-    found = inputs(registrations(variant), "aws:cloudwatch/metricAlarm:MetricAlarm")
+    seen = registrations(variant)
+    found = inputs(seen, "aws:cloudwatch/metricAlarm:MetricAlarm")
     dimensions = {name.removeprefix("main-alarms-"): one["dimensions"] for name, one in found.items()}
-    balancer = {"LoadBalancer": "app/main-door-balancer"}
+    balancer = {"LoadBalancer": computed(seen, "aws:lb/loadBalancer:LoadBalancer")["arnSuffix"]}
+    assert balancer["LoadBalancer"].startswith("app/main-door-balancer/")
     assert dimensions == {
         "failed-requests": balancer,
-        "unwell-gateways": {**balancer, "TargetGroup": "app/main-door-gateways"},
+        "unwell-gateways": {**balancer, "TargetGroup": computed(seen, "aws:lb/targetGroup:TargetGroup")["arnSuffix"]},
         **{f"way-out-public-{zone}": {"NatGatewayId": f"main-network-public-{zone}-nat-id"} for zone in ways},
     }
     for name, one in found.items():
@@ -379,7 +388,7 @@ def test_gateways_are_put_behind_it(seen: Recorder) -> None:
     assert binding.inputs["apiVersion"] == ("eks.amazonaws.com/v1" if auto else "elbv2.k8s.aws/v1beta1")
     spec = binding.inputs["spec"]
     assert spec["serviceRef"] == {"name": "gateway", "port": 80}
-    assert spec["targetGroupARN"].endswith(":main-door-gateways")
+    assert ":targetgroup/main-door-gateways/" in spec["targetGroupARN"]
     targets = only(seen, "aws:lb/targetGroup:TargetGroup")
     assert targets["targetType"] == spec["targetType"] == "ip"
     assert targets["port"] == 8080
@@ -407,7 +416,7 @@ def test_the_firewall_counts_what_prompts_set_off_and_refuses_the_rest() -> None
     rate = rules["RequestsOfOneAddress"]
     assert rate["statement"]["rateBasedStatement"]["limit"] == 10_000
     assert rate["action"] == {"block": {}}
-    assert only(seen, "aws:wafv2/webAclAssociation:WebAclAssociation")["resourceArn"].endswith(":main-door-balancer")
+    assert "/main-door-balancer/" in only(seen, "aws:wafv2/webAclAssociation:WebAclAssociation")["resourceArn"]
     logging = only(seen, "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration")
     assert logging["redactedFields"] == [{"singleHeader": {"name": "authorization"}}]
     assert not registrations("one_site").of_type("aws:wafv2/webAcl:WebAcl")
@@ -415,7 +424,7 @@ def test_the_firewall_counts_what_prompts_set_off_and_refuses_the_rest() -> None
 
 def test_shield_guards_the_load_balancer_where_the_account_pays_for_it() -> None:
     protection = only(registrations("no_way_out"), "aws:shield/protection:Protection")
-    assert protection["resourceArn"].endswith(":main-door-balancer")
+    assert "/main-door-balancer/" in protection["resourceArn"]
     assert not registrations().of_type("aws:shield/protection:Protection")
 
 
@@ -465,6 +474,18 @@ def test_a_name_leads_to_the_standby_when_the_first_site_is_not_well() -> None:
     assert alone["zoneId"] == "Z0123456789OWN"
 
 
+def test_of_two_that_serve_the_nearer_one_has_the_name_while_it_is_well() -> None:
+    def both(deployment: Deployment) -> None:
+        deployment["topology"]["standby"]["mode"] = "active"
+
+    seen = recorded(FILE, both)
+    shared = inputs(seen, "aws:route53/record:Record")["main-door-names-shared"]
+    assert shared["latencyRoutingPolicies"] == [{"region": "us-east-1"}]
+    assert "failoverRoutingPolicies" not in shared
+    assert (shared["healthCheckId"], shared["setIdentifier"]) == ("main-door-names-health-id", "main.llm.example.com")
+    assert named(seen, "main-door-names-proof-shared").retained
+
+
 def test_the_standby_is_the_second_and_asked_for_nothing() -> None:
     import yaml
 
@@ -499,7 +520,7 @@ def test_who_deploys_from_inside_the_network_reaches_the_api() -> None:
     """EKS itself lets nobody but nodes to it."""
     rules = inputs(registrations(), "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     rule = rules["main-cluster-api"]
-    assert rule["securityGroupId"] == "sg-of-the-cluster"
+    assert rule["securityGroupId"] == security_group(registrations())
     assert (rule["cidrIpv4"], rule["fromPort"], rule["toPort"]) == ("10.40.0.0/16", 443, 443)
     others = inputs(registrations("existing_network"), "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     assert len([name for name in others if name.startswith("main-cluster-api")]) == 4, "every private range"

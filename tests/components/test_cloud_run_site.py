@@ -195,6 +195,12 @@ def test_the_gateway_takes_its_file(variant: str, tmp_path: Path) -> None:
     assert [len(known) for known in hashes] == [64]
 
 
+def test_the_gateway_shows_its_own_identity_to_the_audits_bucket() -> None:
+    store = json.loads(contents("as_it_ships")["gateway"])["audit"]["object_store"]
+    url = "https://storage.googleapis.com/main-audit"
+    assert store == {"kind": "gcs", "url": url, "region": "auto", "prefix": "audit/"}
+
+
 def test_the_launcher_takes_its_specification() -> None:
     for variant in VARIANTS:
         spec = msgspec.json.decode(contents(variant)["launcher"], type=Specification)
@@ -243,7 +249,7 @@ def test_weights_are_fetched_once_and_checked_before_anything_reads_them() -> No
     assert job.create_timeout == "21600s"
     assert job.urn in service.depends_on, "whatever is in the component waits for it"
     allowed = {one.urn for one in seen.seen if "IamMember" in one.type or "IAMMember" in one.type}
-    assert len(allowed & {*service.depends_on}) == 9, "keys, files and weights are readable before it starts"
+    assert len(allowed & {*service.depends_on}) == 8, "keys, files, weights and audit are allowed before it starts"
     volumes = {one["name"]: one for one in only(seen, SERVICE)["template"]["volumes"]}
     assert volumes["weights"]["gcs"]["readOnly"] is True
 
@@ -276,20 +282,23 @@ def test_no_token_is_a_line_without_anything() -> None:
 def test_the_name_is_shown_to_be_ours_before_the_certificate_is_asked_for() -> None:
     seen = registrations()
     records = inputs(seen, "gcp:dns/recordSet:RecordSet")
-    proof = records["main-door-proof"]
+    proof = records["main-door-names-proof-shared"]
     assert (proof["name"], proof["type"]) == ("_acme-challenge.llm.example.com.", "CNAME")
-    own = records["main-door"]
+    own = records["main-door-names-shared"]
     assert (own["name"], own["type"], own["rrdatas"]) == ("llm.example.com.", "A", ["203.0.113.10"])
     assert {record["managedZone"] for record in records.values()} == {"example-com"}
     certificate = seen.of_type("gcp:certificatemanager/certificate:Certificate")[0]
-    assert named(seen, "main-door-proof", "RecordSet").urn in certificate.depends_on
+    assert named(seen, "main-door-names-proof-shared", "RecordSet").urn in certificate.depends_on
     proxy = only(seen, "gcp:compute/targetHttpsProxy:TargetHttpsProxy")
-    assert proxy["certificateMap"] == "//certificatemanager.googleapis.com/main-door-id"
+    assert proxy["certificateMap"] == "//certificatemanager.googleapis.com/main-door-names-certificates-id"
 
 
 def test_the_endpoint_is_the_name_or_google_s_own() -> None:
     assert registrations().outputs["endpoint"] == "https://llm.example.com"
-    assert registrations("own_address").outputs["endpoint"] == "https://service.example.run.app"
+    assert (
+        registrations("own_address").outputs["endpoint"]
+        == "https://slipway-serverless-main-123456789012.europe-west4.run.app"
+    )
     assert not [one for one in registrations("own_address").seen if "certificatemanager" in one.type]
 
 

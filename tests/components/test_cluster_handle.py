@@ -8,24 +8,28 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
+import yaml
 
 from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source
 from infra.components.front_door import front_door
 from infra.components.serving_stack import ServingStack
-from infra.load import load_file
+from infra.load import validate
 from infra.plan.build import build_plan
 from infra.plan.nodes import NodeChoice
 from infra.platforms.base import SiteSecrets
 from tests.harness import deploy
 from tests.manifests import objects, pod_templates
 from tests.on_a_cluster import FILE, of_kind
+from tests.one_model import one_model
 
 AGENT = "169.254.170.23/32"
 
 
 @pytest.fixture(scope="module")
 def found() -> list[dict[str, Any]]:
-    plan = build_plan(load_file(FILE), "onprem").sites["datacentre"].details
+    raw = yaml.safe_load(FILE.read_text(encoding="utf-8"))["config"]["slipway:deployment"]
+    one_model(raw)
+    plan = build_plan(validate(raw, "onprem", {}), "onprem").sites["datacentre"].details
 
     def program() -> None:
         provider = kubernetes.Provider("made", opts=pulumi.ResourceOptions())

@@ -16,12 +16,15 @@ from infra.plan.deployable import refuse_undeployable
 from infra.platforms.gcp.component_names import zone_of
 from infra.platforms.gcp.names import account_id
 from infra.problems import Refused
+from infra.render.google_answers import AUTHORITY
+from tests.computed import computed
 from tests.harness import Recorder, Registration
-from tests.on_gcp import FILE, VARIANTS, inputs, of_google, only, registrations
+from tests.on_gcp import FILE, IMAGE_DISK, VARIANTS, inputs, of_google, only, registrations
 
 NAMES = (
     *("Site", "Services", "Keys", "Buckets", "Registry", "Network", "Cluster", "NodeAccount", "NodePools"),
-    *("Identity", "Storage", "FrontDoor", "Names", "Budget"),
+    *("Identity", "Storage", "FrontDoor", "Names", "Budget", "LimitsStore", "GatewayAccount"),
+    *("InsideDoor", "RegionalNames", "Vpn", "Peering"),
 )
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 CLASS = "kubernetes:cloud.google.com/v1:ComputeClass"
@@ -119,11 +122,13 @@ def test_the_cluster_is_reached_with_a_token_that_is_asked_for() -> None:
     assert user["user"]["exec"]["command"] == "gke-gcloud-auth-plugin"
     assert user["user"]["exec"]["provideClusterInfo"] is True
     reached = {name: config(name)["clusters"][0]["cluster"] for name in VARIANTS}
-    authority = {"certificate-authority-data": "a-certificate"}
+    authority = {"certificate-authority-data": AUTHORITY}
     assert reached["as_it_ships"] == {"server": "https://10.60.223.242", **authority}, "from inside"
     assert reached["every_way_to_buy"] == {"server": "https://198.51.100.2", **authority}, "from ranges"
+    cluster = computed(registrations("existing_network"), "gcp:container/cluster:Cluster")
+    name = cluster["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]
     # Its name shows a certificate that everybody trusts.
-    assert reached["existing_network"] == {"server": "https://gke-cluster.us-central1.gke.goog"}
+    assert reached["existing_network"] == {"server": f"https://{name['endpoint']}"}
 
 
 def test_the_network_has_the_planned_ranges() -> None:
@@ -187,6 +192,14 @@ def test_machines_with_gpus_have_their_driver_and_a_fast_network(seen: Recorder)
             ("nvidia-l4", "pd-balanced"),
             ("nvidia-rtx-pro-6000", "hyperdisk-balanced"),
         )
+
+
+def test_machines_of_models_have_the_disk_with_images() -> None:
+    for variant in VARIANTS:
+        for name, pool in inputs(registrations(variant), POOL).items():
+            has = variant == "every_way_to_buy" and "gateway" not in name
+            disks = [{"diskImage": IMAGE_DISK, "mode": "CONTAINER_IMAGE_CACHE"}] if has else None
+            assert pool["nodeConfig"].get("secondaryBootDisks") == disks, name
 
 
 def test_pods_run_on_the_machines_that_were_planned_for_them(seen: Recorder) -> None:
@@ -292,6 +305,9 @@ def test_names_lead_to_the_address_and_the_certificate_is_shown_to_be_ours() -> 
     assert {one["managedZone"] for one in records.values()} == {"example"}
     own = inputs(registrations("every_way_to_buy"), "gcp:dns/recordSet:RecordSet")
     assert {one["managedZone"] for one in own.values()} == {"llm"}
+    (asked,) = registrations().of_type("gcp:certificatemanager/certificate:Certificate")
+    shown = [one.urn for one in registrations().of_type("gcp:dns/recordSet:RecordSet") if "-proof-" in one.name]
+    assert {*shown} <= {*asked.depends_on}, "Google looks for them when it is asked"
     certificate = only(registrations(), "gcp:certificatemanager/certificate:Certificate")["managed"]
     assert certificate["domains"] == ["llm.staging.example.com", "main.llm.staging.example.com"]
     assert len(certificate["dnsAuthorizations"]) == 2

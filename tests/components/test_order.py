@@ -26,7 +26,7 @@ REFERENCES = {
     "resourceClaimTemplateName": "ResourceClaimTemplate",
 }
 NAMED_INSIDE = {"configMap": "ConfigMap", "secret": "Secret", "secretKeyRef": "Secret", "configMapKeyRef": "ConfigMap"}
-WORKLOADS = ("Deployment", "StatefulSet", "Job", "LeaderWorkerSet")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob", "LeaderWorkerSet")
 
 
 def named_in(value: Any) -> Iterator[tuple[str, str]]:
@@ -36,6 +36,8 @@ def named_in(value: Any) -> Iterator[tuple[str, str]]:
             if key in REFERENCES and isinstance(inner, str):
                 yield REFERENCES[key], inner
             elif key in NAMED_INSIDE and isinstance(inner, Mapping) and isinstance(inner.get("name"), str):
+                if inner.get("optional"):
+                    continue
                 yield NAMED_INSIDE[key], inner["name"]
             yield from named_in(inner)
     elif isinstance(value, list):

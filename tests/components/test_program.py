@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.platforms import PLATFORMS
 from infra.platforms.local.component import release_digest
 from infra.platforms.local.process_group import _give_keys
 from infra.program import deploy as program
@@ -125,8 +126,9 @@ def test_exports(recorded: Recorder) -> None:
 
 
 def test_what_is_planned_only_is_refused_before_anything_is_registered(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(type(PLATFORMS["gcp"]), "component", None)
     deployment = yaml.safe_load((ROOT / "Pulumi.hybrid.yaml").read_text())["config"]["slipway:deployment"]
     with pytest.raises(SystemExit) as ended:
         deploy(program, stack="hybrid", config={"slipway:deployment": deployment})

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from infra.__main__ import ROOT, main
+from infra.platforms import PLATFORMS
 from infra.problems import Refused
 from infra.program import deploy as program
 from infra.render import stack as stack_module
@@ -45,7 +46,7 @@ def test_every_object_is_a_file_and_a_summary_says_so(tmp_path: Path, capsys: py
         assert path == f"datacentre/{namespace}/{one['kind'].lower()}-{one['metadata']['name']}.yaml"
     told = capsys.readouterr()
     assert f"{len(found)} Kubernetes objects in {tmp_path / 'out'}" in told.out
-    assert "2 Deployment" in told.out
+    assert "4 Deployment" in told.out
     assert told.err == ""
 
 
@@ -110,8 +111,9 @@ def test_a_file_is_no_folder_and_a_folder_may_be_closed(tmp_path: Path, capsys: 
 
 
 def test_what_cannot_be_deployed_is_refused_and_nothing_is_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(type(PLATFORMS["kubernetes"]), "component", None)
     assert render(tmp_path / "out", "hybrid") == 1
     assert "can be planned" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -20,10 +20,11 @@ from serving.gateway.config import load_config
 from tests.harness import Recorder, Registration
 from tests.manifests import objects, plain, recorded
 from tests.on_a_cluster import FILE, VARIANTS, Deployment, manifests, of_kind, platform, registrations
+from tests.one_model import one_model
 
 SERVING = (
     *("ServingStack", "Isolation", "SharedLimits", "Gateway"),
-    *("ModelCache", "ModelServer", "Autoscaling", "Observability"),
+    *("ModelCache", "ModelServer", "Autoscaling", "Observability", "Trials", "Makings", "Releases"),
 )
 OUR_TYPES = {
     "slipway:kubernetes:Site",
@@ -182,7 +183,7 @@ def test_keys_come_from_where_the_user_says(variant: str, made: tuple[str, str] 
     found = manifests(variant)
     kinds = ("Secret", "ExternalSecret", "SecretProviderClass")
     named = [(one["kind"], one["metadata"]["name"]) for one in found]
-    keys = [(kind, name) for kind, name in named if "keys" in name and kind in kinds]
+    keys = [(kind, name) for kind, name in named if "client-keys" in name and kind in kinds]
     assert keys == ([made] if made else [])
     volumes = of_kind(found, "Deployment")["gateway"]["spec"]["template"]["spec"]["volumes"]
     assert {"name": "client-keys", **volume} in volumes
@@ -202,7 +203,7 @@ def changed(change: Any) -> set[str]:
 
 def test_a_changed_limit_is_reloaded_not_rolled() -> None:
     def fewer(raw: Deployment) -> None:
-        raw["clients"]["web"]["requests_per_minute"] = 60
+        raw["clients"]["web"]["requests_per_minute"] = 300
 
     assert changed(fewer) == {"ConfigMap gateway"}
 
@@ -216,6 +217,7 @@ def test_another_client_touches_its_key_and_the_file_alone() -> None:
 
 def test_a_longer_generation_moves_every_time_that_follows_from_it() -> None:
     def longer(raw: Deployment) -> None:
+        one_model(raw)
         raw["models"]["chat"]["longest_generation_seconds"] = 600
 
     found = objects(recorded(FILE, longer))

@@ -97,3 +97,23 @@ def test_from_the_source_there_is_no_job() -> None:
     (fetch,) = engine(seen)["initContainers"]
     assert json.loads(fetch["args"][-1])["kind"] == "huggingface"
     assert "model-source" in {volume["name"] for volume in engine(seen)["volumes"]}
+
+
+def test_an_engine_that_streams_has_no_copy_and_is_told_the_bucket_by_its_name() -> None:
+    def changed(deployment: Deployment) -> None:
+        deployment["models"]["chat"]["engine"] |= {"stream_weights": True}
+
+    seen = recorded(FILE, changed)
+    pod = engine(seen)
+    assert not pod.get("initContainers")
+    assert "weights" not in {volume["name"] for volume in pod["volumes"]}
+    (container,) = pod["containers"]
+    assert "weights" not in {mount["name"] for mount in container["volumeMounts"]}
+    labels = inputs(seen, DEPLOYMENT)[ENGINE]["spec"]["template"]["metadata"]["labels"]
+    assert labels["slipway/fetches-weights"] == "true", "it reaches the bucket, and who gives it its role"
+    files = inputs(seen, "kubernetes:core/v1:ConfigMap")["main-serving-engine-chat-files"]["data"]
+    told = json.loads(files["launcher.json"])["engines"]["chat"]
+    assert (told["weights"]["kind"], told["weights"]["location"]) == ("streamed", ADDRESS)
+    assert told["arguments"][0] == "{weights}"
+    # Filled before, as for whoever fetches.
+    assert job(seen)["serviceAccountName"] == "model-fetch"

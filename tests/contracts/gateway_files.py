@@ -36,7 +36,7 @@ class GatewayFiles:
         texts = {
             "names.txt": "Ada Lovelace\nAlan Turing\n",
             "keys.json": key_set(SigningKey("k1"), SigningKey("k2", "PS256"), SigningKey("k3", "ES256")).decode(),
-            "url": "redis://127.0.0.1:6379/0",
+            "url": "rediss://127.0.0.1:6379/0",
             "key": "a-key-of-more-than-sixteen-characters",
             "master": "0" * 64,
             "company_rules.py": "from tests.contracts.gateway_files import OwnRules as Names\n",

@@ -22,6 +22,7 @@ from infra.platforms.aws.gateway_secrets import (
 from infra.platforms.aws.policies import FORCED_WILDCARDS
 from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.policy.cloud_rules import GUARDS
+from tests.computed import computed, security_group
 from tests.harness import Recorder
 from tests.manifests import plain, unmarked
 from tests.on_aws import CLIENT_KEYS, LIMITS_STORE, VARIANTS, documents, inputs, of_aws, only, registrations
@@ -111,6 +112,10 @@ def test_a05_nobody_comes_in_but_by_http_and_https(seen: Recorder) -> None:
             continue  # those who are in it, with one another
         assert rule["ipProtocol"] == "tcp", name
         assert rule["fromPort"] == rule["toPort"], name
+        if "prefixListId" in rule:
+            # Of AWS' own lists, that of health checks alone.
+            assert (name, rule["fromPort"]) == ("main-door-health-from-route-53", 8443)
+            continue
         assert rule["fromPort"] in (
             (80, 443) if rule.get("cidrIpv4") == "0.0.0.0/0" else (80, 443, 2049, 6379, 8080)
         ), name
@@ -186,7 +191,7 @@ def test_a06_each_workload_reads_its_own_model_alone() -> None:
     found = documents(registrations())
     policy = found["aws:iam/rolePolicy:RolePolicy main-identity-engine-chat policy"]
     rights = {tuple(one["Action"]): one["Resource"] for one in policy["Statement"]}
-    bucket = "arn:aws:s3:us-east-1:123456789012:main-buckets-models"
+    bucket = "arn:aws:s3:::main-buckets-models"
     assert rights[("s3:GetObject",)] == [f"{bucket}/models/chat/*"]
     assert not [action for actions in rights for action in actions if "Put" in action or "Delete" in action]
     associations = inputs(registrations(), "aws:eks/podIdentityAssociation:PodIdentityAssociation")
@@ -203,9 +208,9 @@ def test_a06_gateways_put_an_audit_and_nothing_else(seen: Recorder) -> None:
     statements = [one for one in documents(seen)[name]["Statement"] if one["Sid"] != "Secrets"]
     rights = [(one["Effect"], one["Action"], one["Resource"]) for one in statements]
     ((_, _, (key,)),) = [right for right in rights if right[1] == ["kms:GenerateDataKey"]]
-    assert key.endswith(":main-keys-data")
+    assert key.endswith("/main-keys-data")
     assert rights == [
-        ("Allow", ["s3:PutObject"], ["arn:aws:s3:us-east-1:123456789012:main-buckets-audit/audit/*"]),
+        ("Allow", ["s3:PutObject"], ["arn:aws:s3:::main-buckets-audit/audit/*"]),
         ("Allow", ["kms:GenerateDataKey"], [key]),
     ]
 
@@ -252,7 +257,7 @@ def test_a07_weights_and_audit_have_a_key_of_ours(seen: Recorder) -> None:
     assert len(kept) == (not seen.of_type(FILES))
     for one in (models, *kept):
         assert one["sseAlgorithm"] == "aws:kms"
-        assert one["kmsMasterKeyId"].endswith(":main-keys-data")
+        assert one["kmsMasterKeyId"].endswith("/main-keys-data")
     assert logs == {"sseAlgorithm": "AES256"}
 
 
@@ -272,7 +277,7 @@ def test_a07_limits_are_encrypted_behind_a_password_and_outlive_a_zone(seen: Rec
         assert asked["engine"] == "valkey"
         assert asked["atRestEncryptionEnabled"] is asked["transitEncryptionEnabled"] is True
         assert asked["transitEncryptionMode"] == "required"
-        assert asked["kmsKeyId"].endswith(":main-keys-data")
+        assert asked["kmsKeyId"].endswith("/main-keys-data")
         assert store.is_secret("authToken")
         assert re.fullmatch("[0-9a-f]{64}", store.inputs["authToken"]["value"]), (
             "ElastiCache takes few signs beside letters and digits"
@@ -304,7 +309,9 @@ def test_a07_gateways_have_the_stores_address_as_a_secret_alone() -> None:
     (secret,) = [one for one in seen.of_type("kubernetes:core/v1:Secret") if one.name.endswith("shared-limits")]
     assert secret.is_secret("stringData")
     token = seen.of_type(STORE)[0].inputs["authToken"]["value"]
-    assert secret.inputs["stringData"]["value"] == {"url": f"rediss://:{token}@limits.example.com:6379/0"}
+    assert secret.inputs["stringData"]["value"] == {
+        "url": f"rediss://:{token}@{computed(seen, STORE)['primaryEndpointAddress']}:6379/0"
+    }
     (content,) = documents_of_gateways(seen)
     assert content["limits_store"]["url_file"] == "/run/secrets/shared-limits/url"
     assert content["limits_store"]["when_away"] == "local"
@@ -329,7 +336,7 @@ def test_a07_only_gateways_of_the_site_reach_the_store(variant: str, ranges: lis
         for one in inputs(seen, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule").values()
         if one["fromPort"] == 6379
     ]
-    assert rule["referencedSecurityGroupId"] == "sg-of-the-cluster"
+    assert rule["referencedSecurityGroupId"] == security_group(seen)
     assert "cidrIpv4" not in rule
     policies = inputs(seen, "kubernetes:networking.k8s.io/v1:NetworkPolicy")
     found = {
@@ -349,7 +356,7 @@ def test_a08_images_are_scanned_encrypted_and_stay_what_they_are(seen: Recorder)
         assert one["imageScanningConfiguration"]["scanOnPush"] is True, name
         (encryption,) = one["encryptionConfigurations"]
         assert encryption["encryptionType"] == "KMS", name
-        assert encryption["kmsKey"].endswith(":main-keys-data"), name
+        assert encryption["kmsKey"].endswith("/main-keys-data"), name
     assert {*inputs(seen, "aws:ecr/lifecyclePolicy:LifecyclePolicy")} == {*repositories}
 
 

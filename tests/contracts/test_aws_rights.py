@@ -203,7 +203,7 @@ def test_state_is_that_of_one_stack(action: str) -> None:
 
 def _state(part: str, name: str) -> str:
     """As the harness calls the bucket."""
-    return f"arn:aws:s3:us-east-1:{ACCOUNT}:bootstrap-state/.pulumi/{part}/slipway/{name}"
+    return f"arn:aws:s3:::bootstrap-state/.pulumi/{part}/slipway/{name}"
 
 
 def test_whoever_looks_changes_nothing() -> None:
@@ -213,10 +213,25 @@ def test_whoever_looks_changes_nothing() -> None:
             assert all(action.partition(":")[2].startswith(verbs) for action in one["Action"])
 
 
-@pytest.mark.parametrize("stack", ["prod as_it_ships", "prod fabric"])
+def test_identity_center_is_for_who_makes_grafana_alone() -> None:
+    every = "bootstrap all_of_it"
+    for action in ("sso:AssociateProfile", "grafana:CreateWorkspace"):
+        on = f"arn:aws:grafana:us-west-2:{ACCOUNT}:/workspaces/g-0a1b" if action.startswith("grafana") else "*"
+        assert iam.allows(of_role("deploy-standby", every), action, on, {ASKED: "standby"})
+        assert not iam.allows(of_role("drift-standby", every), action, on, {ASKED: "standby"})
+        assert not iam.allows(of_role("deploy-prod", every), action, on, {ASKED: "prod"})
+
+
+def test_weights_of_others_are_listed_by_who_streams_them_and_only_there() -> None:
+    bound = [documents("bootstrap all_of_it")["aws:iam/policy:Policy bootstrap-boundary-standby policy"]]
+    assert iam.allows(bound, "s3:ListBucket", "arn:aws:s3:::models-of-mine")
+    assert not iam.allows(bound, "s3:ListBucket", "arn:aws:s3:::models-of-others")
+
+
+@pytest.mark.parametrize("stack", ["prod as_it_ships", "prod fabric", "prod no_way_out"])
 def test_what_a_stack_s_roles_are_given_is_within_their_boundary(stack: str) -> None:
     """Beyond it they would be refused, on the day that they first ask."""
-    bound = [documents("bootstrap as_it_ships")["aws:iam/policy:Policy bootstrap-boundary-prod policy"]]
+    bound = [documents("bootstrap all_of_it")["aws:iam/policy:Policy bootstrap-boundary-prod policy"]]
     own = {n: d for n, d in documents(stack).items() if n.startswith("aws:iam/rolePolicy")}
     assert len(own) >= 4
     for name, document in own.items():
@@ -228,14 +243,13 @@ def test_what_a_stack_s_roles_are_given_is_within_their_boundary(stack: str) -> 
 
 
 def _as_on_aws(arn: str) -> str:
-    """The harness' ARNs have logical names; what they stand for on AWS."""
+    """The harness' ARNs have logical names; buckets and keys are called otherwise on AWS."""
     if arn == "*":
         return arn
     service, rest = arn.split(":")[2], arn.split(":", 5)[5]
     forms = {
         "s3": f"arn:aws:s3:::slipway-prod-main-{rest.removeprefix('main-buckets-')}",
         "kms": KEY,
-        "cloudwatch": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{rest}",
     }
     return forms.get(service, arn)
 

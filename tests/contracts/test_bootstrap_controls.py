@@ -65,7 +65,7 @@ def test_a07_state_is_private_versioned_encrypted_and_asked_for_in_the_open(seen
     (rule,) = of_bucket(seen, "BucketServerSideEncryptionConfiguration")["rules"]
     default = rule["applyServerSideEncryptionByDefault"]
     assert default["sseAlgorithm"] == "aws:kms"
-    assert default["kmsMasterKeyId"].endswith(":bootstrap-state")
+    assert default["kmsMasterKeyId"].endswith("/bootstrap-state")
     (old,) = of_bucket(seen, "BucketLifecycleConfiguration")["rules"]
     assert old["noncurrentVersionExpiration"]["noncurrentDays"] == 365
     assert "expiration" not in old, "state that nobody changes is still state"
@@ -80,13 +80,13 @@ def test_a08_images_are_scanned_encrypted_and_stay_what_they_are(seen: Recorder)
         assert one["imageScanningConfiguration"]["scanOnPush"] is True, name
         (encryption,) = one["encryptionConfigurations"]
         assert encryption["encryptionType"] == "KMS", name
-        assert encryption["kmsKey"].endswith(":bootstrap-images"), name
+        assert encryption["kmsKey"].endswith("/bootstrap-images"), name
     assert {*inputs(seen, "aws:ecr/lifecyclePolicy:LifecyclePolicy")} == {*repositories}
 
 
 def test_p01_secrets_have_a_key_of_their_own(seen: Recorder) -> None:
     alias = only(seen, "aws:kms/alias:Alias")
-    assert alias["targetKeyId"].endswith(":bootstrap-secrets")
+    assert alias["targetKeyId"].endswith("/bootstrap-secrets")
     assert seen.outputs["secrets_provider"] == f"awskms://{alias['name']}?region=us-east-1"
     others = [json.dumps(one.inputs) for one in of_aws(seen) if one.type not in ("aws:kms/alias:Alias",)]
     users = [text for text in others if "bootstrap-secrets" in text and '"policy"' not in text]
@@ -151,4 +151,4 @@ def test_a_runner_is_inside_and_let_in_by_nobody() -> None:
     assert (rule["fromPort"], rule["toPort"]) == (443, 443)
     (group,) = only(seen, "aws:codebuild/webhook:Webhook")["filterGroups"]
     assert group["filters"] == [{"type": "EVENT", "pattern": "WORKFLOW_JOB_QUEUED"}]
-    assert only(seen, "aws:cloudwatch/logGroup:LogGroup")["kmsKeyId"].endswith(":bootstrap-logs")
+    assert only(seen, "aws:cloudwatch/logGroup:LogGroup")["kmsKeyId"].endswith("/bootstrap-logs")

@@ -134,7 +134,7 @@ def test_buckets_are_private_and_the_audit_stays(seen: Recorder) -> None:
     for name, bucket in inputs(seen, BUCKET).items():
         assert bucket["publicAccessPrevention"] == "enforced", name
         assert bucket["uniformBucketLevelAccess"] is True, name
-        assert "forceDestroy" not in bucket, name
+        assert bucket["forceDestroy"] is False, name
 
 
 def test_nobody_takes_the_audit_back() -> None:
@@ -174,9 +174,13 @@ def test_each_account_has_just_what_it_uses() -> None:
         ("run", "storage.objectViewer"),
         ("fetch", "secretmanager.secretAccessor"),
         ("fetch", "storage.objectUser"),
-        # Puts, and neither reads, replaces nor deletes.
-        ("audit", "storage.objectCreator"),
+        # Puts its audit, and neither reads, replaces nor deletes any.
+        ("run", "storage.objectCreator"),
     }
+
+
+def test_nobody_has_a_key_of_an_account(seen: Recorder) -> None:
+    assert not [one for one in seen.seen if one.type.endswith(("HmacKey", "serviceaccount/key:Key"))]
 
 
 def test_no_right_is_of_the_whole_project(seen: Recorder) -> None:

@@ -37,7 +37,10 @@ EAGLE = {"method": "eagle3", "draft": REPOSITORY}
 COUNT, NAME, PATH = r"[1-9][0-9]*", r"[a-zA-Z0-9._-]+", r"/\S+"
 SHAPES: dict[str, str] = {
     **dict.fromkeys(("--alias", "--served-model-name", "--runner", "--backend", "--split-mode", "--fit"), NAME),
-    **dict.fromkeys(("--model", "--model-path", "--api-key-file", "--config", "--spec-draft-model"), PATH),
+    **dict.fromkeys(("--api-key-file", "--config", "--spec-draft-model"), PATH),
+    # A path, or what stands for an address that weights are streamed from.
+    **dict.fromkeys(("--model", "--model-path"), rf"{PATH}|\{{weights\}}"),
+    "--model-loader-extra-config": r"\{.*\}",
     "--speculative-draft-model-path": PATH,
     "--host": r"[0-9.]+",
     **dict.fromkeys(("--port", "--ctx-size", "--parallel", "--max-model-len", "--max-num-seqs"), COUNT),

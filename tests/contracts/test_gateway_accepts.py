@@ -40,6 +40,7 @@ KNOWN: dict[str, Any] = {
     "data_classes": st.dictionaries(st.sampled_from(["internal", "restricted"]), st.lists(PLACES, max_size=2)),
     "certificates": st.lists(st.sampled_from(["dns:web", "cn:batch", "web"]), max_size=2),
     "client": st.sampled_from(CLIENTS),
+    "steps": st.sampled_from([[100.0], [1.0, 10.0, 100.0], [50.0, 10.0]]),
     "models": st.just(["chat", "cloud"]),
     "per_model": st.just({}),
     "dollars_per_month": st.none() | st.floats(0.01, 1e6),
@@ -74,8 +75,11 @@ SENT = {
     "routes": st.none() | st.fixed_dictionaries({"to": st.dictionaries(st.sampled_from("ab"), SHARE, min_size=1)}),
     "shadow": st.none() | st.fixed_dictionaries({"model": st.sampled_from(MODELS), "percent": st.floats(0.001, 100)}),
 }
-ANY_MODEL = part("ModelSettings", **MODEL_FIELDS, **SAMES, **SENT)
-ANY_REMOTE = part("RemoteModelSettings", task=st.just("generate"), **SAMES, **SENT)
+# No model is its own candidate; what load tests measured is nothing to a gateway.
+ANY_MODEL = part("ModelSettings", candidate=st.just("cloud"), calibration=st.none(), **MODEL_FIELDS, **SAMES, **SENT)
+ANY_REMOTE = part(
+    "RemoteModelSettings", candidate=st.sampled_from(["chat", "next"]), task=st.just("generate"), **SAMES, **SENT
+)
 SETS = ("strict", "open")
 ANY_CLIENT = part("ClientSettings", kinds=KINDS, guardrails=st.none() | st.sampled_from(SETS))
 ANY_RULES = values(SCHEMA["$defs"]["GuardrailSettings"], SCHEMA, KNOWN)

@@ -12,12 +12,13 @@ import pytest
 from infra.plan.client_keys import KeysByDriver
 from infra.platforms.gcp.secrets_plan import secrets_problems
 from tests.harness import Recorder
-from tests.manifests import unmarked
+from tests.manifests import plain, unmarked
 from tests.on_gcp import CLIENT_KEYS, VARIANTS, inputs, of_google, only, registrations
 
 CLUSTER, POOL = "gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool"
 BUCKET, KEY = "gcp:storage/bucket:Bucket", "gcp:kms/cryptoKey:CryptoKey"
 SUBNETWORK, NETWORK = "gcp:compute/subnetwork:Subnetwork", "gcp:compute/network:Network"
+STORE, BECOMES = "gcp:memorystore/instance:Instance", "gcp:serviceaccount/iAMMember:IAMMember"
 MEMBER, BUCKET_MEMBER = "gcp:projects/iAMMember:IAMMember", "gcp:storage/bucketIAMMember:BucketIAMMember"
 POLICY = "gcp:compute/securityPolicy:SecurityPolicy"
 
@@ -81,7 +82,8 @@ def test_g04_policies_are_enforced_and_flows_logged(seen: Recorder) -> None:
     cluster = only(seen, CLUSTER)
     assert cluster["datapathProvider"] == "ADVANCED_DATAPATH"
     assert cluster["enableIntranodeVisibility"] is True
-    subnetworks = inputs(seen, SUBNETWORK)
+    # Google's own proxies are no machines, and their range knows neither.
+    subnetworks = {name: one for name, one in inputs(seen, SUBNETWORK).items() if "purpose" not in one}
     assert len(subnetworks) == len(seen.of_type(NETWORK))
     for one in subnetworks.values():
         assert one["logConfig"]["flowSampling"] >= 0.5
@@ -103,7 +105,7 @@ def test_g05_binary_authorization_is_left_out_only_where_it_is_said(variant: str
 
 
 def test_g06_nodes_are_an_account_of_their_own_with_the_least(seen: Recorder) -> None:
-    (account,) = inputs(seen, "gcp:serviceaccount/account:Account").values()
+    account = inputs(seen, "gcp:serviceaccount/account:Account")["main-nodes"]
     email = f"{account['accountId']}@example-project.iam.gserviceaccount.com"
     for name, machine in {"default": only(seen, CLUSTER)["nodeConfig"], **machines(seen)}.items():
         assert machine["serviceAccount"] == email, name
@@ -118,12 +120,31 @@ TOO_WIDE = ("owner", "editor", "admin", "serviceAccountUser", "serviceAccountTok
 
 
 def test_g06_no_role_is_wide_and_nobody_has_a_key(seen: Recorder) -> None:
-    members = [one for one in of_google(seen) if one.type.lower().endswith("iammember")]
+    # Who becomes an account is told by who may: one account of the cluster's, below.
+    members = [one for one in of_google(seen) if one.type.lower().endswith("iammember") and one.type != BECOMES]
     assert len(members) > 5
     for one in members:
         assert not [word for word in TOO_WIDE if one.inputs["role"].lower().endswith(word.lower())], one.name
         assert one.inputs["member"] not in ("allUsers", "allAuthenticatedUsers"), one.name
     assert not [one for one in of_google(seen) if one.type.endswith(("Key", "HmacKey")) and "kms" not in one.type]
+
+
+def test_g06_only_gateways_become_who_counts_and_it_reaches_that_store_alone() -> None:
+    seen = registrations("memorystore")
+    email = "slipway-staging-main-gateway@example-project.iam.gserviceaccount.com"
+    becomes = only(seen, BECOMES)
+    assert becomes["member"] == "serviceAccount:example-staging.svc.id.goog[slipway/gateway]"
+    assert becomes["serviceAccountId"].endswith(f"/{email}")
+    given = {
+        one.inputs["role"]: plain(one.inputs)
+        for one in of_google(seen)
+        if one.inputs.get("member") == f"serviceAccount:{email}"
+    }
+    assert {*given} == {"roles/memorystore.dbConnectionUser", "roles/storage.objectCreator"}
+    store = only(seen, STORE)["instanceId"]
+    found = given["roles/memorystore.dbConnectionUser"]["condition"]["expression"]
+    assert found == f'resource.name.endsWith("/locations/us-central1/instances/{store}")'
+    assert not registrations().of_type(BECOMES), "elsewhere gateways need no account of Google's"
 
 
 def test_g06_each_workload_reaches_its_own_part_of_a_bucket_alone() -> None:
@@ -166,12 +187,28 @@ def test_a03_everything_is_encrypted_with_keys_of_ours_that_change(seen: Recorde
     assert disks["parameters"]["disk-encryption-kms-key"] == data
 
 
+def test_a07_limits_are_encrypted_for_who_shows_who_it_is_and_outlive_a_zone() -> None:
+    seen = registrations("memorystore")
+    store = only(seen, STORE)
+    assert (store["authorizationMode"], store["transitEncryptionMode"]) == ("IAM_AUTH", "SERVER_AUTHENTICATION")
+    assert store["kmsKey"] == "main-keys-data-id"
+    assert store["zoneDistributionConfig"] == {"mode": "MULTI_ZONE"}
+    assert store["replicaCount"] >= 1
+    assert store["deletionProtectionEnabled"]
+    assert store["engineConfigs"] == {"maxmemory-policy": "noeviction"}
+    policy = only(seen, "gcp:networkconnectivity/serviceConnectionPolicy:ServiceConnectionPolicy")
+    assert policy["pscConfig"] == {"subnetworks": ["main-network-nodes-id"]}
+    (endpoint,) = store["desiredAutoCreatedEndpoints"]
+    assert endpoint["network"] == policy["network"]
+
+
 def test_a03_only_who_must_uses_a_key(seen: Recorder) -> None:
     given = inputs(seen, "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember")
     users = {name.removeprefix("main-keys-"): one["member"].partition("@")[2] for name, one in given.items()}
     assert users["cluster-cluster"] == "container-engine-robot.iam.gserviceaccount.com"
     assert users["data-buckets"] == "gs-project-accounts.iam.gserviceaccount.com"
-    assert {*users} == {"cluster-cluster", "data-disks", "data-buckets", "data-images"}
+    counts = {"data-limits"} if seen.of_type(STORE) else set()
+    assert {*users} == {"cluster-cluster", "data-disks", "data-buckets", "data-images"} | counts
     assert {one["role"] for one in given.values()} == {"roles/cloudkms.cryptoKeyEncrypterDecrypter"}
 
 
@@ -197,8 +234,8 @@ STATEFUL = {CLUSTER, KEY, BUCKET, "gcp:artifactregistry/repository:Repository"}
 
 def test_p02_what_cannot_be_made_again_is_protected(seen: Recorder) -> None:
     protects = seen is not registrations("every_way_to_buy")
-    found = [one for one in seen.seen if one.type in STATEFUL]
-    assert {one.type for one in found} == STATEFUL
+    found = [one for one in seen.seen if one.type in STATEFUL | {STORE}]
+    assert {one.type for one in found} - {STORE} == STATEFUL
     assert {one.name for one in seen.seen if one.protect} == {one.name for one in found if protects}
     assert only(seen, CLUSTER)["deletionProtection"] is protects
     assert all(bucket["forceDestroy"] is not protects for bucket in inputs(seen, BUCKET).values())

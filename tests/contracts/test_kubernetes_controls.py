@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.plan.in_cluster import ENGINE, ENGINE_OPERATIONS_PORT, ENGINE_PORT, GATEWAY
+from infra.plan.in_cluster import ENGINE, ENGINE_OPERATIONS_PORT, ENGINE_PORT, GATEWAY, RELEASE
 from infra.policy.rule import broken
 from infra.policy.rules import RULES
 from tests.manifests import pod_templates
@@ -37,7 +37,7 @@ def pods(found: Found) -> list[Pod]:
 
 def serving(found: Found) -> list[Pod]:
     """Those that stay."""
-    return [pod for pod in pods(found) if pod[2]["kind"] != "Job"]
+    return [pod for pod in pods(found) if pod[2]["kind"] not in ("Job", "CronJob")]
 
 
 def containers(found: Found) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -108,8 +108,9 @@ def test_k06_the_namespace_enforces_restricted(found: Found) -> None:
 
 def test_k07_no_token_but_where_the_api_is_used(found: Found) -> None:
     uses = {subject["name"] for binding in of_kind(found, "RoleBinding").values() for subject in binding["subjects"]}
-    # It asks where engines are; of one in its own pod it knows.
-    assert uses == (set() if in_one_pod(found) else {GATEWAY})
+    # It asks where engines are; of one in its own pod it knows. Who judges releases writes down how far they are.
+    judges = {RELEASE} & of_kind(found, "Deployment").keys()
+    assert uses == (set() if in_one_pod(found) else {GATEWAY, *judges})
     holds("K07", found)
     for name, spec, _ in pods(found):
         tokens = [source for volume in spec["volumes"] for source in volume.get("projected", {}).get("sources", ())]
@@ -162,15 +163,18 @@ def test_k12_roles_say_which_verbs_on_what(found: Found) -> None:
     assert not kinds & {"ClusterRole", "ClusterRoleBinding"}
     for role in of_kind(found, "Role").values():
         for rule in role["rules"]:
-            assert {*rule["verbs"]} <= {"get", "list", "watch"}
+            # Of one object by its name, more may be done than to look at it.
+            assert {*rule["verbs"]} <= ({"get", "patch"} if "resourceNames" in rule else {"get", "list", "watch"})
 
 
 def test_k13_secrets_are_files(found: Found) -> None:
     holds("K13", found)
     for name, config in of_kind(found, "ConfigMap").items():
-        text = str(config["data"])
+        text = str(config.get("data"))
         assert "a-made-key" not in text, name
-        assert not re.search(r"[0-9a-f]{64}", re.sub(r'"(sha256|digest)": "[0-9a-f]{64}"', "", text)), name
+        assert not re.search(
+            r"[0-9a-f]{64}", re.sub(r'@sha256:[0-9a-f]{64}|"(sha256|digest)": "[0-9a-f]{64}"', "", text)
+        ), name
 
 
 def test_k14_images_are_by_digest(found: Found) -> None:
@@ -191,6 +195,8 @@ def test_k16_all_three_probes_and_liveness_alone(found: Found) -> None:
             probe = container[f"{kind}Probe"]
             if (asked := probe.get("httpGet") or probe.get("tcpSocket")) is not None:
                 assert asked["port"] in ports, name
+            elif container["name"] == RELEASE:
+                assert "/tmp/alive" in probe["exec"]["command"][-1], name
             else:
                 assert probe["exec"]["command"][1:] == ["-m", "serving.launcher.health", "/run/slipway"], name
 
@@ -275,7 +281,7 @@ def _drain(found: Found, name: str, container: dict[str, Any]) -> int:
         int(seconds)
         for at in files
         if f"{at}-".startswith(f"{own}-files")
-        for seconds in re.findall(r'"drain_seconds": (\d+)', str(files[at]["data"]))
+        for seconds in re.findall(r'"drain_seconds": (\d+)', str(files[at].get("data")))
     ]
     assert bool(told) == ("engine" in name)
     return max(told, default=0)
@@ -296,9 +302,13 @@ def test_k20_a_namespace_has_an_end(found: Found) -> None:
     holds("K20", found)
     (hard,) = [quota["spec"]["hard"] for quota in of_kind(found, "ResourceQuota").values()]
     (limits,) = [one["spec"]["limits"] for one in of_kind(found, "LimitRange").values()]
-    # Six replicas with one GPU each, and one that takes over; beside them four groups of two nodes with eight; or one.
+    # Six replicas of each model with one GPU each, and one that takes over; beside them four groups of two nodes with
+    # eight; each job that makes a version; or one.
     groups = bool(of_kind(found, "LeaderWorkerSet"))
-    assert hard["requests.nvidia.com/gpu"] == ("2" if in_one_pod(found) else str(7 + 4 * 2 * 8 * groups))
+    models = 1 + ("engine-chat-next" in of_kind(found, "Deployment"))
+    makings = len([name for name in of_kind(found, "CronJob") if name.startswith("making-")])
+    gpus = 7 * models + 4 * 2 * 8 * groups + makings
+    assert hard["requests.nvidia.com/gpu"] == ("2" if in_one_pod(found) else str(gpus))
     assert int(hard["pods"]) >= len(pods(found))
     assert limits[0]["default"]["memory"]
 
@@ -321,7 +331,7 @@ def test_k23_nobody_runs_code_by_way_of_ray(found: Found) -> None:
     ports = {port["port"] for service in of_kind(found, "Service").values() for port in service["spec"]["ports"]}
     assert 29500 not in ports
     for config in of_kind(found, "ConfigMap").values():
-        assert not re.search(r'"ray"|"--[a-z-]*ray', str(config["data"]))
+        assert not re.search(r'"ray"|"--[a-z-]*ray', str(config.get("data")))
     for name, container, _ in containers(found):
         assert not [one for one in container.get("env", ()) if one["name"].startswith("RAY_")], name
 

@@ -147,17 +147,24 @@ def flows(sources: Any, targets: Any, *ports: tuple[str, int] | int) -> Iterator
 
 
 NAMES = (53, ("UDP", 53))
+TRIALS = ("trial-chat-facts", "trial-chat-load")
+MAKINGS = ("making-chat-optimisation", "making-chat-refresh")
+BOTH = ("engine-chat", "engine-chat-next")
+FETCHES = tuple(f"{engine}-fetch" for engine in BOTH)
 INTENDED: dict[str, list[Iterator[Connection]]] = {
     "as_it_ships": [
         flows("envoy", "gateway", 8080),
-        flows(("prometheus", "keda"), "gateway", 9090),
-        flows("gateway", "engine-chat", 8443),
-        flows("prometheus", "engine-chat", 9092),
+        flows(("prometheus", "keda", "release"), "gateway", 9090),
+        flows("prometheus", "release", 9090),
+        flows("gateway", BOTH, 8443),
+        flows("prometheus", BOTH, 9092),
         flows("gateway", "shared-limits", 6379),
-        flows(("gateway", "engine-chat-fetch"), "dns", *NAMES),
+        flows(("gateway", *FETCHES), "dns", *NAMES),
         # Where the API server is, nobody said: it is somewhere.
-        flows("gateway", BEYOND, 443, 6443),
-        flows("engine-chat-fetch", BEYOND, 443),
+        flows(("gateway", "release"), BEYOND, 443, 6443),
+        flows(FETCHES, BEYOND, 443),
+        flows((*TRIALS, *MAKINGS, "release"), "gateway", 8080),
+        flows((*TRIALS, *MAKINGS, "release"), "dns", *NAMES),
     ],
     "ingress_and_zones": [
         flows(ANYBODY, "gateway", 8080),
@@ -190,6 +197,8 @@ INTENDED: dict[str, list[Iterator[Connection]]] = {
     ],
 }
 INTENDED["several_nodes"] = [
+    flows(TRIALS, "gateway", 8080),
+    flows(TRIALS, "dns", *NAMES),
     flows("envoy", "gateway", 8080),
     flows(("prometheus", "keda"), "gateway", 9090),
     # Of a group, the leader alone has an API.
@@ -208,6 +217,8 @@ INTENDED["several_nodes"] = [
     *(flows(f"{node}-{group}", "dns", *NAMES) for group in range(2) for node in ("leader", "worker")),
 ]
 INTENDED["one_pod"] = [
+    flows(TRIALS, "gateway", 8080),
+    flows(TRIALS, "dns", *NAMES),
     flows("envoy", "gateway", 8080),
     flows(("prometheus", "keda"), "gateway", 9090),
     # The engine's metrics, in the gateway's pod.
@@ -244,4 +255,4 @@ def test_a_gap_would_be_seen() -> None:
     without = [one for one in found if one["metadata"]["name"] != "default-deny"]
     assert ("intruder", "internet", "TCP", 443) in allowed(without)
     of_kind(found, "NetworkPolicy")["allow-engine"]["spec"]["ingress"][0]["from"].append({"namespaceSelector": {}})
-    assert allowed(found) - COMPUTED["as_it_ships"] == {*flows(ANYBODY, "engine-chat", 8443)}
+    assert allowed(found) - COMPUTED["as_it_ships"] == {*flows(ANYBODY, BOTH, 8443)}

@@ -273,6 +273,8 @@ MEMBER = "gcp:projects/iAMMember:IAMMember"
 PRIVATE_API = {"enablePrivateNodes": True, "enablePrivateEndpoint": True}
 PUBLIC_API = {"enablePrivateNodes": True, "enablePrivateEndpoint": False}
 CLOSED = {"publicAccessPrevention": "enforced", "uniformBucketLevelAccess": True}
+COUNTS = "gcp:memorystore/instance:Instance"
+SHOWN = {"authorizationMode": "IAM_AUTH", "transitEncryptionMode": "SERVER_AUTHENTICATION"}
 SHIELDED = {"enableSecureBoot": True, "enableIntegrityMonitoring": True}
 
 
@@ -289,6 +291,9 @@ def reached_by(*cidrs: str) -> list[Resource]:
 OF_CLOUDS += [
     ("google-encrypted", [made(GKE, databaseEncryption={"keyName": "k"})], [made(GKE, databaseEncryption={})]),
     ("google-encrypted", machine(bootDiskKmsKey="k"), machine()),
+    ("google-encrypted", [made(COUNTS, kmsKey="k", **SHOWN)], [made(COUNTS, **SHOWN)]),
+    ("google-private", [made(COUNTS, **SHOWN)], [made(COUNTS, **{**SHOWN, "authorizationMode": "AUTH_DISABLED"})]),
+    ("google-private", [made(COUNTS, **SHOWN)], [made(COUNTS, authorizationMode="IAM_AUTH")]),
     ("google-encrypted", [made(GCS, encryption={"defaultKmsKeyName": "k"})], [made(GCS)]),
     ("google-kept", [made(GCS, versioning={"enabled": True})], [made(GCS, versioning={"enabled": False})]),
     ("google-kept", [made(GCS, retentionPolicy={"retentionPeriod": "1"})], [made(GCS)]),

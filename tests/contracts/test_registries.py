@@ -16,6 +16,8 @@ from infra.load import config_schema, load_file
 from infra.platforms import PLATFORMS
 from infra.platforms.base import Platform, PlatformSettings
 from infra.registry import Registry
+from infra.releases import RELEASES
+from infra.releases.base import ReleaseKind, ReleaseSettings
 from infra.settings import Settings
 from infra.sources import SOURCES
 from infra.sources.base import Source, SourceSettings
@@ -26,6 +28,7 @@ from tests.config.corpus import HAPPY, UNPLACED
 REGISTRIES: dict[str, tuple[Registry[Any], type, type[Settings]]] = {
     "engines": (ENGINES, Engine, EngineSettings),
     "platforms": (PLATFORMS, Platform, PlatformSettings),
+    "releases": (RELEASES, ReleaseKind, ReleaseSettings),
     "sources": (SOURCES, Source, SourceSettings),
     "topologies": (TOPOLOGIES, Topology, TopologySettings),
 }
@@ -62,11 +65,13 @@ def field_name(value: Any) -> str:
 @pytest.mark.parametrize(("registry_name", "kind"), KINDS)
 def test_a_kind_is_called_the_same_everywhere(registry_name: str, kind: str) -> None:
     registry, _, base = REGISTRIES[registry_name]
+    assert {*registry.settings} <= {*registry.builtin}
     assert registry.name == registry_name, "the entry point group is `slipway.<name>`"
     assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", kind)
     assert kind in registry.builtin[kind].partition(":")[0].split("."), "one file or folder for each kind"
     settings = registry[kind].settings
     assert issubclass(settings, base)
+    assert registry.settings_of(kind) is settings
     annotation = settings.model_fields["kind"].annotation
     assert get_origin(annotation) is Literal
     assert get_args(annotation) == (kind,)
@@ -82,7 +87,7 @@ def test_a_kind_has_all_that_its_protocol_asks(registry_name: str, kind: str) ->
             asked = list(inspect.signature(member).parameters)[1:]
             assert list(inspect.signature(getattr(implementation, name)).parameters) == asked, name
         elif isinstance(member, property):
-            assert name in ("component", "doctor") or getattr(implementation, name) is not None, name
+            assert name in ("component", "doctor", "run_time") or getattr(implementation, name) is not None, name
 
 
 DEPLOYED = [(kind, platform.component) for kind, platform in PLATFORMS.items() if platform.component]
@@ -140,7 +145,9 @@ UNITS = {
     "processors",
     "layers",
     "port",
+    "asn",
     "replicas",
+    "versions",
     "second",
     "minutes",
     "day",
@@ -159,11 +166,21 @@ UNITS = {
     "gateways",
     "failures",
     "attempts",
+    "epochs",
+    "rounds",
+    "lines",
+    "steps",
     # Ranks, of a queue and of a LoRA's matrices, and ratios have no unit.
     "priority",
     "rank",
     "weight",
     "factor",
+    # What trains has numbers that are known by these names.
+    "rate",
+    "seed",
+    "epsilon",
+    "delta",
+    "norm",
 }
 
 

@@ -59,8 +59,14 @@ def shipped(stack: str) -> list[Registration]:
 EVERY: dict[str, Callable[[], list[Registration]]] = {
     **{f"stack {stack}": lambda stack=stack: shipped(stack) for stack in STACKS},
     **{f"variant {name}": lambda name=name: variant(name).seen for name in VARIANTS if name != "as_it_ships"},
-    "on AWS, existing_network": lambda: on_aws.registrations("existing_network").seen,
-    "on Google Cloud, existing_network": lambda: on_gcp.registrations("existing_network").seen,
+    **{
+        f"on AWS, {name}": lambda name=name: on_aws.registrations(name).seen
+        for name in ("existing_network", "over_a_vpn", "accepts_a_peering", "asks_for_certificates")
+    },
+    **{
+        f"on Google Cloud, {name}": lambda name=name: on_gcp.registrations(name).seen
+        for name in ("existing_network", "memorystore", "peered")
+    },
 }
 
 

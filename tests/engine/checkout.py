@@ -31,6 +31,8 @@ COPIED = (
     "Pulumi.dev.yaml",
     "Pulumi.onprem.yaml",
     "Pulumi.prod.yaml",
+    "Pulumi.staging.yaml",
+    "Pulumi.serverless.yaml",
     "Makefile",
 )
 COMMAND_SECONDS = 300

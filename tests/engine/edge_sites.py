@@ -18,11 +18,13 @@ from typing import Any
 import yaml
 
 from tests.engine.checkout import WEIGHTS_SHA256, Checkout
+from tests.serving.collector import Collector
 
 CLONE_NEWNET = 0x4000_0000
 CENTRAL = "central"
 CENTRAL_ADDRESS = "10.77.0.1"
-PORT, OPERATIONS_PORT = 8443, 8421
+PORT, OPERATIONS_PORT, STORE_PORT = 8443, 8421, 9000
+STORE_SECRET = "object-store-secret-canary"
 # What `ssh -o … -- HOST COMMAND` becomes: the command in the network of that box, as a login there would run it.
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
@@ -132,6 +134,13 @@ class Edge:
         self.centre.ip("link", "add", "boxes", "type", "bridge")
         self.centre.ip("address", "add", f"{CENTRAL_ADDRESS}/24", "dev", "boxes")
         self.centre.ip("link", "set", "boxes", "up")
+        # An object store beside the centre: where the boxes' audit goes.
+        self.store: Collector = self.centre.inside(
+            lambda: Collector(STORE_SECRET, CENTRAL_ADDRESS, STORE_PORT)
+        ).result()
+        self.store.__enter__()
+        (folder / "store.access").write_text("AKIDcanary")
+        (folder / "store.secret").write_text(STORE_SECRET)
         self.driver = Checkout(folder / "driver")
         self.boxes = {name: Box(folder / "boxes" / name, number, self.centre) for number, name in enumerate(boxes)}
         networks, bin_ = folder / "networks", folder / "bin"
@@ -191,9 +200,32 @@ class Edge:
             "clients": {
                 "till": {"models": ["small", "large"], "requests_per_minute": 600, "data_class": "sales"},
                 "stores": {"models": ["small", "large"], "requests_per_minute": 6000, "data_class": "sales"},
+                "seldom": {"models": ["small"], "requests_per_minute": 1, "data_class": "sales"},
             },
-            "gateway": {"boundary": "stores", "data_classes": {"sales": ["stores", "centre"]}},
+            "gateway": {
+                "boundary": "stores",
+                "data_classes": {"sales": ["stores", "centre"]},
+                "audit": {
+                    "segment_seconds": 2,
+                    "folder_bytes": 2**30,
+                    "object_store": {
+                        "kind": "s3",
+                        "url": f"http://{CENTRAL_ADDRESS}:{STORE_PORT}/audit",
+                        "region": "auto",
+                        "prefix": "{site}/",
+                        "access_key": {"file": f"{self.folder}/store.access"},
+                        "secret_key": {"file": f"{self.folder}/store.secret"},
+                    },
+                },
+            },
         }
+
+    def forwarded(self, name: str) -> list[dict[str, Any]]:
+        """All rows of a box's audit that the store has, each chain in its order."""
+        bodies = [
+            body for path, body in sorted(self.store.objects.copy().items()) if path.startswith(f"/audit/{name}/")
+        ]
+        return [json.loads(line) for body in bodies for line in body.splitlines()]
 
     def raise_centre(self) -> None:
         """The central site, and the key of its client `stores` where every box finds it."""
@@ -232,7 +264,7 @@ class Edge:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=1500,
+            timeout=3000,
         )
         assert done.returncode == status, f"ended with {done.returncode}:\n{done.stdout}\n{self.logs()}"
         return done.stdout
@@ -243,6 +275,7 @@ class Edge:
         return said + "".join(box.logs() for box in self.boxes.values())
 
     def close(self) -> None:
+        self.store.__exit__()
         for place in (self.driver, *self.boxes.values()):
             place.close()
         for network in (self.centre, *(box.network for box in self.boxes.values())):

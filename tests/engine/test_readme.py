@@ -11,6 +11,7 @@ import yaml
 from infra.load import validate
 from infra.plan.build import build_plan
 from tests.engine.checkout import ROOT, Checkout
+from tests.one_model import one_model
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -36,7 +37,12 @@ def test_commands_work_in_the_order_they_are_shown(checkout: Checkout) -> None:
 
 
 # The stack that an example changes, by a field that only such an example has.
-STACKS = {"topology": "hybrid", "engine": "onprem", "objective": "onprem", "budget": "prod"}
+STACKS = {
+    **dict.fromkeys(("engine", "objective", "load_test"), "onprem"),
+    "topology": "hybrid",
+    "budget": "prod",
+    "vpn": "staging",
+}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -45,9 +51,22 @@ def test_examples_are_accepted_where_they_belong(example: str) -> None:
     stack = next((stack for field, stack in STACKS.items() if field in shown), "dev")
     deployment = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]["slipway:deployment"]
     model = next(iter(deployment["models"].values()))
-    if "kind" in shown:
+    if stack == "onprem":
+        one_model(deployment)
+    if "release" in shown:
+        of_its_own = {"evaluations", "load_test", "optimisation", "refresh"}
+        candidate = {field: written for field, written in model.items() if field not in of_its_own}
+        deployment["models"][shown["release"]["candidate"]] = candidate
+        deployment["clients"]["dev"]["models"].append(shown["release"]["candidate"])
+    if "clients" in shown:
+        # Other clients than its trials ask as.
+        for trials in ("evaluations", "load_test", "optimisation", "refresh"):
+            model.pop(trials, None)
+    if "vpn" in shown:
+        deployment["sites"]["main"]["platform"].update(shown)
+    elif "kind" in shown:
         model["source"] = shown
-    elif "engine" in shown or "objective" in shown:
+    elif {"engine", "objective", "load_test", "optimisation", "refresh", "release"} & shown.keys():
         model.update(shown)
     elif "models" in shown:
         deployment["clients"]["dev"] = shown

@@ -14,7 +14,7 @@ from infra.report import FORMATS
 HERE = Path(__file__).parent / "reports"
 ROOT = HERE.parent.parent.parent
 STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
-# JSON is the whole plan, which `STACK.plan.yaml` beside this folder agrees to.
+# JSON is the whole plan, which `STACK.plan.yaml` beside this folder agrees to; SVGs are in the gallery.
 ENDINGS = {"text": "txt", "markdown": "md", "html": "html"}
 
 
@@ -32,5 +32,5 @@ def test_the_report_is_the_one_that_was_agreed(stack: str, form: str, rewrite: b
 
 
 def test_every_format_has_a_golden_file_and_none_is_left_over() -> None:
-    assert set(ENDINGS) | {"json"} == set(FORMATS.builtin)
+    assert set(ENDINGS) | {"json", "svg"} == set(FORMATS.builtin)
     assert {path.name for path in HERE.iterdir()} == {f"{s}.{end}" for s in STACKS for end in ENDINGS.values()}

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from serving.audit.verification import ChainReport, verify_folder
+from serving.gateway.audit.resting import Resting
+from serving.gateway.audit.retention import Retention
 from serving.gateway.audit.signing import load_public, load_signer
 from serving.gateway.audit.store import ChainStore
 from tests.serving.gateway_process import GatewayProcess, wait_until
@@ -69,6 +71,14 @@ def open_store(folder: Path, **options: Any) -> ChainStore:
     store = ChainStore(folder, load_signer(folder / "signing.key"), lambda *_, **__: None, **settings)
     store.open()
     return store
+
+
+def retention(
+    folder: Path, *, days: float | None = None, most_bytes: int | None = None, sent_only: bool = False
+) -> Retention:
+    """What deletes old segments of that folder."""
+    resting = Resting(folder, load_signer(folder / "signing.key"), lambda *_, **__: None)
+    return Retention(resting, days=days, most_bytes=most_bytes, sent_only=sent_only)
 
 
 def some_row(number: int) -> dict[str, Any]:

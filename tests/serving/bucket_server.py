@@ -1,8 +1,9 @@
-"""A stand-in of S3: objects and multipart uploads over HTTP, for whoever signs with its secret; breaks off and refuses
-as it is told."""
+"""A stand-in of S3 or Cloud Storage: objects and multipart uploads over HTTP, for whoever signs with its secret, or at
+Google shows it; breaks off and refuses as it is told."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import escape
 
 from tests.serving.collector import is_signed
 from tests.serving.listening import listening
 
-DIGEST = "x-amz-meta-sha256"
+DIGESTS = {"s3": "x-amz-meta-sha256", "gcs": "x-goog-meta-sha256"}
 
 
 @dataclass
@@ -29,6 +31,10 @@ class BucketServer:
     # Keys that nobody may put, and whether completing answers 200 with a failure, as S3 does.
     read_only: tuple[str, ...] = ()
     fails_to_complete: bool = False
+    # Keys of which what is put arrives otherwise than it was sent.
+    spoils: tuple[str, ...] = ()
+    # Prefixes below which its secret's owner may list.
+    listable: tuple[str, ...] = ()
     asked: list[tuple[str, str]] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
     unsigned: int = 0
@@ -44,9 +50,15 @@ class BucketServer:
 
 
 @contextmanager
-def bucket_server(secret: str) -> Iterator[BucketServer]:
+def bucket_server(secret: str, kind: str = "s3") -> Iterator[BucketServer]:
     """Runs one on a port of its own; `url` is that of its only bucket."""
-    served = BucketServer()
+    served, digest_header = BucketServer(), DIGESTS[kind]
+
+    def is_known(command: str, target: str, headers: dict[str, str], body: bytes) -> bool:
+        if kind == "s3":
+            return is_signed(command, target, headers, body, secret)
+        # With a token it takes no header of Amazon's.
+        return headers.get("authorization") == f"Bearer {secret}" and not any(name[:6] == "x-amz-" for name in headers)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -64,25 +76,45 @@ def bucket_server(secret: str) -> Iterator[BucketServer]:
             body = self.rfile.read(int(headers.get("content-length", 0)))
             path, _, query = self.path.partition("?")
             key, asked = unquote(path).removeprefix("/bucket/"), parse_qs(query, keep_blank_values=True)
-            if not is_signed(self.command, self.path, headers, body, secret):
+            if not is_known(self.command, self.path, headers, body):
                 served.unsigned += 1
                 return self._send(403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>")
+            if self.command == "PUT" and key in served.spoils:
+                body = bytes(len(body))
+            sent = headers.get("content-md5")
+            if sent is not None and base64.b64decode(sent) != hashlib.md5(body).digest():
+                return self._send(400, b"<Error><Code>BadDigest</Code></Error>")
+            if "list-type" in asked:
+                return self._list(asked)
             if "uploadId" in asked or "uploads" in asked:
                 return self._upload(key, asked, headers, body)
             served.asked.append((self.command, key))
             if self.command == "PUT":
                 if key in served.read_only:
                     return self._send(403, b"<Error><Code>AccessDenied</Code></Error>")
-                served.objects[key] = (body, headers.get(DIGEST))
+                served.objects[key] = (body, headers.get(digest_header))
                 return self._send(200, b"", {"etag": '"whole"'})
             if key not in served.objects:
                 # As for whoever may not list.
                 return self._send(403, b"<Error><Code>AccessDenied</Code></Error>")
             return self._read(key, headers.get("range"))
 
+        def _list(self, asked: dict[str, list[str]]) -> None:
+            """Two at a time, in their order, as for whoever may list below this prefix."""
+            prefix, (after,) = asked["prefix"][0].removeprefix("bucket/"), asked.get("continuation-token", [""])
+            served.asked.append(("LIST", prefix))
+            keys = [key for key in sorted(served.objects) if key.startswith(prefix)]
+            if prefix not in served.listable:
+                return self._send(403, b"<Error><Code>AccessDenied</Code></Error>")
+            page = [key for key in keys if key > after.removesuffix("/+=")][:2]
+            last = not page or page[-1] == keys[-1]
+            more = "" if last else f"<NextContinuationToken>{page[-1]}/+=</NextContinuationToken>"
+            found = "".join(f"<Contents><Key>bucket/{escape(key)}</Key></Contents>" for key in page)
+            return self._send(200, f"<ListBucketResult>{more}{found}</ListBucketResult>".encode())
+
         def _read(self, key: str, wanted: str | None) -> None:
             content, digest = served.objects[key]
-            said = {DIGEST: digest} if digest else {}
+            said = {digest_header: digest} if digest else {}
             if self.command == "HEAD":
                 self.send_response(200)
                 self.send_header("content-length", str(len(content)))
@@ -108,7 +140,7 @@ def bucket_server(secret: str) -> Iterator[BucketServer]:
             if self.command == "POST" and "uploads" in asked:
                 upload = f"upload/{len(served.asked)}+{len(served.uploads)}=="
                 served.asked.append(("BEGIN", key))
-                served.uploads[upload] = (key, headers.get(DIGEST), {})
+                served.uploads[upload] = (key, headers.get(digest_header), {})
                 return self._send(200, f"<R><UploadId>{upload}</UploadId></R>".encode())
             upload = asked["uploadId"][0]
             if upload not in served.uploads:

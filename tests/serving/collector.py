@@ -23,7 +23,7 @@ _DIALECTS = {
 class Collector:
     """`answers` are statuses given first, one per request; then 200."""
 
-    def __init__(self, secret: str = "") -> None:
+    def __init__(self, secret: str = "", address: str = "127.0.0.1", port: int = 0) -> None:
         self.answers: list[int] = []
         self.objects: dict[str, bytes] = {}
         self.headers: list[dict[str, str]] = []
@@ -42,8 +42,8 @@ class Collector:
             def log_message(self, *_: Any) -> None:
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = ThreadingHTTPServer((address, port), Handler)
+        self.url = f"http://{address}:{self._server.server_port}"
 
     def __enter__(self) -> Collector:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()

@@ -108,7 +108,7 @@ class GatewayProcess:
         self._notify = notify
         self._lines = b""
 
-    def notified(self, seconds: float = 10) -> str:
+    def notified(self, seconds: float = 60) -> str:
         """The next line on the notify descriptor."""
         end = time.monotonic() + seconds
         while b"\n" not in self._lines:

@@ -68,7 +68,10 @@ def planned(
     """The specification of the dev stack, as its plan makes it, with other ports and, if given, other models."""
     raw = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]["slipway:deployment"]
     raw["sites"]["here"]["platform"]["listen"] = {"port": port, "operations_port": operations, "admin_port": admin}
-    chat = {**raw["models"]["chat"], "engine": ENGINE}
+    first = raw["models"]["chat"]
+    for of_its_own in ("evaluations", "load_test", "optimisation", "refresh", "objective"):
+        first.pop(of_its_own, None)
+    chat = {**first, "engine": ENGINE}
     raw["models"] = {name: {**copy.deepcopy(chat), **changes} for name, changes in (models or {"chat": {}}).items()}
     for model in raw["models"].values():
         model["longest_generation_seconds"] = longest_generation_seconds

@@ -13,9 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serving.gateway.audit.retention import Retention
 from serving.gateway.audit.segments import chains_in
-from tests.serving.audit_files import audit, fill, lines, old, open_store, problems, reports, rows, some_row
+from tests.serving.audit_files import (
+    audit,
+    fill,
+    lines,
+    old,
+    open_store,
+    problems,
+    reports,
+    retention,
+    rows,
+    some_row,
+)
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +222,7 @@ def test_retention_deletes_old_segments_and_verify_accepts_it(tmp_path: Path) ->
     segments = chains_in(folder)[store.chain]
     for segment in segments[:2]:
         old(segment, 8)
-    Retention(7, sent_only=False).apply(store)
+    retention(folder, days=7).apply(store)
     assert [segment.exists() for segment in segments[:3]] == [False, False, True]
     assert problems(folder) == []
     store.close()
@@ -231,7 +241,7 @@ def test_retention_waits_for_the_copy_where_there_is_a_store(tmp_path: Path) -> 
     old(first, 8)
     old(second, 8)
     first.with_suffix(".sent").touch()
-    Retention(7, sent_only=True).apply(store)
+    retention(folder, days=7, sent_only=True).apply(store)
     assert [first.exists(), second.exists()] == [False, True]
     store.close()
 

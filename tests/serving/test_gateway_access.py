@@ -103,6 +103,18 @@ def test_models_lists_only_what_the_client_may_use(gateway: GatewayProcess) -> N
     assert json.loads(gateway.request("GET", "/v1/models/ok", key=NARROW_KEY).body)["id"] == "ok"
 
 
+def test_models_have_their_card_where_there_is_one(tmp_path: Path) -> None:
+    card = {"source": "Qwen/Qwen3-8B", "version": "b968826d", "license": "Apache-2.0"}
+    with FakeEngine() as engine:
+        config = configuration(engine.url, tmp_path)
+        config["models"]["ok"]["card"] = card
+        with start_gateway(tmp_path, config) as gateway:
+            listed = {one["id"]: one for one in json.loads(gateway.request("GET", "/v1/models").body)["data"]}
+            assert listed["ok"]["card"] == card
+            assert "card" not in listed["cut"]
+            assert json.loads(gateway.request("GET", "/v1/models/ok").body)["card"] == card
+
+
 def test_unknown_and_forbidden_models_are_told_apart_by_nothing(gateway: GatewayProcess) -> None:
     posts = [gateway.request(body=chat(model), key=NARROW_KEY) for model in ("cut", "no-such-model")]
     gets = [gateway.request("GET", f"/v1/models/{model}", key=NARROW_KEY) for model in ("cut", "no-such-model")]

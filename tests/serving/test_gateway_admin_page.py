@@ -113,11 +113,11 @@ def test_charts_move(served: tuple[GatewayProcess, int], browser: Browser) -> No
         requests, tokens = chart(page, "Requests"), chart(page, "Until the first token")
         requests.locator("svg").wait_for()
         line = requests.locator("path.series-0")
-        before = line.get_attribute("d")
+        before = line.get_attribute("d") or ""
         for _ in range(20):
             gateway.request(body=chat("ok", stream=True))
         expect(requests.locator("svg")).to_have_attribute("aria-label", re.compile(r"highest ([2-9]|\d\d)"))
-        assert line.get_attribute("d") != before
+        expect(line).not_to_have_attribute("d", before)
         expect(tokens.locator(".values")).to_contain_text(re.compile(r"\d ms"))
         # The pointer picks a moment in all of them.
         box = requests.locator(".plot").bounding_box()
@@ -139,7 +139,7 @@ def test_a_refusal_appears_without_what_was_asked(served: tuple[GatewayProcess, 
             gateway.request(body=chat("ok"), key="sk-wrong")
         page.get_by_role("button", name=re.compile(r"^Show all \d+")).click()
         expect(found).to_be_visible()
-        assert page.locator("#refusals tbody tr").count() > 15
+        expect(page.locator("#refusals tbody tr").nth(15)).to_be_visible()
         page.get_by_role("button", name="Show fewer").click()
         expect(page.locator("#refusals tbody tr")).to_have_count(10)
 
@@ -156,7 +156,7 @@ def test_a_trial_streams_its_answer(served: tuple[GatewayProcess, int], browser:
         expect(answer).to_contain_text("w39")
         expect(answer).to_have_attribute("aria-busy", "false")
         expect(answer).to_contain_text(
-            re.compile(r"local · first token after \d+ ms · .*all of it in 1\.\d+ s · request ")
+            re.compile(r"local · first token after \d+ ms · .*all of it in [1-9]\d*\.\d+ s · request ")
         )
         attempt(page, "long", PROMPT)
         expect(answer).to_contain_text("w3 ")

@@ -25,6 +25,7 @@ CLIENTS: dict[str, dict[str, Any]] = {
     "a": {"models": MODELS},
     "b": {"models": ["ok"]},
     "few": {"tokens_per_minute": 600},
+    "spent": {"tokens_per_minute": 600},
     "paced": {"requests_per_minute": 60},
     "plain": {"cache": False},
 }
@@ -194,10 +195,10 @@ def test_a_hit_costs_no_tokens_but_is_a_request(gateway: GatewayProcess) -> None
 
 def test_a_hit_waits_for_no_tokens(gateway: GatewayProcess) -> None:
     """Even a client that has used up its tokens gets what is kept."""
-    ask(gateway, "few", question("kept"))
-    refused = [ask(gateway, "few", question(f"other {turn}")).status for turn in range(100)]
+    ask(gateway, "spent", question("kept"))
+    refused = [ask(gateway, "spent", question(f"other {turn}")).status for turn in range(100)]
     assert refused[-1] == 429
-    assert (answer := ask(gateway, "few", question("kept"))).status == 200
+    assert (answer := ask(gateway, "spent", question("kept"))).status == 200
     assert result(answer) == "hit"
 
 
@@ -209,6 +210,7 @@ def test_audit_and_metrics_tell_hits_from_misses(gateway: GatewayProcess, folder
     }
     cost = f"slipway_gateway_cost_dollars_total{{{labels}}}"
     tokens = 'slipway_gateway_output_tokens_total{client="b",model="ok"}'
+    ask(gateway, "b", question("before it is counted"))
     before = {kind: gateway.metric(name) for kind, name in names.items()}
     rows_before = len(wait_for_rows(folder / "audit", 1))
     ask(gateway, "b", question("counted"))

@@ -75,7 +75,7 @@ def contents(server: RedisProcess) -> dict[bytes, bytes]:
 
 def hit_soon(gateway: GatewayProcess, who: str, body: dict[str, Any]) -> None:
     """Answers are kept a moment after they were given."""
-    wait_until("a hit", lambda: result(ask(gateway, who, body)) == "hit", 3)
+    wait_until("a hit", lambda: result(ask(gateway, who, body)) == "hit", 20)
 
 
 @pytest.mark.parametrize("stream", [False, True])

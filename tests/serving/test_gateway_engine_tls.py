@@ -93,7 +93,7 @@ def test_an_engine_is_known_by_its_name_at_any_address_and_its_connection_is_kep
                 answer.close()
             assert engine.connections == 1
             assert engine.bytes == 3_000_004
-            assert await client.probe(engine.url, {}, 5, trust(ours))
+            assert await client.get(engine.url, {}, 5, trust(ours)) == b""
             await client.close()
 
     run(work())
@@ -114,7 +114,7 @@ def test_nothing_is_sent_to_whoever_cannot_show_it(
             client = HttpUpstream()
             with pytest.raises(UpstreamUnreachable):
                 await client.open(engine.url, {}, b"{}", 5, trust(authorities[believed], name))
-            assert not await client.probe(engine.url, {}, 5, trust(authorities[believed], name))
+            assert await client.get(engine.url, {}, 5, trust(authorities[believed], name)) is None
             assert engine.bytes == 0
             await client.close()
 
@@ -217,10 +217,13 @@ def test_replicas_that_kubernetes_lists_are_asked_over_tls(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"url": "http://a:1", "tls": {"ca_file": "/nowhere", "server_name": "a"}}, "found an authority for a url"),
-        ({"tls": {"ca_file": "/nowhere", "server_name": "a"}}, "tls.ca_file: found FileNotFoundError"),
+        ({"url": "http://a:1", "tls": {"ca_file": "/nowhere", "server_name": "a"}}, "found an authority or a cert"),
+        ({"tls": {"ca_file": "/nowhere", "server_name": "a"}}, "tls.ca_file: found No such file or directory"),
         ({"tls": {"ca_file": "/nowhere", "server_name": "a b"}}, "upstreams[0].tls.server_name"),
-        ({"tls": {"server_name": "a"}}, "required field `ca_file`"),
+        ({"tls": {"server_name": "a"}}, "tls: found server_name without ca_file"),
+        ({"tls": {}}, "tls: found no ca_file"),
+        ({"tls": {"certificate_file": "/nowhere"}}, "tls: found one of certificate_file and key_file"),
+        ({"discover": {"kind": "kubernetes", "service": "a"}, "tls": {"ca_file": "/x"}}, "https together"),
         (
             {"discover": {"kind": "dns"}, "tls": {"ca_file": "/nowhere", "server_name": "a"}},
             "found https together with discover",

@@ -321,6 +321,7 @@ def test_counts_and_no_values_in_metrics_and_logs(gateway: GatewayProcess) -> No
     before = gateway.metric(name)
     assert ask(gateway, "mask", user(f"{EMAIL} {EMAIL}")).status == 200
     assert gateway.metric(name) == before + 2
+    assert ask(gateway, "block", user(EMAIL, "ok")).error["code"] == "privacy_blocked"
     text = gateway.request("GET", "/metrics", port=gateway.operations).body.decode()
     assert 'slipway_gateway_refusals_total{reason="privacy_blocked"}' in text
     assert 'slipway_gateway_privacy_prefilter{engine="hyperscan"} 1.0' in text

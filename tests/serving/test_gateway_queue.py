@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter
+from math import inf
+from types import SimpleNamespace
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.gateway.routing.pool import Pool, Waiter
 from serving.gateway.waiting.queue import Entry, FairQueue
 
 CLIENTS = st.sampled_from("abc")
@@ -73,3 +78,39 @@ def test_a_long_queue_is_quick_to_enter_and_to_leave() -> None:
     for number in range(10_000):
         queue.remove(queue.add(number, "x"))
     assert time.perf_counter() - started < 2.0
+
+
+def test_whoever_is_late_lets_those_of_its_priority_pass_and_no_others() -> None:
+    queue: FairQueue[str] = FairQueue()
+    queue.add("late", "a")
+    queue.put_behind(queue.pop())
+    for name, priority in (("next", 0), ("lesser", -1), ("later", 0)):
+        queue.add(name, "a", priority)
+    assert queue.size == 4
+    assert [queue.pop().item for _ in range(4)] == ["next", "later", "late", "lesser"]
+    assert not queue._clients
+
+
+def waiting(pool: Pool, name: str, late_at: float) -> Waiter:
+    waiter = Waiter(cast("Any", SimpleNamespace(boundaries=None)), asyncio.Future())
+    waiter.late_at = late_at
+    pool.queue.add(waiter, name)
+    return waiter
+
+
+def test_a_free_replica_goes_to_who_is_still_in_time_and_then_to_who_is_late() -> None:
+    asyncio.run(_late_and_in_time())
+
+
+async def _late_and_in_time() -> None:
+    pool, free = Pool("chat"), [1]
+    replica = cast("Any", object())
+    pool.take = lambda context, tried=(): replica if free and free.pop() else None  # type: ignore[method-assign]
+    late = waiting(pool, "a", 0.0)
+    in_time = waiting(pool, "a", inf)
+    pool.wake()
+    assert (late.future.done(), in_time.future.done()) == (False, True)
+    free.append(1)
+    pool.wake()
+    assert late.future.result() is replica
+    assert not pool.queue.size

@@ -356,7 +356,7 @@ def test_no_connection_is_unreachable_within_the_limit() -> None:
             closed = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         with pytest.raises(UpstreamUnreachable):
             await client.open(closed, {}, b"", 1.0)
-        assert not await client.probe(closed, {}, 1.0)
+        assert await client.get(closed, {}, 1.0) is None
         # A listener whose queue is full answers nothing at all.
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
             address = full.getsockname()
@@ -381,15 +381,21 @@ def test_a_probe_is_a_get_on_a_connection_of_its_own() -> None:
     async def work() -> None:
         async with Engine(always(WHOLE)) as engine:
             client = HttpUpstream()
-            assert await client.probe(engine.url, {"Authorization": "Bearer k"}, 1.0)
+            assert await client.get(engine.url, {"Authorization": "Bearer k"}, 1.0) == b""
             assert engine.visits[0].requests[0].startswith(b"GET /v1/chat/completions?a=b HTTP/1.1\r\n")
             assert b"Authorization: Bearer k\r\n" in engine.visits[0].requests[0]
-            assert await client.probe(engine.url, {}, 1.0)
+            assert await client.get(engine.url, {}, 1.0) == b""
             assert len(engine.visits) == 2
+            whole = WHOLE.partition(b"\r\n\r\n")[2]
+            for asked in (client, public := AiohttpUpstream()):
+                assert await asked.get(engine.url, {}, 1.0) == b""
+                assert await asked.get(engine.url, {}, 1.0, None, len(whole)) == whole
+                assert await asked.get(engine.url, {}, 1.0, None, len(whole) - 1) is None
+            await public.close()
         async with Engine(always(WHOLE.replace(b"200", b"503"))) as engine:
-            assert not await client.probe(engine.url, {}, 1.0)
+            assert await client.get(engine.url, {}, 1.0) is None
         async with Engine(once(wait=True)) as engine:
-            assert not await client.probe(engine.url, {}, 0.2)
+            assert await client.get(engine.url, {}, 0.2) is None
             await engine.visits[0].ended.wait()
         await client.close()
 

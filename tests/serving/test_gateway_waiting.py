@@ -93,6 +93,31 @@ def test_priorities_first_and_clients_in_turn(engine: FakeEngine, tmp_path: Path
         assert dev == sorted(dev)
 
 
+@pytest.mark.parametrize(("lets_pass_seconds", "expected"), [(None, ["early", "new"]), (4.0, ["new", "early"])])
+def test_who_can_no_longer_be_in_time_lets_others_pass(
+    engine: FakeEngine, tmp_path: Path, lets_pass_seconds: float | None, expected: list[str]
+) -> None:
+    """The first ends when it is told to: no time is raced but the wait that makes one late."""
+    passes = {} if lets_pass_seconds is None else {"lets_pass_seconds": lets_pass_seconds}
+    engine.acts_as = "nohdr"
+    with start_gateway(tmp_path, configuration({"m": limited(engine, queue={"seconds": 60, **passes})})) as gateway:
+        settle(gateway, 1)
+        first = gateway.connect()
+        first.sendall(raw_request(chat("m")))
+        engine.wait_for_call("m")
+        threads = [in_background(lambda: ask(gateway, headers={"X-Request-Id": "early"}))]
+        wait_until("one waits", lambda: scaling(gateway, "m")["queued"] == 1)
+        time.sleep(0.0 if lets_pass_seconds is None else lets_pass_seconds + 0.1)
+        engine.acts_as = None
+        threads.append(in_background(lambda: ask(gateway, headers={"X-Request-Id": "new"})))
+        wait_until("two wait", lambda: scaling(gateway, "m")["queued"] == 2)
+        first.close()
+        for thread, answers in threads:
+            thread.join(30)
+            assert answers[0].status == 200
+        assert [call.headers["x-request-id"] for call in engine.calls[1:]] == expected
+
+
 def work(gateway: GatewayProcess) -> tuple[int, int, int]:
     """Waiting now, held now, and answered so far."""
     seen = scaling(gateway, "m")

@@ -71,13 +71,15 @@ def launched(tmp_path: Path) -> Iterator[Any]:
         told = {"LWS_LEADER_ADDRESS": "127.0.0.1", "LWS_WORKER_INDEX": rank, "PYTHONPATH": str(PACKAGE)}
         log = (tmp_path / f"{name}.log").open("wb")
         command = [sys.executable, "-m", "serving.launcher", "--container", str(tmp_path / name), str(path)]
-        process = subprocess.Popen(command, env={**os.environ, **told}, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env={**os.environ, **told}, stdout=log, stderr=log, start_new_session=True)
         running.append(process)
         return process
 
     yield start
     for process in running:
-        process.kill()
+        # As a container does: all of it, also what its first process has started.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -193,3 +193,19 @@ def test_reloads_wait_for_each_other(tmp_path: Path) -> None:
         await asyncio.gather(*(gateway.reload({"models": {}, "version": number}, {}) for number in range(3)))
 
     asyncio.run(scenario())
+
+
+def test_what_is_blocked_is_followed_beside_whatever_is_deployed(tmp_path: Path) -> None:
+    file = tmp_path / "contained.json"
+    with launchers(tmp_path) as start:
+        spec = toy(tmp_path)
+        spec["gateway"]["contained_file"] = str(file)
+        served = start(spec).ready()
+        assert status_of(served, KEY) == 200
+        file.write_text('{"clients": ["dev"]}')
+        served.until(lambda: status_of(served, KEY) == 403, 20, "the block was not followed")
+        _, status = reload(served, lambda spec: spec["gateway"]["config"]["limits"].update(body_bytes=300_000))
+        assert status["problem"] is None, "a reload that was asked for gets its own answer"
+        assert status_of(served, KEY) == 403, "no deployment lifts it"
+        file.unlink()
+        served.until(lambda: status_of(served, KEY) == 200, 20, "the lift was not followed")

@@ -49,6 +49,8 @@ class FakeEngine:
         # Seconds before /health is answered.
         self.health_pause = 0.0
         self.health_keeps_connection = True
+        # What GET /metrics says.
+        self.metrics = ""
         self.health_headers: list[dict[str, str]] = []
         self.connections = 0
         self.open: set[_Connection] = set()
@@ -150,6 +152,9 @@ class _Connection(asyncio.Protocol):
             self.whole(self.engine.health_status, b"{}")
             if not self.engine.health_keeps_connection:
                 self.transport.close()
+            return
+        if path == "/metrics":
+            self.whole(200, self.engine.metrics.encode(), content_type="text/plain; version=0.0.4")
             return
         body = json.loads(rest[:length])
         self.call = Call(str(body.get("model")), path, headers, body, rest[:length], self.served)

@@ -12,7 +12,7 @@ from conftest import ROOT, Checkout  # pyright: ignore[reportMissingImports]
 
 EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "policy", "aiconfigurator", "dev")
 # In environments of their own.
-ALONE = ("scanners",)
+ALONE = ("scanners", "lm_evaluation_harness")
 PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)(?: ; ([^\\]+))? \\$", re.MULTILINE)
 
 

@@ -22,7 +22,7 @@ from infra.platforms.aws.names import CLUSTER_LETTERS, SITE_LETTERS
 from infra.platforms.aws.shapes import SHAPES
 from infra.problems import Refused
 from infra.program import deploy as program
-from tests.clouds.aws import LONGEST, name_of
+from tests.clouds.aws import FACTS
 from tests.harness import Recorder, deploy
 from tests.on_aws import Deployment, as_it_ships, deployment, managed, no_way_out, one_site, platform
 from tests.unit.documents import assert_helpful, examples
@@ -33,10 +33,7 @@ MADE_UP, BEHIND_A_PREFIX = 8, 26
 # Of a stack, beside the longest name of a site.
 STACK_LETTERS = CLUSTER_LETTERS - len("slipway--") - SITE_LETTERS
 WAYS = ("on_demand", "spot", "reservation")
-letters = st.sampled_from("az09")
-names = st.builds(
-    lambda first, rest, last: first + rest + last, letters, st.text("az09-", max_size=SITE_LETTERS - 2), letters
-)
+names = st.from_regex(r"[az]([-]?[az09])*", fullmatch=True).filter(lambda name: len(name) <= SITE_LETTERS)
 
 
 @st.composite
@@ -116,8 +113,8 @@ def names_are_short(details: Any, site: str) -> None:
     assert re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_-]*", details.cluster.name)
     assert len(details.cluster.name) <= CLUSTER_LETTERS
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*-", details.roles.name_prefix)
-    assert len(details.roles.name_prefix + "models-") <= LONGEST["aws:s3/bucket:Bucket"] - BEHIND_A_PREFIX
-    assert len(details.roles.name_prefix) <= LONGEST["aws:iam/role:Role"] - BEHIND_A_PREFIX
+    assert len(details.roles.name_prefix + "models-") <= FACTS.names["aws:s3/bucket:Bucket"].longest - BEHIND_A_PREFIX
+    assert len(details.roles.name_prefix) <= FACTS.names["aws:iam/role:Role"].longest - BEHIND_A_PREFIX
     assert len({*details.repositories}) == len(details.repositories)
     assert all(re.fullmatch(r"[a-z0-9]+([./_-]+[a-z0-9]+)*", one) and len(one) <= 256 for one in details.repositories)
     if not details.cluster.auto_mode:
@@ -125,7 +122,7 @@ def names_are_short(details: Any, site: str) -> None:
             f"{site}-groups-{name}-{zone[-1]}" for name, pool in details.machines.pools.items() for zone in pool.zones
         ]
         assert len({*groups}) == len(groups)
-        assert all(len(name) + MADE_UP <= LONGEST["aws:eks/nodeGroup:NodeGroup"] for name in groups)
+        assert all(len(name) + MADE_UP <= FACTS.names["aws:eks/nodeGroup:NodeGroup"].longest for name in groups)
 
 
 def most_gpus(written: Deployment) -> None:
@@ -154,17 +151,10 @@ def test_every_name_that_is_made_is_taken_and_made_once(
     for one in seen.seen:
         if one.type.startswith("aws:") and one.custom:
             kind = one.type
-            called, longest = name_of(kind), LONGEST.get(kind, 255)
-            prefix = next((str(one.inputs[key]) for key in ("namePrefix", "bucketPrefix") if key in one.inputs), None)
-            if called is None:
-                continue
+            called = FACTS.name_of(kind)
             if called in one.inputs:
                 given_names[kind, str(one.inputs[called])] += 1
-                assert len(str(one.inputs[called])) <= longest, one.name
-            elif prefix is not None:
-                assert len(prefix) + BEHIND_A_PREFIX <= longest, one.name
-            else:
-                assert len(one.name) + MADE_UP <= longest, one.name
+            assert FACTS.refusal(kind, one.name, one.inputs) is None, one.name
         elif one.type.startswith("kubernetes:") and "kind" in one.inputs:
             metadata = one.inputs["metadata"]
             whole = f"{metadata.get('namespace', '')}/{metadata.get('name', one.name)}"

@@ -29,10 +29,9 @@ POOL = PoolUse(
 CLUSTER = ClusterUse(
     cloud="aws",
     region="us-east-1",
-    zones=3,
-    core_nodes=2,
-    gpu_nodes_minimum=2,
-    gpu_nodes_maximum=8,
+    nat_gateways=3,
+    nodes_minimum=4,
+    nodes_maximum=10,
     disk_gb_per_node=300,
     model_gb=16.4,
     output_tokens_per_second=1000,
@@ -106,7 +105,6 @@ def test_a_cluster_by_hand() -> None:
     assert answer_gb_per_month(1000) == pytest.approx(657)
     expected = {
         "control plane": (73.0, 73.0),
-        "core pool": (2 * 140.16, 2 * 140.16),
         "NAT gateways": (98.55, 98.55),  # three zones, as AWS guides compute it
         "through NAT gateways": (4 * 16.4 * 0.045, 10 * 16.4 * 0.045),
         "load balancer": (16.425, 16.425),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.manifests import ROOT
 from tools.bundle import contents
+from tools.bundle import unpack as unpacking
 from tools.bundle.bundle import write
 from tools.bundle.unpack import INCOMING, MANIFEST, PLACES, Wrong, unpack
+from tools.problem import Problem
 
 OURS, ANOTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 FILES = {
@@ -126,6 +129,30 @@ def test_it_goes_on_where_it_was_interrupted(carried: Carried, monkeypatch: pyte
     assert not set(before) & set(placed), "what was there whole was not written again"
 
 
+def test_an_update_that_is_interrupted_while_it_is_put_into_place_is_finished(
+    carried: Carried, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried.install()
+    carried.make({**FILES, "project/infra/a.py": b"a = 2\n", "project/tools/new": b"new\n"})
+    replace = unpacking._replace
+    placed: list[Path] = []
+
+    def killed_in_the_middle(target: Path, source: Path) -> None:
+        if placed:
+            raise KeyboardInterrupt
+        placed.append(target)
+        replace(target, source)
+
+    monkeypatch.setattr(unpacking, "_replace", killed_in_the_middle)
+    with pytest.raises(KeyboardInterrupt):
+        carried.install()
+    assert carried.there()["infra/a.py"] == b"a = 2\n"
+    assert "tools/new" not in carried.there(), "half of it is in place"
+    monkeypatch.setattr(unpacking, "_replace", replace)
+    carried.install()
+    assert carried.there() == {**INSTALLED, "infra/a.py": b"a = 2\n", "tools/new": b"new\n"}
+
+
 def changed(name: str, content: bytes) -> Callable[[list[Member]], list[Member]]:
     return lambda members: [(known, content if known == name else old) for known, old in members]
 
@@ -192,6 +219,26 @@ def test_the_installer_needs_nothing_but_itself(carried: Carried) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=carried.folder)
     assert done.returncode == 1
     assert [line.split()[0] for line in done.stderr.splitlines()[1:]] == ["where", "found", "allowed", "do"]
+
+
+def test_a_small_cluster_gets_the_plugin_by_which_it_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / ".tools" / "pulumi" / "home"
+    monkeypatch.setattr(contents, "ROOT", tmp_path)
+    monkeypatch.setattr(contents, "HOME", home)
+    assert list(contents.plugins([])) == []
+    with pytest.raises(Problem, match="nothing") as problem:
+        list(contents.plugins(["kubernetes"]))
+    version = metadata.version("pulumi-kubernetes")
+    assert f"pulumi plugin install resource kubernetes {version}" in str(problem.value)
+    plugin = home / "plugins" / f"resource-kubernetes-v{version}" / "pulumi-resource-kubernetes"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_bytes(b"plugin")
+    ((name, path),) = contents.plugins(["kubernetes"])
+    assert path == plugin
+    # Where the box's own Pulumi looks for it.
+    assert name == f"tools/{plugin.relative_to(tmp_path / '.tools').as_posix()}"
 
 
 def test_the_project_of_a_bundle_is_what_deploys_and_no_stack_file() -> None:

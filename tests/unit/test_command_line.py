@@ -101,7 +101,7 @@ def test_an_unknown_format_is_refused_with_the_nearest(capsys: pytest.CaptureFix
         "",
         "1. --format",
         "   found    `htm`",
-        "   allowed  `text`, `json`, `markdown`, `html`",
+        "   allowed  `text`, `json`, `markdown`, `html`, `svg`",
         "   do       did you mean `html`?",
     ]
 

@@ -17,16 +17,16 @@ import yaml
 from infra.__main__ import main
 from infra.bootstrap.rights_doctor import DOCTOR_RIGHTS
 from infra.doctor import name_servers
+from infra.doctor.delegation import delegated
 from infra.doctor.finding import Finding, State
 from infra.load import validate
 from infra.plan.build import build_plan
 from infra.platforms.aws.checks.cluster import SPOT, roles_judged
-from infra.platforms.aws.checks.domain import delegated
 from infra.platforms.aws.doctor import DOCTOR
 from tests import on_aws_account as account
 from tests.aws_api import ACCOUNT, Answer, AwsApi, Refusal
 from tests.manifests import ROOT
-from tests.on_aws import Deployment, one_site, platform
+from tests.on_aws import Deployment, accepts_a_peering, asks_for_certificates, one_site, over_a_vpn, platform
 from tests.unit.test_name_servers import labels, record, resolver
 
 OK, MISSING, LOOK, UNKNOWN = State.OK, State.MISSING, State.LOOK, State.UNKNOWN
@@ -93,6 +93,7 @@ def test_an_account_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None
         "machines gateway",
         "machines l40s-1",
         "EKS 1.35",
+        "add-on metrics-server",
         "roles of services",
         "zone of llm.example.com",
         "name servers of example.com",
@@ -106,6 +107,7 @@ def test_an_account_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None
         "quota Clusters",
     ]
     assert found["credentials"].found == f"account {ACCOUNT}, as arn:aws:sts::{ACCOUNT}:assumed-role/deploy/me"
+    assert found["add-on metrics-server"].found == "v0.8.0-eksbuild.6 by default; newest v0.8.1-eksbuild.2"
     assert found["EKS 1.35"].found == "supported until 2027-03-30"
     assert found["quota EC2-VPC Elastic IPs"].found == "5 allowed, 0 used by others, 3 needed"
     for name in ("Clusters", "Application Load Balancers per Region"):
@@ -116,8 +118,14 @@ def test_an_account_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None
 def test_it_asks_for_what_its_rights_name_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     nat = {"NatGatewayId": "nat-1", "SubnetId": "subnet-1", "State": "available"}
     _, api = examined(monkeypatch, {"ec2:DescribeNatGateways": {"NatGateways": [nat]}})
+    _, reserved = examined(monkeypatch, {}, one_site)
+    changes = (over_a_vpn, accepts_a_peering, asks_for_certificates)
+    others = {one for change in changes for one in examined(monkeypatch, {}, change)[1].asked}
     needed = {action for rights in DOCTOR_RIGHTS.values() for one in rights.reads for action in one.actions}
-    assert {*api.asked} - {"sts:GetCallerIdentity"} == needed
+    # Of S3, a file's head is asked for with the right to read it, and of a version with that to read one.
+    others = (others - {"s3:HeadObject"}) | {"s3:GetObject", "s3:GetObjectVersion"}
+    assert {*api.asked, *reserved.asked, *others} - {"sts:GetCallerIdentity"} == needed
+    assert "ec2:DescribeCapacityReservations" not in api.asked, "nothing is reserved"
     assert not [right for rights in DOCTOR_RIGHTS.values() for right in rights.writes]
 
 
@@ -186,6 +194,10 @@ CASES: dict[str, tuple[dict[str, Any], str, State, str, str]] = {
     "the version is not supported": (
         {"eks:DescribeClusterVersions": {"clusterVersions": []}},
         *("EKS 1.35", MISSING, "not supported", "`kubernetes_version`"),
+    ),
+    "EKS has no such add-on for the version": (
+        account.addons(),
+        *("add-on metrics-server", MISSING, "EKS has none for 1.35", "`kubernetes_version`"),
     ),
     "no zone of this name": (
         account.hosted_zones("example.com.other"),
@@ -419,3 +431,16 @@ def test_the_zone_and_the_public_are_compared(monkeypatch: pytest.MonkeyPatch) -
         found, _ = examined(monkeypatch, {})
     row = found["name servers of example.com"]
     assert (row.state, row.found.partition(";")[0]) == (MISSING, "the public asks others: ns.elsewhere.net")
+
+
+def test_add_ons_are_of_versions_that_eks_has_for_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(deployment: Deployment) -> None:
+        platform(deployment)["addon_versions"] = {"metrics-server": "v0.8.0-eksbuild.6"}
+
+    found, _ = examined(monkeypatch, {}, named)
+    assert not wrong(found)
+    assert found["add-on metrics-server"].found == "v0.8.0-eksbuild.6, as named; by default v0.8.0-eksbuild.6"
+    found, _ = examined(monkeypatch, account.addons("v0.9.0-eksbuild.1", "v0.8.9-eksbuild.1"), named)
+    assert wrong(found) == {"add-on metrics-server": MISSING}
+    assert "EKS has no v0.8.0-eksbuild.6 for 1.35" in found["add-on metrics-server"].found
+    assert "v0.9.0-eksbuild.1, v0.8.9-eksbuild.1" in found["add-on metrics-server"].remedy

@@ -68,7 +68,7 @@ def test_pods_ask_for_what_their_containers_ask_for() -> None:
 
 
 def test_replicas_at_rest_and_at_most() -> None:
-    assert {one.name: (one.least, one.most) for one in needs().pods} == {"gateways": (3, 12), "l40s-1": (3, 7)}
+    assert {one.name: (one.least, one.most) for one in needs().pods} == {"gateways": (3, 12), "l40s-1": (6, 14)}
 
 
 def test_volumes_by_what_is_kept_in_them() -> None:
@@ -77,6 +77,7 @@ def test_volumes_by_what_is_kept_in_them() -> None:
         "the audit": ("replicated", ("ReadWriteMany",)),
         "what clients have used": (None, ("ReadWriteOnce",)),
         "weights of chat": ("fast", ("ReadWriteMany",)),
+        "weights of chat-next": ("fast", ("ReadWriteMany",)),
     }
 
 
@@ -109,7 +110,7 @@ def test_apis_of_metrics_and_keda_only_where_they_are_read() -> None:
 
 
 def test_every_image_is_looked_at() -> None:
-    assert {*needs().images} == {"gateway", "valkey", "engine-chat"}
+    assert {*needs().images} == {"gateway", "valkey", "engine-chat", "engine-chat-next"}
     assert "weights of chat" in needs(with_claims).images
 
 

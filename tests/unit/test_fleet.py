@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _thread
+import io
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ from infra.stack_file import read_stack_file
 from infra.topologies.rollout import Fleet, RolloutSettings, rings_of
 from tests.manifests import ROOT
 from tests.unit.documents import deployment_of
-from tools.fleet import machines
+from tools.fleet import deployment, machines, site
 from tools.fleet.fleet import planned
 from tools.fleet.journal import Journal
 from tools.fleet.order import Order, Outcome, answer, answered, read, written
@@ -186,8 +188,13 @@ def test_an_interruption_ends_what_runs_and_begins_nothing_more(tmp_path: Path) 
             _thread.interrupt_main()
         return field.change(site)
 
-    with pytest.raises(KeyboardInterrupt):
-        field.run(change=change)
+    # Whoever runs tests in a shell's background runs them deaf to it.
+    as_it_was = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            field.run(change=change)
+    finally:
+        signal.signal(signal.SIGINT, as_it_was)
     assert "store-5" in field.changed, "what was under way ended in order"
     assert SITES[-1] not in field.changed
     field.run()
@@ -232,6 +239,18 @@ def test_only_one_site_and_none_that_is_not_there() -> None:
 def test_whoever_asks_is_let_in() -> None:
     order = planned("edge").orders["store-vienna"]
     assert (order.client, order.asked) == ("till", {"small": "generate"})
+
+
+def test_a_box_installs_what_its_platform_needs_before_it_deploys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages of a machine that has only ever been one are not those of a small cluster."""
+    orders = planned("edge", ["datacentre", "store-vienna"]).orders
+    done: list[object] = []
+    monkeypatch.setattr(site, "install", done.append)
+    monkeypatch.setattr(deployment, "up", lambda order: (done.append(order.site), GOOD)[1])
+    for name, order in orders.items():
+        monkeypatch.setattr("sys.stdin", io.StringIO(written(order)))
+        assert site.main(["up"]) == 0, name
+    assert done == [["kubernetes"], "datacentre", [], "store-vienna"]
 
 
 def test_a_thousand_sites_that_are_alike_are_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from infra.platforms import PLATFORMS
 from infra.problems import Refused
 from infra.stack_file import read_stack_file
 from tests.config.corpus import load_and_plan
+from tests.one_model import one_model
 from tests.unit.documents import CORPUS, deployment_of, examples
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def document(name: str) -> Any:
     path = ROOT / f"Pulumi.{name}.yaml" if (ROOT / f"Pulumi.{name}.yaml").exists() else CORPUS / f"{name}.happy.yaml"
-    return deployment_of(read_stack_file(path).values)
+    found = deployment_of(read_stack_file(path).values)
+    if name == "onprem":
+        one_model(found)
+    return found
 
 
 def planned(deployment: Any) -> DeploymentPlan:
@@ -65,11 +69,12 @@ def test_only_clients_whose_data_may_leave_overflow() -> None:
     assert link.models == ("chat",)
     assert link.clients == ("web",)
     gateways = {name: site.details.gateway_config for name, site in plan.sites.items()}
-    assert set(gateways["datacentre"]["clients"]) == {"web", "legal", "own"}
-    assert set(gateways["cloud"]["clients"]) == {"web"}
+    assert set(gateways["datacentre"]["clients"]) == {"web", "legal", "own", "own_site"}
+    assert set(gateways["cloud"]["clients"]) == {"web", "own_site"}
     # A gateway refuses to know places that it cannot reach.
-    assert gateways["datacentre"]["data_classes"] == {"internal": ["on-prem"], "here": ["on-prem"]}
-    assert gateways["cloud"]["data_classes"] == {"internal": ["gcp"]}
+    classes = {"internal": ["on-prem", "gcp"], "overflow": ["gcp"], "here": ["on-prem"]}
+    assert gateways["datacentre"]["data_classes"] == classes
+    assert gateways["cloud"]["data_classes"] == {"internal": ["gcp"], "overflow": ["gcp"]}
 
 
 def test_restricted_data_goes_to_a_standby_at_its_own_boundary_and_to_no_other() -> None:
@@ -204,14 +209,6 @@ def test_cards_of_a_replica_are_asked_for_and_used_together() -> None:
     assert nodes.tolerates == "nvidia.com/gpu"
     arguments = details.serving.engines["chat"].container.arguments
     assert arguments[arguments.index("--tensor-parallel-size") + 1] == "2"
-
-
-def test_what_this_version_does_not_deploy_is_said_in_one_sentence() -> None:
-    plan = planned(document("hybrid"))
-    with pytest.raises(Refused) as found:
-        refuse_undeployable(plan)
-    said = str(found.value)
-    assert "requests that overflow from `datacentre` to `cloud`, which can be planned (`make plan STACK=case`)" in said
 
 
 def test_a_platform_without_a_component_is_planned_only(monkeypatch: pytest.MonkeyPatch) -> None:

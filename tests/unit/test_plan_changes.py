@@ -301,11 +301,13 @@ def test_everything_is_escaped_where_it_is_shown() -> None:
 
 
 def test_a_plan_of_before_weakenings_were_told_apart_has_none_that_are_new() -> None:
-    older = {key: value for key, value in PLANS["hybrid"].items() if key != "weakenings"}
-    assert compare(older, PLANS["hybrid"], "old.json").nothing
+    weak = "model `chat`: the image has no known digest"
+    plan = PLANS["hybrid"] | {"weakenings": [weak], "warnings": [weak, *PLANS["hybrid"]["warnings"]]}
+    assert len(plan["warnings"]) == 2
+    older = {key: value for key, value in plan.items() if key != "weakenings"}
+    assert compare(older, plan, "old.json").nothing
     without = older | {"warnings": []}
-    found = compare(without, PLANS["hybrid"], "old.json")
-    assert [warning[:24] for warning in found.new_weakenings] == ["model `chat`: the image "]
+    assert [*compare(without, plan, "old.json").new_weakenings] == [weak]
 
 
 def test_what_only_one_version_tells_is_no_change() -> None:

@@ -117,3 +117,26 @@ def test_an_engine_in_somebodys_own_package_is_a_kind_like_ours(tmp_path: Path) 
         "change it to what is allowed, or leave it out: the default is `0`",
         "slipway:deployment.models.chat.engine.kind (line 15) | did you mean `acme`?",
     ], said.stderr
+
+
+ONLY_HERE = """
+import sys
+from pathlib import Path
+from infra.load import load_file
+from infra.plan.build import build_plan
+build_plan(load_file(Path(sys.argv[1])), "case")
+print(*sorted(name for name in sys.modules if name.startswith("infra.platforms.") and name.endswith(".plan")))
+"""
+
+
+def test_a_stack_plans_with_its_own_platform_alone() -> None:
+    """The schema knows what is written of every one of them; a plan is slow enough without the others'."""
+    said = subprocess.run(
+        [sys.executable, "-c", ONLY_HERE, str(ROOT / "tests/config/minimal.happy.yaml")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.stdout.split() == ["infra.platforms.local.plan"], said.stderr

@@ -67,6 +67,11 @@ def test_text_says_what_will_be_there() -> None:
         "  chat   llama_cpp  generate  8192 tokens  2048 tokens     8        1         processors  "
         "bartowski/SmolLM2-1.7B-Instruct-GGUF/weights/SmolLM2-1.7B-Instruct-Q4_K_M.gguf @ 9217f5db79a2",
         "",
+        "MODEL CARDS",
+        "  model  from                                  version       licence     access     made",
+        "  chat   bartowski/SmolLM2-1.7B-Instruct-GGUF  9217f5db79a2  Apache-2.0  not known  gguf-q4_k_m; from "
+        "HuggingFaceTB/SmolLM2-1.7B-Instruct",
+        "",
         "COLD START, in seconds at best and at worst, estimated: from when a replica is needed to its first answer",
         "  model  slowest at  provision node  pull image  fetch weights  load    warm up  in all   may take",
         "  chat   desk        0               0           3 to 8         0 to 2  1 to 5   4 to 15  300",

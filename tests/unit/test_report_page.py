@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 from infra.load import load_file
 from infra.plan.build import build_plan
 from infra.report.html import to_html
+from infra.report.svg import to_svg
 from tests.serving.browser import started_browser
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,3 +71,23 @@ def test_a_page_is_quiet_and_fits(stack: str, width: int, browser: Browser, tmp_
         assert len(set(colours)) == 2
     assert asked == [file.as_uri()]
     assert said == []
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_drawing_alone_is_whole_and_follows_the_readers_colours(stack: str, browser: Browser) -> None:
+    drawing = to_svg(build_plan(load_file(ROOT / f"Pulumi.{stack}.yaml"), stack))
+    with browser.new_context(viewport={"width": 1120, "height": 900}) as context:
+        page = context.new_page()
+        page.set_content(drawing)
+        assert page.evaluate(BEYOND) == []
+        assert page.evaluate(OVERLAPPING) == []
+        shown = page.locator("svg text").all_text_contents()
+        assert len(shown) > 8
+        assert [text for text in shown if "…" in text] == [], "of what ships nothing is cut"
+        colours: list[list[str]] = []
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            fill = "selector => getComputedStyle(document.querySelector(selector)).fill"
+            colours.append([page.evaluate(fill, selector) for selector in ("rect.page", "text.strong")])
+        (light, ink), (dark, chalk) = colours
+        assert len({light, ink, dark, chalk}) == 4

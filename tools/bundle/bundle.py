@@ -61,6 +61,7 @@ def main(arguments: list[str]) -> int:
         [
             *contents.project(),
             *contents.command_line(),
+            *contents.plugins(order.extras),
             *contents.plan(order, json.dumps(asdict(site), indent=1, sort_keys=True), folder / order.name),
             *contents.weights(site, {name: model.weights for name, model in plan.models.items()}),
             *contents.wheels(contents.extras_of(site.platform), options.wheels, folder / "wheels"),

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from infra.plan.types import SitePlan, Weights
 from infra.platforms import PLATFORMS
 from tools.bundle.unpack import IMAGES, ORDER, PLAN, PROJECT, TOOLS, WEIGHTS, WHEELS
-from tools.checkout import LOCAL, ROOT, VENV, private_folder, write_private
+from tools.checkout import LOCAL, PYTHON, ROOT, private_folder, write_private
 from tools.fleet.order import Order, written
 from tools.problem import Problem
 from tools.progress import Failed, run, step
+from tools.pulumi.environment import HOME
 from tools.pulumi.install import install
 
 PROJECT_FILES = ("infra", "serving_image", "tools", "requirements", "__main__.py", "Pulumi.yaml", "Makefile", "LICENSE")
@@ -44,6 +46,26 @@ def command_line() -> Iterator[tuple[str, Path]]:
             yield f"{TOOLS}/{path.relative_to(below).as_posix()}", path
 
 
+def plugins(extras: list[str]) -> Iterator[tuple[str, Path]]:
+    """The plugins by which Pulumi reaches what is deployed to: a machine without internet downloads none."""
+    for extra in extras:
+        try:
+            version = metadata.version(f"pulumi-{extra}")
+        except metadata.PackageNotFoundError:
+            continue  # a platform that needs none
+        folder = HOME / "plugins" / f"resource-{extra}-v{version}"
+        if not folder.is_dir():
+            raise Problem(
+                where=str(folder),
+                found="nothing",
+                allowed=f"Pulumi's plugin `{extra}` {version}, for the machine and system of this one",
+                do=f'Install it here: eval "$(tools/pulumi/env)"; pulumi plugin install resource {extra} {version}',
+            )
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                yield f"{TOOLS}/{path.relative_to(ROOT / '.tools').as_posix()}", path
+
+
 def plan(order: Order, text: str, folder: Path) -> Iterator[tuple[str, Path]]:
     """What the site is to be: its order, with the document inside, and the plan for a person to read."""
     private_folder(folder)
@@ -58,7 +80,7 @@ def wheels(extras: list[str], given: Path | None, folder: Path) -> Iterator[tupl
     if given is None:
         private_folder(folder)
         locks = [f"--requirement=requirements/{extra}.txt" for extra in extras]
-        command = [str(VENV / "bin" / "python"), "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command = [PYTHON, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
         try:
             with step(f"downloading packages ({', '.join(extras)})", "20 to 90 s"):
                 run([*command, "--no-deps", "--require-hashes", f"--dest={folder}", *locks], cwd=ROOT)

@@ -1,6 +1,7 @@
 """Asks every model of a stack that is up, as a client does: through the endpoint, with a key, streamed and not.
 
-It waits: a new certificate, name or load balancer takes minutes to answer. Without a key nothing may be answered.
+It waits: a new certificate, name or load balancer takes minutes to answer. Without a key nothing may be answered. Where
+clients must show a certificate, SLIPWAY_CLIENT_CERTIFICATE names a file (PEM) with one and its key.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-from tools.checkout import VENV
+from tools.checkout import PYTHON
 from tools.deploy.asked import asked
 from tools.problem import Problem, run
 from tools.progress import say
@@ -107,13 +108,15 @@ def _trust(stack: Stack) -> ssl.SSLContext:
     """The machine's own certificates, or those that SSL_CERT_FILE names; where the certificate is known, that one."""
     context = ssl.create_default_context(cafile=stack.certificate or os.environ.get("SSL_CERT_FILE"))
     context.check_hostname = stack.certificate is None
+    if shown := os.environ.get("SLIPWAY_CLIENT_CERTIFICATE"):
+        context.load_cert_chain(shown)
     return context
 
 
 def _stack(name: str) -> Stack:
     outputs = asked("pulumi", "stack", "output", "--json", "--show-secrets", "--stack", name)
     keys = sorted((client, key) for client, key in (outputs.get("client_keys") or {}).items() if isinstance(key, str))
-    plan = asked(str(VENV / "bin" / "python"), "-m", "infra", "plan", "--stack", name, "--format", "json")
+    plan = asked(PYTHON, "-m", "infra", "plan", "--stack", name, "--format", "json")
     # A client may not be allowed every model: one that is.
     tasks = {model: str(known["task"]) for model, known in plan["models"].items()}
     allowed = {client: set(known.get("models") or tasks) & set(tasks) for client, known in plan["clients"].items()}

@@ -17,6 +17,7 @@ from infra.naming import DEPLOYMENT_KEY
 from infra.plan.build import build_plan
 from infra.plan.layout import every_site, may_be_at
 from infra.plan.types import DeploymentPlan
+from infra.platforms import PLATFORMS
 from infra.platforms.local.component import release_digest
 from infra.problems import Refused, did_you_mean, listing
 from infra.topologies.rollout import Fleet
@@ -107,6 +108,7 @@ def planned(stack: str, only: Iterable[str] = ()) -> Work:
             client=asking.client(site),
             asked={model: plan.models[model].task for model in plan.sites[site].models},
             answer_seconds=fleet.answer_seconds,
+            extras=[*PLATFORMS[plan.sites[site].platform].extras],
         )
         for site in sites
     }

@@ -1,7 +1,7 @@
 """What one site's machine is told to do, as JSON on its standard input, and what it answers in its last line."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -9,7 +9,7 @@ from typing import Any
 class Order:
     """`document` is the text of the stack file that all sites share. `release` is the code that it was planned by.
     `asked` are the site's own models with their tasks, and `client` is who asks for them when it shows that it serves:
-    empty where nobody can."""
+    empty where nobody can. `extras` are the packages that deploying its platform needs."""
 
     stack: str
     site: str
@@ -18,6 +18,7 @@ class Order:
     client: str
     asked: dict[str, str]
     answer_seconds: float
+    extras: list[str] = field(default_factory=list[str])
 
     @property
     def name(self) -> str:

@@ -12,12 +12,11 @@ from tools.checkout import ROOT
 from tools.deploy.smoke import Stack, Wrong, check
 from tools.fleet.order import Order, Outcome, answer, read
 from tools.problem import Problem, run
-from tools.stack.announce import outputs
+from tools.python.install import install
+from tools.stack.announce import outputs, reached
 from tools.stack.up import prepare
 
 PAUSE_SECONDS = 1.0
-# Who listens everywhere is asked here.
-EVERYWHERE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
 
 
 def main(arguments: list[str]) -> int:
@@ -36,6 +35,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _deploy(verb: str, order: Order) -> Outcome:
+    install(order.extras)  # a box that is a small cluster needs what its platform does
     from tools.fleet import deployment  # Pulumi's own code takes a second to load
 
     return deployment.up(order) if verb == "up" else deployment.down(order)
@@ -44,12 +44,9 @@ def _deploy(verb: str, order: Order) -> Outcome:
 def _ask(order: Order) -> Outcome:
     """Real requests to each of the site's own models, through its own gateway, with a client's key."""
     known = outputs(prepare(), order.name)
-    endpoint = str(known.get("endpoint") or "")
-    for listens, asked in EVERYWHERE.items():
-        endpoint = endpoint.replace(listens, asked)
     certificate = (known.get("certificates") or {}).get(order.site)
     stack = Stack(
-        endpoint=endpoint,
+        endpoint=reached(str(known.get("endpoint") or "")),
         key=str((known.get("client_keys") or {}).get(order.client) or ""),
         tasks=order.asked,
         certificate=None if certificate is None else str(ROOT / certificate),

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tools.checkout import ROOT, VENV
+from tools.checkout import PYTHON, ROOT
 from tools.preview.changed import changed_stacks
 from tools.preview.github import append
 from tools.preview.message import fenced
@@ -70,7 +70,7 @@ def _folded(stack: str, text: str) -> str:
 
 
 def _infra(stack: str, form: str, base: str) -> subprocess.CompletedProcess[str]:
-    command = [str(VENV / "bin" / "python"), "-m", "infra", "plan", "--stack", stack, "--format", form]
+    command = [PYTHON, "-m", "infra", "plan", "--stack", stack, "--format", form]
     return subprocess.run([*command, f"--against={base}"], cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -1,6 +1,7 @@
 """Makes requirements/*.txt: one hashed lock per extra, for Linux (x86-64, arm64) and macOS, Python 3.11 and newer.
 
-Every lock but the scanners' is compiled against one common set of versions, so any of them can be installed together.
+Every lock but those of tools with an environment of their own is compiled against one common set of versions, so any
+of them can be installed together.
 No package is younger than a week: what is wrong with a release is mostly found in its first days.
 """
 
@@ -23,7 +24,7 @@ LOCKS = ROOT / "requirements"
 PROJECTS = (ROOT / "pyproject.toml", ROOT / "serving_image" / "pyproject.toml")
 EXTRAS = ("local", "kubernetes", "aws", "gcp", "images", "policy", "aiconfigurator", "dev")
 # Extras of an environment of their own: no version of theirs has to fit the others'.
-ALONE = ("scanners",)
+ALONE = ("scanners", "making", "tuning", "lm_evaluation_harness")
 # Extras that hold tools only; the others hold all that the program imports.
 TOOLS_ONLY = ("dev", *ALONE)
 # No extra, but a lock as well: what the gateway needs and nothing else, for its image.

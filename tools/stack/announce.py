@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 from tools.checkout import LOCAL, ROOT, private_folder, write_private
@@ -41,6 +42,11 @@ def announce(engine: Engine, stack: str) -> None:
     write_private(shown, json.dumps({client: _digest(key) for client, key in keys.items()}, sort_keys=True))
 
 
+def reached(endpoint: str) -> str:
+    """Where it is asked from here: listening everywhere is no address to ask, and no certificate names it."""
+    return endpoint.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
 def _new(keys: dict[str, str], shown: str) -> dict[str, str]:
     try:
         digests = json.loads(shown)
@@ -64,17 +70,20 @@ def _trust(known: dict[str, Any], endpoint: str) -> str:
     """What curl needs to trust an endpoint with TLS: its certificate, which nobody else may vouch for."""
     if not endpoint.startswith("https:"):
         return ""
-    certificates = known.get("certificates") or {}
+    file = certificate(known, endpoint)
+    return f"--cacert {shlex.quote(str(file))} " if file and file.is_file() else "-k "
+
+
+def certificate(known: dict[str, Any], endpoint: str) -> Path | None:
+    """Of a stack's outputs, the file with what an endpoint shows; None where others vouch for it."""
     site = next((name for name, of in (known.get("endpoints") or {}).items() if of == endpoint), "")
-    file = ROOT / certificates.get(site, "")
-    return f"--cacert {shlex.quote(str(file))} " if file.is_file() else "-k "
+    path = (known.get("certificates") or {}).get(site)
+    return ROOT / path if path else None
 
 
 def _curl(endpoint: str, key: str, model: str, trust: str) -> str:
-    # Listening everywhere is no address to ask, and no certificate names it.
-    endpoint = endpoint.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     body = {"model": model, "messages": [{"role": "user", "content": QUESTION}], "temperature": 0}
     return (
-        f'curl -s {trust}{endpoint}/v1/chat/completions -H "Authorization: Bearer {key}" '
+        f'curl -s {trust}{reached(endpoint)}/v1/chat/completions -H "Authorization: Bearer {key}" '
         f"-H 'Content-Type: application/json' -d '{json.dumps(body, separators=(',', ':'))}'"
     )

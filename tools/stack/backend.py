@@ -66,6 +66,11 @@ def repair(stack: str) -> None:
     if layout.exists() and not layout.read_text(encoding="utf-8").strip():
         write_private(layout, "version: 1\n")  # one folder of stacks per project, as any CLI that fits writes it
     newest = state_file(stack)
+    # What it keeps beside each file, such as its digest: killed while it writes that, Pulumi reads neither again, and
+    # does without where there is none.
+    beside = newest.with_name(f"{newest.name}.attrs")
+    if _content(beside) is None:
+        beside.unlink(missing_ok=True)
     if _content(newest) is not None:
         return
     # One is made by every save but the first, one at the end of every change; `pulumi stack rm` removes them all.

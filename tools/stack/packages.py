@@ -3,7 +3,7 @@
 import argparse
 import subprocess
 
-from tools.checkout import ROOT, VENV
+from tools.checkout import PYTHON, ROOT
 from tools.problem import run
 from tools.python import install as python
 
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
 def install(stack: str) -> None:
     """What every stack needs, then what its platforms do. What is wrong with its file is told by whoever runs it."""
     python.install(["local"])
-    command = [str(VENV / "bin" / "python"), "-m", "infra", "extras", "--stack", stack]
+    command = [PYTHON, "-m", "infra", "extras", "--stack", stack]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     if not ran.returncode and (extras := ran.stdout.split()):
         python.install(extras)

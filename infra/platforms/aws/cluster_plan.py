@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
 
 from infra.plan.address_space import PRIVATE
 from infra.plan.serving import ServingPlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
+from infra.platforms.aws.link_plan import reached_from
 from infra.platforms.aws.network import NetworkPlan
 from infra.platforms.aws.secrets_plan import secrets_read
 
@@ -36,10 +37,14 @@ SECRETS_ROTATION: Mapping[str, Any] = {"enableSecretRotation": True, "rotationPo
 
 @dataclass(frozen=True, kw_only=True)
 class Addon:
-    """Software of AWS in the cluster. With `service_account` and `policy` it has a role of its own."""
+    """Software of AWS in the cluster. With `service_account` and `policy` it has a role of its own. `version` None is
+    what EKS has by default for that of the cluster. One that is there `before_nodes` runs on each of them: at an
+    upgrade it is new before they are."""
 
     name: str
     configuration: Mapping[str, Any]
+    version: str | None = None
+    before_nodes: bool = False
     service_account: str | None = None
     policy: str | None = None
 
@@ -79,7 +84,8 @@ def cluster_plan(name: str, settings: AwsSettings, network: NetworkPlan, serving
     shared = audit is not None and audit.volume is not None
     services = [network.services_cidr] if network.services_cidr else [*CHOSEN_BY_EKS]
     internal = [subnet.cidr for subnet in network.of_role("internal").values() if subnet.cidr]
-    doors = network.of_role("public") or network.of_role("private")
+    linked = reached_from(settings)
+    doors = network.of_role("private" if linked or not network.of_role("public") else "public")
     return ClusterPlan(
         name=name,
         kubernetes_version=settings.kubernetes_version,
@@ -92,7 +98,7 @@ def cluster_plan(name: str, settings: AwsSettings, network: NetworkPlan, serving
         log_types=LOG_TYPES,
         log_retention_days=next(days for days in LOG_DAYS if days >= settings.log_retention_days),
         addons={
-            addon.name: addon
+            addon.name: replace(addon, version=settings.addon_versions.get(addon.name))
             for addon in _addons(managed, shared=shared, secrets=bool(secrets_read(pods.keys, pods.secrets)))
         },
         block_provisioner="ebs.csi.aws.com" if managed else "ebs.csi.eks.amazonaws.com",
@@ -104,8 +110,14 @@ def cluster_plan(name: str, settings: AwsSettings, network: NetworkPlan, serving
         identity_agent=IDENTITY_AGENT,
         # A load balancer has an address in each of its subnets; those of a network that exists are private ones.
         front_door=tuple(subnet.cidr for subnet in doors.values() if subnet.cidr) or tuple(map(str, PRIVATE)),
-        clients=(network.cidr,) if network.cidr else tuple(map(str, PRIVATE)),
+        clients=linked or ((network.cidr,) if network.cidr else tuple(map(str, PRIVATE))),
     )
+
+
+def addon_names(settings: AwsSettings) -> tuple[str, ...]:
+    """Of all that a site with such nodes may have."""
+    managed = settings.nodes if isinstance(settings.nodes, ManagedNodes) else None
+    return tuple(addon.name for addon in _addons(managed, shared=True, secrets=True))
 
 
 def _place(cidr: str, place: int) -> str:
@@ -130,14 +142,15 @@ def _addons(managed: ManagedNodes | None, *, shared: bool, secrets: bool) -> lis
         found += [
             Addon(
                 name="vpc-cni",
+                before_nodes=True,
                 # Otherwise a NetworkPolicy is only a text.
                 configuration={"enableNetworkPolicy": "true", "env": {"ENABLE_PREFIX_DELEGATION": "true"}},
                 service_account="aws-node",
                 policy="AmazonEKS_CNI_Policy",
             ),
-            Addon(name="eks-pod-identity-agent", configuration={}),
+            Addon(name="eks-pod-identity-agent", configuration={}, before_nodes=True),
             Addon(name="coredns", configuration={}),
-            Addon(name="kube-proxy", configuration={}),
+            Addon(name="kube-proxy", configuration={}, before_nodes=True),
             Addon(
                 name="aws-ebs-csi-driver",
                 configuration={},

@@ -11,7 +11,6 @@ from infra.components.serving_stack import ServingStack
 from infra.plan.pool_nodes import GATEWAY_POOL
 from infra.plan.types import SitePlan
 from infra.platforms.aws.cluster_plan import BLOCK_CLASS, SHARED_CLASS
-from infra.platforms.aws.component_addons import Addons
 from infra.platforms.aws.component_alarms import Alarms
 from infra.platforms.aws.component_buckets import Buckets
 from infra.platforms.aws.component_budget import Budget
@@ -21,9 +20,9 @@ from infra.platforms.aws.component_front_door import BoundByTargetGroup, FrontDo
 from infra.platforms.aws.component_identity import Identity
 from infra.platforms.aws.component_keys import Keys
 from infra.platforms.aws.component_limits import LimitsStore
+from infra.platforms.aws.component_links import private_link
+from infra.platforms.aws.component_machines import machines_and_software
 from infra.platforms.aws.component_network import Network
-from infra.platforms.aws.component_node_groups import NodeGroups
-from infra.platforms.aws.component_node_pools import NodePools
 from infra.platforms.aws.component_prometheus import Prometheus
 from infra.platforms.aws.component_registry import Registry
 from infra.platforms.aws.component_storage import Storage
@@ -86,6 +85,9 @@ class AwsSite(pulumi.ComponentResource):
             roles=details.roles,
             opts=self._child,
         )
+        self.private_link = private_link(
+            f"{name}-link", details, network=network, secrets=secrets.gateway_secrets, opts=self._child
+        )
         cluster = self._cluster(network)
         self._kubernetes = cluster_provider(
             f"{name}-kubernetes", cluster.kubeconfig, details.cluster.name, pulumi.ResourceOptions(parent=self)
@@ -97,7 +99,15 @@ class AwsSite(pulumi.ComponentResource):
             deleted_with=cluster.cluster,
             depends_on=[*cluster.admitted],
         )
-        machines = self._machines(network, cluster, inside)
+        machines, self._addons = machines_and_software(
+            name,
+            details,
+            network=network,
+            cluster=cluster,
+            disk_key_arn=self._keys.data_arn,
+            child=self._child,
+            inside=inside,
+        )
         door = self._front_door(network, cluster)
         ready = self._around(network, cluster, machines, door)
         self._alarms(network, door)
@@ -134,46 +144,12 @@ class AwsSite(pulumi.ComponentResource):
             opts=self._after(network),
         )
 
-    def _machines(self, network: Network, cluster: Cluster, inside: pulumi.ResourceOptions) -> pulumi.Resource:
-        details, subnets = self._plan, network.subnet_ids["private"]
-        if details.cluster.auto_mode:
-            return NodePools(
-                f"{self._name}-pools",
-                details.machines,
-                node_role_name=cluster.node_role.name,
-                subnet_ids=subnets,
-                security_group_id=cluster.security_group_id,
-                disk_key_arn=self._keys.data_arn,
-                opts=inside,
-            )
-        return NodeGroups(
-            f"{self._name}-groups",
-            details.machines,
-            cluster_name=cluster.cluster.name,
-            kubernetes_version=details.cluster.kubernetes_version,
-            node_role_arn=cluster.node_role.arn,
-            vpc_id=network.vpc_id,
-            subnet_ids=dict(zip(details.zones, subnets, strict=True)),
-            cluster_security_group_id=cluster.security_group_id,
-            disk_key_arn=self._keys.data_arn,
-            tags=details.tags,
-            opts=self._after(network, *cluster.admitted),
-        )
-
     def _around(
         self, network: Network, cluster: Cluster, machines: pulumi.Resource, door: FrontDoor
     ) -> list[pulumi.Resource]:
         """What pods need of AWS before they start."""
         details, name = self._plan, self._name
         both: list[pulumi.ProviderResource] = [self._aws, self._kubernetes]
-        addons = Addons(
-            f"{name}-addons",
-            details.cluster.addons,
-            cluster=cluster.cluster,
-            roles=details.roles,
-            # Their pods need machines, but those of a network plugin, without which machines are not ready.
-            opts=self._after(machines) if details.cluster.auto_mode else self._child,
-        )
         identity = Identity(
             f"{name}-identity",
             details.identities,
@@ -195,7 +171,7 @@ class AwsSite(pulumi.ComponentResource):
             cluster=cluster.cluster,
             opts=pulumi.ResourceOptions(parent=self, providers=both, depends_on=[*cluster.admitted]),
         )
-        ready: list[pulumi.Resource] = [addons, identity, storage, self._buckets]
+        ready: list[pulumi.Resource] = [self._addons, identity, storage, self._buckets]
         if details.controllers:
             controllers = Controllers(
                 f"{name}-controllers",
@@ -241,11 +217,12 @@ class AwsSite(pulumi.ComponentResource):
         )
 
     def _metrics(self, network: Network, cluster: Cluster) -> None:
-        if self._plan.prometheus:
+        if watched := self._plan.prometheus:
             Prometheus(
                 f"{self._name}-metrics",
-                self._plan.prometheus,
+                watched,
                 cluster_arn=cluster.cluster.arn,
+                roles=self._plan.roles,
                 subnet_ids=network.subnet_ids["private"],
                 security_group_id=cluster.security_group_id,
                 key_arn=self._keys.data_arn,
@@ -253,17 +230,16 @@ class AwsSite(pulumi.ComponentResource):
             )
 
     def _limits(self, network: Network, cluster: Cluster) -> pulumi.Input[str] | None:
-        details = self._plan
-        if details.limits is None:
+        if (limits := self._plan.limits) is None:
             return None
         return LimitsStore(
             f"{self._name}-limits",
-            details.limits,
+            limits,
             vpc_id=network.vpc_id,
             subnet_ids=network.subnet_ids["private"],
             cluster_security_group_id=cluster.security_group_id,
             key_arn=self._keys.data_arn,
-            protected=details.deletion_protection,
+            protected=self._plan.deletion_protection,
             opts=self._child,
         ).url
 

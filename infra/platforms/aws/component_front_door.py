@@ -11,14 +11,15 @@ import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import Source
 from infra.plan.in_cluster import PART_OF, SERVICE_PORT
+from infra.platforms.aws.component_client_authority import ClientAuthority, HealthDoor
 from infra.platforms.aws.component_firewall import firewall, shield
 from infra.platforms.aws.component_names import Names
-from infra.platforms.aws.front_door_plan import FrontDoorPlan
+from infra.platforms.aws.front_door_plan import HTTPS_PORT, FrontDoorPlan
 from infra.platforms.aws.policies import BALANCER_LOGS
 
 lb = aws.lb
 ANYWHERE = "0.0.0.0/0"
-HTTP, HTTPS = 80, 443
+HTTP, HTTPS = 80, HTTPS_PORT
 # AWS adds 26 letters of its own, and takes 32.
 SHORT_PREFIX = "slw-"
 
@@ -88,6 +89,7 @@ class FrontDoor(pulumi.ComponentResource):
             opts=child,
         )
         names = Names(f"{name}-names", plan, balancer=balancer, provider=provider, opts=child)
+        known = plan.client_authority
         listener = lb.Listener(
             f"{name}-https",
             load_balancer_arn=balancer.arn,
@@ -96,9 +98,23 @@ class FrontDoor(pulumi.ComponentResource):
             ssl_policy=plan.tls_policy,
             certificate_arn=names.certificate_arn,
             default_actions=[lb.ListenerDefaultActionArgs(type="forward", target_group_arn=targets.arn)],
+            mutual_authentication=ClientAuthority(f"{name}-clients", known, SHORT_PREFIX, child).authentication
+            if known
+            else None,
             routing_http_response_strict_transport_security_header_value="max-age=31536000; includeSubDomains",
             opts=child,
         )
+        if plan.site_health_port != HTTPS:
+            HealthDoor(
+                f"{name}-health",
+                plan,
+                balancer_arn=balancer.arn,
+                targets_arn=targets.arn,
+                certificate_arn=names.certificate_arn,
+                security_group_id=group.id,
+                provider=provider,
+                opts=child,
+            )
         redirect = lb.ListenerDefaultActionRedirectArgs(port=str(HTTPS), protocol="HTTPS", status_code="HTTP_301")
         lb.Listener(
             f"{name}-http",

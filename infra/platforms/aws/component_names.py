@@ -15,7 +15,8 @@ RECORD_SECONDS = 300
 
 class Names(pulumi.ComponentResource):
     """Owns the certificate and the records. Where another site has the same name, Route 53 answers with the standby
-    when the first one is not well. `certificate_arn` is known when it has been issued."""
+    when the first one is not well, or of two that both serve, with the nearer one that is well. `certificate_arn` is
+    known when it has been issued."""
 
     def __init__(
         self,
@@ -88,7 +89,8 @@ class Names(pulumi.ComponentResource):
             self._record(f"{self._name}-shared", plan.host, target)
             return
         # The standby is asked for nothing: it is what is left.
-        check = self._health_check().id if plan.failover == "primary" else None
+        check = self._health_check().id if plan.failover != "secondary" else None
+        active = plan.failover == "active"
         route53.Record(
             f"{self._name}-shared",
             zone_id=self._zone,
@@ -96,7 +98,10 @@ class Names(pulumi.ComponentResource):
             type="A",
             aliases=[target],
             set_identifier=plan.site_host,
-            failover_routing_policies=[route53.RecordFailoverRoutingPolicyArgs(type=plan.failover.upper())],
+            failover_routing_policies=None
+            if active
+            else [route53.RecordFailoverRoutingPolicyArgs(type=plan.failover.upper())],
+            latency_routing_policies=[route53.RecordLatencyRoutingPolicyArgs(region=plan.region)] if active else None,
             health_check_id=check,
             opts=self._child,
         )
@@ -110,7 +115,7 @@ class Names(pulumi.ComponentResource):
             f"{self._name}-health",
             type="HTTPS",
             fqdn=self._plan.site_host,
-            port=443,
+            port=self._plan.site_health_port,
             resource_path=self._plan.site_health_path,
             enable_sni=True,
             request_interval=ASK_SECONDS,

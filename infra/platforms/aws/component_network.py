@@ -23,9 +23,10 @@ ROLE_TAGS: Mapping[str, Mapping[str, str]] = {
 
 class Network(pulumi.ComponentResource):
     """Owns a new network, or nothing where one exists. `subnet_ids` are by role, zones in their order;
-    `nat_gateway_ids` by the public subnet that each is in."""
+    `nat_gateway_ids` by the public subnet that each is in, `private_tables` those of routes of nodes' subnets."""
 
     vpc_id: pulumi.Input[str]
+    private_tables: list[pulumi.Input[str]]
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Network(pulumi.ComponentResource):
         self._name, self._plan = name, plan
         self.nat_gateway_ids: dict[str, pulumi.Input[str]] = {}
         self._child = pulumi.ResourceOptions(parent=self)
+        self.private_tables = []
         if plan.vpc_id is not None:
             self.vpc_id = plan.vpc_id
             ids: dict[str, pulumi.Input[str]] = {
@@ -52,8 +54,8 @@ class Network(pulumi.ComponentResource):
             self.vpc_id = vpc.id
             made = {subnet: self._subnet(subnet, planned, vpc) for subnet, planned in plan.subnets.items()}
             ids = {subnet: resource.id for subnet, resource in made.items()}
-            tables = self._routes(vpc, made)
-            endpoints(name, plan, region=region, vpc=vpc, subnets=ids, tables=tables, opts=self._child)
+            self.private_tables = self._routes(vpc, made)
+            endpoints(name, plan, region=region, vpc=vpc, subnets=ids, tables=self.private_tables, opts=self._child)
             self._flow_log(vpc, logs_key_arn, log_retention_days, roles)
         self.subnet_ids: dict[str, list[pulumi.Input[str]]] = {
             role: [ids[subnet] for subnet in plan.of_role(role)] for role in ROLE_TAGS

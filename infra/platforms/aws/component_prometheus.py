@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from infra.platforms.aws.component_grafana import Grafana
+from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.prometheus_plan import PrometheusPlan
 
 amp = aws.amp
 
 
 class Prometheus(pulumi.ComponentResource):
-    """Owns the collector, the rules, and the workspace where it is the site's own, with whom its alerts call. The
+    """Owns the collector, the rules, and the workspace where it is the site's own, with whom its alerts call; and who
+    shows it, where somebody wants that. The
     collector is in the nodes' security group: pods let it in by a network policy, and AWS gives it an access entry."""
 
     def __init__(
@@ -22,6 +25,7 @@ class Prometheus(pulumi.ComponentResource):
         plan: PrometheusPlan,
         *,
         cluster_arn: pulumi.Input[str],
+        roles: RoleBounds,
         subnet_ids: Sequence[pulumi.Input[str]],
         security_group_id: pulumi.Input[str],
         key_arn: pulumi.Input[str],
@@ -47,6 +51,15 @@ class Prometheus(pulumi.ComponentResource):
             scrape_configuration=plan.scrape_configuration,
             opts=self._child,
         )
+        if plan.grafana:
+            Grafana(
+                f"{name}-grafana",
+                plan.grafana,
+                prometheus_arn=workspace_arn,
+                cluster_arn=cluster_arn,
+                roles=roles,
+                opts=self._child,
+            )
         self.register_outputs({"workspace_arn": workspace_arn})
 
     def _workspace(

@@ -8,12 +8,15 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from infra.addresses import Cidr, Domain
+from infra.platforms.aws.client_authority import ClientAuthoritySettings
 from infra.platforms.aws.gateway_secrets import GatewaySecretsSettings, SecretsOfStackSettings
+from infra.platforms.aws.link_settings import PeeringSettings, VpnSettings
 from infra.platforms.aws.prometheus_settings import PrometheusWorkspace
 from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
 from infra.platforms.gpu_sharing import GpuSharing
+from infra.platforms.site_weights import WeightsFrom
 from infra.settings import Name, Settings
 
 Zone = Annotated[
@@ -30,6 +33,11 @@ InstanceType = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"),
     Field(json_schema_extra={"x-remedy": "write it like `m6i.xlarge`"}),
+]
+AddonVersion = Annotated[
+    str,
+    StringConstraints(pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+-[a-z0-9]+\.[0-9]+$"),
+    Field(json_schema_extra={"x-remedy": "write it as EKS does, like `v1.13.2-eksbuild.4`"}),
 ]
 RoleArn = Annotated[
     str,
@@ -177,11 +185,22 @@ class AwsSettings(PlatformSettings):
         default=None,
         description="Id of that zone of Route 53; unset, the zone of the domain without its first part is looked up.",
     )
+    client_authority: ClientAuthoritySettings | None = Field(
+        default=None, description="Whose certificates clients show at the load balancer; unset, it asks for none."
+    )
     network: AwsNetworkSettings = Field(description="The network: a new one, or one that exists.")
     nat: Literal["per_zone", "single", "none"] = Field(
         default="per_zone",
         description="How nodes of a new network reach the internet: `single` is cheaper and ends with its zone, `none` "
         "leaves them the endpoints of AWS only.",
+    )
+    vpn: VpnSettings | None = Field(
+        default=None,
+        description="A private link to own machines, through which alone the site is then reached; unset, its front "
+        "door is on the internet.",
+    )
+    peering: PeeringSettings | None = Field(
+        default=None, description="A private link to another VPC, through which alone the site is then reached."
     )
     api_endpoint: ApiEndpointSettings = Field(
         default_factory=ApiEndpointSettings, description="Who reaches the cluster's API."
@@ -196,6 +215,12 @@ class AwsSettings(PlatformSettings):
         description="Policy beyond which no role of the site has a right: `boundaries` of `bootstrap/`; unset, none.",
     )
     kubernetes_version: Literal["1.34", "1.35"] = Field(default="1.35", description="Version of Kubernetes.")
+    addon_versions: dict[str, AddonVersion] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Versions of EKS add-ons by their names; of others, what EKS has by default for the cluster's "
+        "version, asked at each deployment. Doctor says which that are.",
+    )
     nodes: Annotated[AutoModeNodes | ManagedNodes, Field(discriminator="kind")] = Field(
         default_factory=lambda: AutoModeNodes(kind="auto_mode"),
         description="Who runs the nodes, and how they are bought.",
@@ -225,11 +250,7 @@ class AwsSettings(PlatformSettings):
         description="Whether Shield Advanced guards the load balancer against floods. The account must have subscribed "
         "to it: 3,000 dollars a month for the whole organisation, for a year at least.",
     )
-    weights_from: Literal["bucket", "source"] = Field(
-        default="bucket",
-        description="Where replicas get weights of a hub from: `bucket`, one of the site, which a job fills once; or "
-        "`source`, the hub itself, each time.",
-    )
+    weights_from: WeightsFrom = "bucket"
     weights_keys: list[KeyArn] = Field(
         default_factory=list,
         max_length=8,

@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator
 from infra.doctor.finding import Finding, guarded, unknown
 from infra.plan.types import SitePlan
 from infra.platforms.aws.account import Account, Unanswered
-from infra.platforms.aws.checks import cluster, domain, identity, machines, places, quotas
+from infra.platforms.aws.checks import clients, cluster, domain, identity, links, machines, places, quotas, reservations
 from infra.platforms.aws.site_plan import AwsSitePlan
 
 # By what a reader calls them; each asks for itself, so that one that may not ask hides no other.
 CHECKS: tuple[tuple[str, Callable[[Account, AwsSitePlan], Iterator[Finding]]], ...] = (
     ("region and zones", places.check),
     ("machines", machines.check),
+    ("reservation", reservations.check),
     ("EKS", cluster.version),
+    ("add-ons", cluster.addons),
     ("roles of services", cluster.roles),
     ("domain", domain.check),
+    ("certificates of clients", clients.check),
+    ("private link", links.check),
     ("quotas", quotas.check),
 )
 

@@ -21,8 +21,9 @@ MODELS, AUDIT = "models", "audit"
 @dataclass(frozen=True, kw_only=True)
 class WorkloadRole:
     """The role of one service account. Of the bucket of models it reads below the prefixes `reads` and writes below
-    `fills`. In that of the audit it puts below `puts` what nobody, it included, reads or takes back. `objects` are ARNs
-    of what it reads in buckets that are not the site's, with `keys` that are not either; `secrets` those of secrets."""
+    `fills`; with `lists` it is told what is below those that it reads there, or in other buckets. In that of the audit
+    it puts below `puts` what nobody, it included, reads or takes back. `objects` are ARNs of what it reads in buckets
+    that are not the site's, with `keys` that are not either; `secrets` those of secrets."""
 
     namespace: str
     service_account: str
@@ -32,6 +33,7 @@ class WorkloadRole:
     objects: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    lists: bool = False
 
     @property
     def reaches_something(self) -> bool:
@@ -85,6 +87,8 @@ def _reader(account: str, serving: ServingPlan, plan: ModelPlan, model: str, set
         reads=(folder_of(model),) if keeps_weights(settings) and any(map(is_kept, found)) else (),
         objects=objects,
         keys=tuple(settings.weights_keys) if objects else (),
+        # What streams them looks for their names itself.
+        lists=plan.container.streams_weights,
     )
 
 
@@ -99,4 +103,5 @@ def _both(one: WorkloadRole, other: WorkloadRole) -> WorkloadRole:
         objects=(*one.objects, *other.objects),
         keys=(*one.keys, *other.keys),
         secrets=(*one.secrets, *other.secrets),
+        lists=one.lists or other.lists,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from infra.catalog.engine_images import engine_images
 from infra.naming import normalised
 from infra.platforms.base import SiteRequest
+from infra.platforms.site_names import NameBounds, cluster_name_problems, site_name_problems
 from infra.problems import Problem
 
 # Of names that AWS makes unique itself, the beginning. A bucket's may have 37 letters, with what it is for.
@@ -16,6 +17,15 @@ PREFIX_LETTERS = 28
 # at most, has the site's, the pool's (`rtx-pro-6000-8`), how it is bought (`reservation`) and the zone's.
 SITE_LETTERS = 19
 CLUSTER_LETTERS = 100
+# Of a cache: a letter first, no two dashes together. Of a bucket: neither `_` nor, between the parts of a name that has
+# TLS, `.` (ElastiCache API reference, "CreateReplicationGroup"; S3 user guide, "Bucket naming rules"; read 2026-11).
+BOUNDS = NameBounds(
+    cloud="AWS",
+    pattern=r"[A-Za-z](-?[A-Za-z0-9])*",
+    letters="letters, digits and single dashes, a letter first,",
+    most=SITE_LETTERS,
+    why="of node groups have 63 at most",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +50,10 @@ def cluster_name(stack: str, site: str) -> str:
 
 def name_problems(request: SiteRequest) -> Iterator[Problem]:
     """What would make names that AWS does not take."""
-    if len(request.site) > SITE_LETTERS:
-        yield Problem(
-            where=request.where,
-            found=f"a name of {len(request.site)} letters",
-            allowed=f"up to {SITE_LETTERS} on AWS: names there begin with it, and of node groups have 63 at most",
-            remedy="give the site a shorter name",
-        )
-    elif (letters := len(cluster_name(request.stack, request.site))) > CLUSTER_LETTERS:
-        yield Problem(
-            where=request.where,
-            found=f"a cluster's name of {letters} letters, of the stack's and the site's",
-            allowed=f"up to {CLUSTER_LETTERS} on AWS",
-            remedy="give the stack or the site a shorter name",
-        )
+    site = [*site_name_problems(request, BOUNDS)]
+    yield from site
+    if not site:
+        yield from cluster_name_problems(request, "AWS", cluster_name(request.stack, request.site), CLUSTER_LETTERS)
 
 
 def repositories(name: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from infra.plan.address_space import RFC_1918, block, prefix_length
+from infra.plan.zone_loss import SinglePoint
 from infra.platforms.aws.config import AwsSettings
 from infra.platforms.base import Range, Room
 from infra.platforms.clusters import SERVICES_AROUND
@@ -77,6 +78,12 @@ class NetworkPlan:
         return "internal" if self.of_role("internal") else "private"
 
 
+NAT_OF_ONE_ZONE = SinglePoint(
+    field="nat",
+    found="`single`: without its zone no node reaches the internet",
+    allowed="`per_zone`, or `none`, with what nodes need inside of AWS",
+    remedy="write `per_zone`, or name a `topology.standby`",
+)
 GATEWAY_ENDPOINTS = ("s3",)
 # Each costs in every zone. Beside a NAT gateway: what carries images, and what gives credentials.
 ENDPOINTS_BESIDE_NAT = ("ecr.api", "ecr.dkr", "eks-auth", "sts")

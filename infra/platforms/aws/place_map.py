@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from infra.plan.node_pools import NodePool
-from infra.plan.place_map import Layer, Part
-from infra.plan.pool_nodes import GATEWAY_POOL
+from infra.plan.place_map import Layer, Part, machines
 from infra.platforms.aws.audit_plan import AuditBucketPlan
 from infra.platforms.aws.budget_plan import BudgetPlan
 from infra.platforms.aws.cluster_plan import ClusterPlan
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.limits_plan import LimitsPlan
+from infra.platforms.aws.link_plan import PeeringPlan, VpnPlan
 from infra.platforms.aws.network import NetworkPlan
 
-LEADS_HERE = {"primary": "while this site is well", "secondary": "while the other site is not well", None: "always"}
+LEADS_HERE = {
+    "primary": "while this site is well",
+    "secondary": "while the other site is not well",
+    "active": "whoever is nearer, while this site is well",
+    None: "always",
+}
 
 
 def names(door: FrontDoorPlan) -> Part:
@@ -33,9 +38,7 @@ def layers(
     """From where requests come in to what no request reaches."""
     over = {role: list[Part]() for role in ("public", "private", "internal")}
     over["private" if door.internal else "public"].append(_balancer(door))
-    for name, pool in pools.items():
-        kind = "gateway" if name == GATEWAY_POOL else "model"
-        over["private"].append(Part(title=f"nodes {name}", detail=pool.text, kind=kind))
+    over["private"] += machines(pools)
     if limits:
         over["private"].append(Part(title="limits", detail=limits.text))
     if cluster.shared_files:
@@ -56,8 +59,11 @@ def beside(
     roles: Collection[str],
     alarms: Collection[object],
     budget: BudgetPlan | None,
+    link: VpnPlan | PeeringPlan | None,
 ) -> Iterator[Part]:
     """Of the region, outside of the network."""
+    if link:
+        yield Part(title="private link", detail=link.short)
     yield Part(title="certificate", detail=f"for {door.host}")
     yield Part(title="bucket of weights", detail="encrypted, versioned")
     yield Part(title="bucket of logs", detail="who asked the load balancer")

@@ -19,7 +19,7 @@ from infra.plan.serving import IN_A_CONTAINER, serving_plan
 from infra.plan.site_drain import site_drain, site_drain_plan, site_drain_warnings
 from infra.plan.start_types import StartingPlace
 from infra.plan.types import Accelerator, SitePlan
-from infra.plan.zone_loss import SinglePoint
+from infra.platforms.aws.addon_checks import addon_problems
 from infra.platforms.aws.alarms import alarms
 from infra.platforms.aws.audit_plan import audit_bucket_plan, with_audit_bucket
 from infra.platforms.aws.budget_plan import budget_plan
@@ -32,14 +32,16 @@ from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secret
 from infra.platforms.aws.gpu_sharing import machine_of, shapes, shared_by
 from infra.platforms.aws.identity_plan import workload_roles
 from infra.platforms.aws.limits_plan import limits_plan
+from infra.platforms.aws.link_plan import link_problems, peering_plan, vpn_plan, way
 from infra.platforms.aws.machines import PROVISION, machine_warnings, nodes_plan, talking
 from infra.platforms.aws.managed_nodes import managed_problems, managed_warnings
 from infra.platforms.aws.names import RoleBounds, cluster_name, name_prefix, name_problems, repositories
-from infra.platforms.aws.network import network_plan, network_problems, network_ranges
+from infra.platforms.aws.network import NAT_OF_ONE_ZONE, network_plan, network_problems, network_ranges
 from infra.platforms.aws.prometheus_plan import prometheus_plan, prometheus_problems
 from infra.platforms.aws.quotas import quota_needs
 from infra.platforms.aws.secrets_plan import secrets_problems
 from infra.platforms.aws.security_text import security, shield_warnings
+from infra.platforms.aws.services import services
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
 from infra.platforms.aws.uses import own_uses
@@ -61,13 +63,6 @@ MOST_GPUS = most_gpus(SHAPES)
 # A store in the cluster would go with one zone, and limits must outlive it.
 IN_CLUSTER = ClusterFacts(limits_store=True)
 
-NAT_OF_ONE_ZONE = SinglePoint(
-    field="nat",
-    found="`single`: without its zone no node reaches the internet",
-    allowed="`per_zone`, or `none`, with what nodes need inside of AWS",
-    remedy="write `per_zone`, or name a `topology.standby`",
-)
-
 
 class Aws:
     """Implements the platform `aws`."""
@@ -77,6 +72,7 @@ class Aws:
     extras = ("aws",)
     component = "infra.platforms.aws.component:AwsSite"
     doctor = "infra.platforms.aws.doctor:DOCTOR"
+    run_time = "infra.platforms.kubernetes.run_time:RUN_TIME"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: AwsSettings) -> Abilities:
@@ -90,7 +86,15 @@ class Aws:
             single_points=(NAT_OF_ONE_ZONE,) if settings.nat == "single" else (),
             several_nodes=True,
             reads_buckets=True,
+            keeps_weights=keeps_weights(settings),
             shared_by=shared_by(settings),
+            runs_jobs=True,
+            endpoint=f"https://{settings.domain}",
+            way=way(settings),
+            tls_ends_at="the load balancer (ALB)",
+            asks_certificate=settings.client_authority is not None,
+            services=services(settings),
+            audit_days=settings.audit_bucket.days if settings.audit_bucket else None,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -122,12 +126,14 @@ class Aws:
             where, settings.zones, settings.region, example, lambda zone: zone.startswith(settings.region)
         )
         yield from network_problems(where, settings)
+        yield from link_problems(where, request)
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "AWS")
         yield from purchase_problems(
             f"{where}.nodes", settings.nodes.purchase, f"{where}.reservation_id", settings.reservation_id
         )
         yield from managed_problems(where, request)
+        yield from addon_problems(where, settings)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from gateway_secrets_problems(
@@ -200,6 +206,8 @@ class Aws:
             identities=workload_roles(serving, request.models, settings, audit_bucket),
             repositories=repositories(name),
             front_door=door,
+            vpn=vpn_plan(settings),
+            peering=peering_plan(settings),
             limits=limits,
             audit_bucket=audit_bucket,
             weights=weights_text(request),
@@ -241,7 +249,7 @@ class Aws:
             details.pools,
             cloud="aws",
             region=details.region,
-            nat_zones={"none": 0, "single": 1}.get(details.network.nat, len(details.zones)),
+            nat_gateways={"none": 0, "single": 1}.get(details.network.nat, len(details.zones)),
             disk_gb=details.machines.disk_gibibytes * GIB / 1e9,
             auto_mode=details.cluster.auto_mode,
             stored_gb=stored_gb(request.models, request.settings),
@@ -253,9 +261,10 @@ class Aws:
             details.cluster,
             details.front_door,
             details.limits,
+            details.vpn,
             len(details.alarms),
             audit_bucket=details.audit_bucket is not None,
-            metrics=details.prometheus is not None,
+            metrics=details.prometheus,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.platforms.aws.identity_plan import WorkloadRole
@@ -205,7 +205,8 @@ def bucket_logs(account: str) -> Statement:
 
 def workload_rights(role: WorkloadRole, models_arn: str, audit_arn: str | None, key_arn: str) -> str:
     """All that a workload does: weights that it reads or brings, an audit that it cannot read again, and secrets.
-    Whoever fetches weights knows their names: nobody lists a bucket. A key of a secret's own must let it decrypt."""
+    Whoever fetches weights knows their names: only who streams them lists them. A key of a secret's own must let it
+    decrypt."""
     below = [f"{models_arn}/{prefix}/*" for prefix in role.reads]
     filled = [f"{models_arn}/{prefix}/*" for prefix in role.fills]
     audit = [f"{audit_arn}/{prefix}/*" for prefix in role.puts]
@@ -216,7 +217,20 @@ def workload_rights(role: WorkloadRole, models_arn: str, audit_arn: str | None, 
         *([allow("Fill", ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"], filled)] if filled else []),
         *([allow("Put", ["s3:PutObject"], audit)] if audit else []),
         *([allow("Key", keys, [key_arn])] if keys else []),
+        *_listed(role, models_arn),
         *([allow("ReadElsewhere", ["s3:GetObject"], role.objects)] if role.objects else []),
         *([allow("DecryptElsewhere", ["kms:Decrypt"], role.keys)] if role.keys else []),
         *([allow("Secrets", SECRET_READS, role.secrets)] if role.secrets else []),
     )
+
+
+def _listed(role: WorkloadRole, models_arn: str) -> Iterator[Statement]:
+    """Names of objects, below the same prefixes and no others."""
+    if not role.lists:
+        return
+    below = {models_arn: [f"{prefix}/*" for prefix in role.reads]}
+    for arn in role.objects:
+        bucket, _, prefix = arn.partition("/")
+        below.setdefault(bucket, []).append(prefix)
+    for place, (bucket, prefixes) in enumerate(each for each in below.items() if each[1]):
+        yield allow(f"List{place or ''}", ["s3:ListBucket"], [bucket], {"StringLike": {"s3:prefix": prefixes}})

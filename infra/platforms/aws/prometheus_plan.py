@@ -5,7 +5,7 @@ No operator is in the cluster: the collector reads no monitors, so that it is to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from infra.plan.alert_rules import rule_groups
 from infra.plan.monitoring import Alert, Scrape, monitoring_plan
 from infra.plan.serving import ServingPlan, scraped
 from infra.platforms.aws.config import AwsSettings
+from infra.platforms.aws.grafana_plan import GrafanaPlan, grafana_plan
 from infra.platforms.aws.network import NetworkPlan
 from infra.platforms.aws.prometheus_settings import ExistingWorkspaceSettings
 from infra.platforms.base import SiteRequest
@@ -31,20 +32,24 @@ POD = "__meta_kubernetes_pod"
 @dataclass(frozen=True, kw_only=True)
 class PrometheusPlan:
     """`workspace_arn` None: one of the site. `collector` are the addresses from which pods are asked; the rest is YAML
-    as Prometheus reads it. `calls` None: nobody is called, or whom the workspace's owner has named."""
+    as Prometheus reads it. `calls` None: nobody is called, or whom the workspace's owner has named. `kv_metrics` are
+    those of engines, by model, which `dashboards` show."""
 
     workspace_arn: str | None
     collector: tuple[str, ...]
     scrape_configuration: str
     rules: str
     calls: str | None
+    kv_metrics: Mapping[str, str]
+    grafana: GrafanaPlan | None
 
     @property
     def text(self) -> str:
         """For a reader of the plan."""
         where = f"the workspace `{self.workspace_arn}`" if self.workspace_arn else "a workspace of the site"
         called = "a topic of SNS hears its alerts" if self.calls else "its alerts call nobody that this stack names"
-        return f"AWS asks pods every {SCRAPE_SECONDS} s and keeps it in {where}; {called}"
+        shown = f"; {self.grafana.text}" if self.grafana else ""
+        return f"AWS asks pods every {SCRAPE_SECONDS} s and keeps it in {where}; {called}{shown}"
 
 
 def prometheus_problems(where: str, settings: AwsSettings) -> Iterator[Problem]:
@@ -83,6 +88,8 @@ def prometheus_plan(
         ),
         rules=_yaml({"groups": rule_groups(_ringing(watched.alerts))}),
         calls=_yaml({"alertmanager_config": _yaml(_calls(topic, settings.region))}) if topic and not existing else None,
+        kv_metrics=watched.kv_metrics,
+        grafana=grafana_plan(workspace.grafana),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from infra.platforms.aws.grafana_settings import GrafanaSettings
 from infra.settings import Settings
 
 WorkspaceArn = Annotated[
@@ -15,13 +16,21 @@ WorkspaceArn = Annotated[
 ]
 
 
-class NewWorkspaceSettings(Settings):
+class _WorkspaceSettings(Settings):
+    """What both have."""
+
+    grafana: GrafanaSettings | None = Field(
+        default=None, description="A workspace of Amazon Managed Grafana that shows its metrics; null: none."
+    )
+
+
+class NewWorkspaceSettings(_WorkspaceSettings):
     """A workspace of the site's own, whose alerts the topics of `alarm_topics` hear."""
 
     kind: Literal["new"] = Field(description="A workspace of the site, encrypted with its key.")
 
 
-class ExistingWorkspaceSettings(Settings):
+class ExistingWorkspaceSettings(_WorkspaceSettings):
     """A workspace of many sites. Whom its alerts call is its owner's."""
 
     kind: Literal["existing"] = Field(description="A workspace that exists, in the site's region and account.")

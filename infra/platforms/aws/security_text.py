@@ -17,6 +17,7 @@ def security(settings: AwsSettings, details: AwsSitePlan) -> dict[str, str]:
         "cluster's API": api_access(settings.api_endpoint),
         "nodes": "in private subnets" if details.network.cidr else "in the subnets that were given",
         "front door": f"{'inside the network' if door.internal else 'on the internet'}, over TLS",
+        **({"clients": door.client_authority.text} if door.client_authority else {}),
         "in transit": in_transit(details.serving),
         "firewall for the web": firewall(door.requests_per_five_minutes, "five minutes"),
         **({"floods": "Shield Advanced guards the load balancer"} if door.shield_advanced else {}),

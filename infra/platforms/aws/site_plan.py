@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.dashboards import dashboards
 from infra.plan.first_up_types import UpStep
 from infra.plan.node_pools import NodePool
 from infra.plan.place_map import PlaceMap
 from infra.plan.quota_types import QuotaNeed
-from infra.plan.serving import ServingSite
+from infra.plan.serving import ServingSite, kept_audit
 from infra.plan.site_drain import drain_text
+from infra.platforms.aws.addon_checks import addons_text
 from infra.platforms.aws.alarms import Alarm
 from infra.platforms.aws.audit_plan import AuditBucketPlan
 from infra.platforms.aws.budget_plan import BudgetPlan
@@ -21,6 +24,7 @@ from infra.platforms.aws.controllers_plan import Controller
 from infra.platforms.aws.front_door_plan import FrontDoorPlan
 from infra.platforms.aws.identity_plan import WorkloadRole
 from infra.platforms.aws.limits_plan import LimitsPlan
+from infra.platforms.aws.link_plan import PeeringPlan, VpnPlan
 from infra.platforms.aws.machines import NodesPlan
 from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.network import NetworkPlan
@@ -45,6 +49,8 @@ class AwsSitePlan(ServingSite):
     identities: Mapping[str, WorkloadRole]
     repositories: tuple[str, ...]
     front_door: FrontDoorPlan
+    vpn: VpnPlan | None
+    peering: PeeringPlan | None
     limits: LimitsPlan | None
     audit_bucket: AuditBucketPlan | None
     weights: str
@@ -58,9 +64,25 @@ class AwsSitePlan(ServingSite):
     first_up: tuple[UpStep, ...]
 
     @property
+    def secrets_of_stack(self) -> tuple[str, ...]:
+        """Also those of the private link, which no gateway is given."""
+        return (*super().secrets_of_stack, *(self.vpn.secrets if self.vpn else ()))
+
+    @property
+    def link(self) -> VpnPlan | PeeringPlan | None:
+        """What alone leads there, where it is not the internet."""
+        return self.vpn or self.peering
+
+    @property
     def missing(self) -> tuple[Problem, ...]:
         """Also replicas of several nodes, which nothing would start in Auto Mode."""
         return (*self._not_there(), *super().missing)
+
+    @property
+    def dashboards(self) -> Mapping[str, Any]:
+        """Of what AWS collects."""
+        kept, released = self.prometheus, self.serving.releases is not None
+        return dashboards(self.serving.namespace, kept.kv_metrics, releases=released) if kept else {}
 
     @property
     def place_map(self) -> PlaceMap:
@@ -72,7 +94,17 @@ class AwsSitePlan(ServingSite):
             zones=self.zones,
             names=names(door),
             layers=tuple(layers(network, self.cluster, door, self.pools, self.limits)),
-            beside=tuple(beside(door, self.audit_bucket, self.repositories, self.identities, self.alarms, self.budget)),
+            beside=tuple(
+                beside(
+                    door,
+                    self.audit_bucket,
+                    self.repositories,
+                    self.identities,
+                    self.alarms,
+                    self.budget,
+                    self.link,
+                )
+            ),
         )
 
     @property
@@ -101,11 +133,13 @@ def summary(details: AwsSitePlan) -> dict[str, str]:
         "network": _network_text(details.network),
         "cluster": f"{details.cluster.name}, EKS {details.cluster.kubernetes_version}, {details.cluster.nodes}; "
         f"API {access}",
+        "add-ons": addons_text(details.cluster),
         "front door": f"{'internal ' if door.internal else ''}load balancer for {door.host} and {door.site_host}, "
         f"{'with' if door.managed_rules else 'without'} a firewall",
+        **({"private link": details.link.text} if details.link else {}),
         **({"limits": f"counted together in {details.limits.text}"} if details.limits else {}),
         "weights": details.weights,
-        **_audit_text(details),
+        **kept_audit(details.serving, details.audit_bucket.text if details.audit_bucket else None),
         **({"budget": details.budget.text} if details.budget else {}),
         **({"metrics": details.prometheus.text} if details.prometheus else {}),
         "drain": drain_text(details.serving.drain),
@@ -128,13 +162,6 @@ def _fabric_text(machines: NodesPlan) -> dict[str, str]:
 def _sharing_text(machines: NodesPlan) -> dict[str, str]:
     """Of pools whose GPUs are not a replica's own."""
     return {f"shared GPUs {pool.pool}": pool.sharing.text for pool in machines.pools.values() if pool.sharing}
-
-
-def _audit_text(details: AwsSitePlan) -> dict[str, str]:
-    audit, bucket = details.serving.gateway_pods.audit, details.audit_bucket
-    if audit is None or bucket is None:
-        return {}
-    return {"audit": f"{bucket.text}; a node that is lost takes {audit.lost} with it"}
 
 
 def _network_text(network: NetworkPlan) -> str:

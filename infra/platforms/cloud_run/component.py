@@ -23,13 +23,12 @@ from infra.platforms.cloud_run.component_service import Service
 from infra.platforms.cloud_run.containers import FetchPlan, SecretFile
 from infra.platforms.cloud_run.engine_container import ENGINE_KEY, ENGINE_OPTIONS
 from infra.platforms.cloud_run.gateway_container import (
-    AUDIT_ACCESS,
-    AUDIT_SECRET,
     GATEWAY_FILE,
     filled_in,
     secret_of,
 )
 from infra.platforms.cloud_run.site_plan import CloudRunSitePlan
+from infra.platforms.gcp.component_provider import google_provider
 
 
 class CloudRunSite(pulumi.ComponentResource):
@@ -41,12 +40,8 @@ class CloudRunSite(pulumi.ComponentResource):
         super().__init__("slipway:cloud_run:Site", name, None, opts)
         details: CloudRunSitePlan = plan.details
         self._name, self._plan = name, details
-        provider = gcp.Provider(
-            f"{name}-gcp",
-            project=details.project,
-            region=details.region,
-            default_labels=dict(details.labels),
-            opts=pulumi.ResourceOptions(parent=self),
+        provider = google_provider(
+            f"{name}-gcp", project=details.project, region=details.region, labels=details.labels, parent=self
         )
         self._child = pulumi.ResourceOptions(parent=self, providers=[provider])
         self._keys = Keys(
@@ -68,7 +63,7 @@ class CloudRunSite(pulumi.ComponentResource):
         )
         account = self._account("run", "The gateway and the engine of a site")
         image = gateway_image(f"{name}-image", details.gateway_build, details.service.containers[0].image, self)
-        audit = self._audit()
+        audit = self._audit(account)
         kept = self._secrets(secrets, account, audit)
         weights = self._weights(secrets, account, image) if details.fetch else None
         service = Service(
@@ -82,7 +77,11 @@ class CloudRunSite(pulumi.ComponentResource):
             weights_bucket=weights[0] if weights else None,
             key_id=self._keys.key_id,
             protected=details.deletion_protection,
-            opts=self._after(*self._keys.granted, *kept.granted, self._network, *(weights[1:] if weights else ())),
+            opts=self._after(
+                *(*self._keys.granted, *kept.granted, self._network),
+                *([audit.granted] if audit else ()),
+                *(weights[1:] if weights else ()),
+            ),
         )
         self.endpoint = service.address
         if details.front_door:
@@ -104,17 +103,17 @@ class CloudRunSite(pulumi.ComponentResource):
             f"{self._name}-{use}", account_id=f"{self._plan.name}-{use}", description=description, opts=self._child
         )
 
-    def _audit(self) -> Audit | None:
+    def _audit(self, writer: gcp.serviceaccount.Account) -> Audit | None:
         details = self._plan
         if details.audit_bucket is None:
             return None
         return Audit(
             f"{self._name}-audit",
             details.audit_bucket,
-            account_id=f"{details.name}-audit",
             region=details.region,
             key_id=self._keys.key_id,
             protected=details.deletion_protection,
+            writer=writer.member,
             opts=self._encrypted,
         )
 
@@ -133,7 +132,6 @@ class CloudRunSite(pulumi.ComponentResource):
             GATEWAY_FILE.name: pulumi.Output.all(secrets.key_hashes, audit.bucket if audit else None).apply(
                 lambda found: filled_in(details.gateway_config, json.loads(found[0]), found[1])
             ),
-            **({AUDIT_ACCESS.name: audit.access_key, AUDIT_SECRET.name: audit.secret_key} if audit else {}),
             **{
                 file.name: pulumi.Output.secret(secrets.gateway_secrets).apply(
                     lambda text, called=called: json.loads(text)[called]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import pulumi
 import pulumi_gcp as gcp
 
 from infra.platforms.cloud_run.component_firewall import firewall
 from infra.platforms.cloud_run.site_plan import FrontDoorPlan
+from infra.platforms.gcp.component_names import Names
 
-certificates, compute = gcp.certificatemanager, gcp.compute
+compute = gcp.compute
 SCHEME = "EXTERNAL_MANAGED"
-RECORD_SECONDS = 300
 EVERY_REQUEST = 1.0
 
 
@@ -30,8 +27,7 @@ class FrontDoor(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:cloud_run:FrontDoor", name, None, opts)
-        self._name, self._plan = name, plan
-        self._child = child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self)
         group = compute.RegionNetworkEndpointGroup(
             name,
             region=region,
@@ -52,10 +48,11 @@ class FrontDoor(pulumi.ComponentResource):
         )
         routes = compute.URLMap(name, default_service=backend.id, opts=child)
         address = compute.GlobalAddress(name, address_type="EXTERNAL", ip_version="IPV4", opts=child)
+        names = Names(f"{name}-names", {"shared": plan.host}, zone=plan.dns_zone, address=address.address, opts=child)
         proxy = compute.TargetHttpsProxy(
             name,
             url_map=routes.id,
-            certificate_map=self._certificate_map(),
+            certificate_map=names.certificate_map_id,
             ssl_policy=compute.SSLPolicy(name, profile=plan.tls_profile, min_tls_version="TLS_1_2", opts=child).id,
             http_keep_alive_timeout_sec=plan.keep_alive_seconds,
             opts=child,
@@ -69,46 +66,5 @@ class FrontDoor(pulumi.ComponentResource):
             target=proxy.id,
             opts=child,
         )
-        self._record(name, plan.host, "A", address.address)
         self.endpoint = pulumi.Output.from_input(f"https://{plan.host}")
         self.register_outputs({"endpoint": self.endpoint})
-
-    def _certificate_map(self) -> pulumi.Output[str]:
-        """A certificate of Google's, for a name that the zone's owner has shown to be ours before anything answers."""
-        name, host, child = self._name, self._plan.host, self._child
-        proof = certificates.DnsAuthorization(name, domain=host, opts=child)
-        records: pulumi.Output[Any] = proof.dns_resource_records
-        record = records.apply(_first)
-        shown = self._record(f"{name}-proof", record["name"], record["type"], record["data"])
-        certificate = certificates.Certificate(
-            name,
-            scope="DEFAULT",
-            managed=certificates.CertificateManagedArgs(domains=[host], dns_authorizations=[proof.id]),
-            opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[shown])),
-        )
-        group = certificates.CertificateMap(name, opts=child)
-        entry = certificates.CertificateMapEntry(
-            name, map=group.name, hostname=host, certificates=[certificate.id], opts=child
-        )
-        # Known when the entry is there: a proxy without one would answer nobody.
-        return pulumi.Output.all(group.id, entry.id).apply(
-            lambda known: f"//certificatemanager.googleapis.com/{known[0]}"
-        )
-
-    def _record(
-        self, name: str, host: pulumi.Input[str], kind: pulumi.Input[str], target: pulumi.Input[str]
-    ) -> gcp.dns.RecordSet:
-        return gcp.dns.RecordSet(
-            name,
-            managed_zone=self._plan.dns_zone,
-            name=pulumi.Output.from_input(host).apply(lambda text: text if text.endswith(".") else f"{text}."),
-            type=kind,
-            ttl=RECORD_SECONDS,
-            rrdatas=[target],
-            opts=self._child,
-        )
-
-
-def _first(records: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """The record that shows whose name it is."""
-    return {part: records[0][part] for part in ("name", "type", "data")}

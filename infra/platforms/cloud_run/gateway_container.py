@@ -21,20 +21,10 @@ from infra.platforms.cloud_run.instances import (
     LONGEST_START_SECONDS,
     STOP_SECONDS,
 )
+from infra.platforms.gcp.audit_plan import AuditBucketPlan, object_store
 
 # Only a deployment knows it: hashes of clients' keys are in it, and the name of a bucket.
 GATEWAY_FILE = SecretFile(name="gateway", folder=CONFIG_FOLDER, file=CONFIG_FILE)
-# The audit's bucket takes no identity of Google's, only keys like those of S3.
-AUDIT_ACCESS = SecretFile(name="audit-access-key", folder="/run/secrets/audit-access", file="key")
-AUDIT_SECRET = SecretFile(name="audit-secret-key", folder="/run/secrets/audit-secret", file="key")
-AUDIT_STORE: Mapping[str, Any] = {
-    "kind": "gcs",
-    "url": f"https://storage.googleapis.com/{AUDIT_BUCKET_PLACE}",
-    "region": "auto",
-    "prefix": "audit/",
-    "access_key_file": AUDIT_ACCESS.path,
-    "secret_key_file": AUDIT_SECRET.path,
-}
 # Stand in the gateway's file for an engine of ours, and for files of the stack's secrets.
 ENGINE_PLACE, SECRETS_PLACE = "{engine}", "{secrets}/"
 OF_THE_STACK = "gateway-secret-"
@@ -43,10 +33,9 @@ STATE_MEBIBYTES, TEMPORARY_MEBIBYTES = 256, 64
 LIVENESS_SECONDS, PROBE_TIMEOUT_SECONDS, STARTUP_SECONDS = 10, 5, 5
 
 
-def gateway_container(request: SiteRequest, *, own_audit: bool) -> ContainerPlan:
+def gateway_container(request: SiteRequest) -> ContainerPlan:
     """Requests come in here, and only when the engine beside it answers: its first probe is that of the instance."""
     budget = max(map(startup_seconds, request.models.values()), default=LONGEST_START_SECONDS)
-    keys = (AUDIT_ACCESS, AUDIT_SECRET) if own_audit else ()
     return ContainerPlan(
         name=GATEWAY,
         image=request.images.get("gateway"),
@@ -63,7 +52,7 @@ def gateway_container(request: SiteRequest, *, own_audit: bool) -> ContainerPlan
         memory_gibibytes=GATEWAY_MEMORY_GIBIBYTES,
         card=None,
         port=PUBLIC_PORT,
-        files=(GATEWAY_FILE, ENGINE_KEY, *keys, *map(_secret, secret_names(request.gateway))),
+        files=(GATEWAY_FILE, ENGINE_KEY, *map(_secret, secret_names(request.gateway))),
         memory_folders={STATE_FOLDER: STATE_MEBIBYTES, "/tmp": TEMPORARY_MEBIBYTES},  # noqa: S108 - in the container
         reads_weights=False,
         startup=_probe(STARTUP_SECONDS, budget),
@@ -72,13 +61,15 @@ def gateway_container(request: SiteRequest, *, own_audit: bool) -> ContainerPlan
     )
 
 
-def gateway_file(content: Mapping[str, Any], models: Mapping[str, ModelPlan], *, own_audit: bool) -> dict[str, Any]:
+def gateway_file(
+    content: Mapping[str, Any], models: Mapping[str, ModelPlan], own_audit: AuditBucketPlan | None
+) -> dict[str, Any]:
     """The gateway's file, without what only a deployment knows: hashes of keys, and the name of the audit's bucket."""
     # Cloud Run ends TLS, with a certificate of its own.
     found = {name: value for name, value in content.items() if name != "tls"}
     origins = {name: f"http://127.0.0.1:{model.container.ports['http']}" for name, model in models.items()}
-    if own_audit:
-        found["audit"] = {**found["audit"], "object_store": dict(AUDIT_STORE)}
+    if own_audit is not None:
+        found["audit"] = {**found["audit"], "object_store": object_store(own_audit)}
     found["models"] = {
         name: {**model, "upstreams": [_addressed(one, origins.get(name)) for one in model["upstreams"]]}
         for name, model in found["models"].items()

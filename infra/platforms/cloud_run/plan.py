@@ -36,9 +36,22 @@ from infra.platforms.cloud_run.site_details import drain_request, site_details, 
 from infra.platforms.cloud_run.site_plan import CloudRunSitePlan
 from infra.platforms.cloud_run.uses import around_uses, instance_uses
 from infra.platforms.clusters import deletion, firewall
+from infra.platforms.gcp.names import name_problems as site_name_problems
 from infra.price.bill import Use
 from infra.problems import Problem
 
+# As types of their resources begin.
+SERVICES_USED = (
+    "gcp:certificatemanager",
+    "gcp:cloudrunv2",
+    "gcp:compute",
+    "gcp:dns",
+    "gcp:kms",
+    "gcp:projects",
+    "gcp:secretmanager",
+    "gcp:serviceaccount",
+    "gcp:storage",
+)
 PROVISION = Seen(
     low=5,
     high=10,
@@ -56,7 +69,8 @@ class CloudRun:
     is_this_machine = False
     extras = ("gcp",)
     component = "infra.platforms.cloud_run.component:CloudRunSite"
-    doctor = None
+    run_time = None
+    doctor = "infra.platforms.cloud_run.doctor:DOCTOR"
     # The key as an engine reads it has a folder of its own: a volume here has one file.
     engine_address = replace(IN_A_CONTAINER, key_file=f"{ENGINE_OPTIONS_FOLDER}/key")
 
@@ -67,6 +81,10 @@ class CloudRun:
             cloud="gcp",
             region=settings.region,
             gpus={name: 1 for name, card in CARDS.items() if settings.region in card.regions},
+            endpoint=f"https://{settings.domain}" if settings.domain else None,
+            tls_ends_at="Cloud Run's load balancer" if settings.domain else "Cloud Run",
+            services=SERVICES_USED,
+            audit_days=settings.audit_bucket.days if settings.audit_bucket else None,
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -115,6 +133,7 @@ class CloudRun:
                     allowed=f"up to {MOST_CONCURRENT}, what Cloud Run gives one instance",
                     remedy="lower it",
                 )
+        yield from site_name_problems(request, cluster=False)
         yield from engine_problems(request)
         yield from name_problems(where, settings)
         yield from file_problems(request)

@@ -16,8 +16,10 @@ from infra.platforms.cloud_run.engine_container import engine_container, fetch_p
 from infra.platforms.cloud_run.front_door_plan import front_door_plan
 from infra.platforms.cloud_run.gateway_container import gateway_container, gateway_file
 from infra.platforms.cloud_run.instances import LONGEST_START_SECONDS, MOST_CONCURRENT
-from infra.platforms.cloud_run.site_plan import AuditBucketPlan, CloudRunSitePlan, ServicePlan, image_problems
+from infra.platforms.cloud_run.quotas import quota_needs
+from infra.platforms.cloud_run.site_plan import CloudRunSitePlan, ServicePlan, image_problems
 from infra.platforms.cloud_run.uses import rival
+from infra.platforms.gcp.audit_plan import AuditBucketPlan
 
 # Names of accounts have at most 30 letters, and begin with it.
 NAME_LETTERS, DIGEST_LETTERS = 24, 6
@@ -34,10 +36,11 @@ def site_details(request: SiteRequest) -> CloudRunSitePlan:
     settings: CloudRunSettings = request.settings
     name = _name(normalised(f"slipway-{request.stack}-{request.site}"))
     audit = request.gateway.get("audit")
-    kept = settings.audit_bucket if audit is not None and "object_store" not in audit else None
+    own = settings.audit_bucket if audit is not None and "object_store" not in audit else None
+    kept = AuditBucketPlan(days=own.days, locked=own.locked) if own else None
     model, plan = next(iter(request.models.items()), (None, None))
     engine = engine_container(model, plan) if model and plan else None
-    gateway = gateway_container(request, own_audit=kept is not None)
+    gateway = gateway_container(request)
     replicas = [request.replicas[name] for name in request.models]
     door = front_door_plan(settings)
     accelerator = plan.accelerator if plan else None
@@ -65,14 +68,15 @@ def site_details(request: SiteRequest) -> CloudRunSitePlan:
         egress_cidr=settings.egress_cidr,
         egress_ports=_ports_outside(request),
         service=service,
-        gateway_config=gateway_file(request.gateway, request.models, own_audit=kept is not None),
+        gateway_config=gateway_file(request.gateway, request.models, kept),
         gateway_build=request.gateway_build,
         engine_options=option_key(plan.container) if plan else None,
         fetch=fetch_plan(name, model, plan) if model and plan else None,
-        audit_bucket=AuditBucketPlan(days=kept.days, locked=kept.locked) if kept else None,
+        audit_bucket=kept,
         front_door=door,
         deletion_protection=settings.deletion_protection,
         drain=drain_ladder(drain_request(request)),
+        quotas=quota_needs(service, door),
         rival=rival(service, door, accelerator, settings.region),
         image_problems=tuple(image_problems(model, engine, gateway.image, built=built)),
     )
@@ -118,6 +122,5 @@ def site_summary(details: CloudRunSitePlan) -> dict[str, str]:
 def _audit_text(details: CloudRunSitePlan) -> str:
     bucket = details.audit_bucket
     assert bucket
-    kept = f"in a bucket of the site, each object kept {bucket.days} days{', which nobody shortens' * bucket.locked}"
     seconds = details.gateway_config["audit"].get("segment_seconds") or OBJECT_STORE_SEGMENT_SECONDS
-    return f"{kept}; an instance that is killed takes up to {seconds:g} s of rows with it"
+    return f"{bucket.text}; an instance that is killed takes up to {seconds:g} s of rows with it"

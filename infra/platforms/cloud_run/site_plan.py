@@ -11,7 +11,11 @@ from infra.naming import DEPLOYMENT_KEY
 from infra.plan.drain_ladder import DrainLadder
 from infra.plan.gateway_image import GatewayImagePlan
 from infra.plan.missing_images import IMAGES, NAME_IT
+from infra.plan.place_map import Part, PlaceMap
+from infra.plan.quota_types import QuotaNeed
 from infra.platforms.cloud_run.containers import ContainerPlan, FetchPlan
+from infra.platforms.cloud_run.place_map import beside, front, instances, name, own_address, way_out
+from infra.platforms.gcp.audit_plan import AuditBucketPlan
 from infra.price.crossover import Rival
 from infra.problems import Problem
 
@@ -58,14 +62,6 @@ class FrontDoorPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditBucketPlan:
-    """Objects stay `days`; `locked`, nobody ever makes that fewer."""
-
-    days: int
-    locked: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class CloudRunSitePlan:
     """All of a site on Cloud Run. Names begin with `name`. `gateway_config` is the gateway's file without what only a
     deployment knows, `fetch` what fills the bucket with weights: None where they are in the image. `front_door` is None
@@ -86,6 +82,7 @@ class CloudRunSitePlan:
     front_door: FrontDoorPlan | None
     deletion_protection: bool
     drain: DrainLadder
+    quotas: tuple[QuotaNeed, ...]
     rival: Rival | None
     image_problems: tuple[Problem, ...]
 
@@ -93,6 +90,25 @@ class CloudRunSitePlan:
     def missing(self) -> tuple[Problem, ...]:
         """What must be said before it can be deployed."""
         return self.image_problems
+
+    @property
+    def place_map(self) -> PlaceMap:
+        """For its picture."""
+        service, door = self.service, self.front_door
+        every = f"{service.min_instances} to {service.max_instances} instances"
+        told = Part(
+            title=f"service {service.name}", detail=f"{every}, {service.concurrent_requests} requests at once in each"
+        )
+        behind = (instances(told, service.containers), way_out(self.egress_cidr, self.egress_ports))
+        days = self.audit_bucket.days if self.audit_bucket else None
+        return PlaceMap(
+            region=self.region,
+            network=f"Cloud Run in the project {self.project}",
+            zones=(),
+            names=name(door.host, door.dns_zone) if door else own_address(service.name),
+            layers=(front(armor=door.requests_per_minute is not None), *behind) if door else behind,
+            beside=tuple(beside(door.host if door else None, fetches=self.fetch is not None, audit_days=days)),
+        )
 
 
 def image_problems(

@@ -42,10 +42,15 @@ def with_audit_bucket(request: SiteRequest, bucket: AuditBucketPlan | None) -> S
     """The site, with gateways that copy to it. It is the bucket that keeps what comes: they need no right to do so."""
     if bucket is None:
         return request
-    store = {
+    audit = {**request.gateway["audit"], "object_store": object_store(bucket)}
+    return replace(request, gateway={**request.gateway, "audit": audit})
+
+
+def object_store(bucket: AuditBucketPlan) -> dict[str, Any]:
+    """As the gateway's file names it, with a place for the bucket's name. It has no key: a gateway shows who it is."""
+    return {
         "kind": "gcs",
         "url": f"https://storage.googleapis.com/{AUDIT_BUCKET_PLACE}",
         "region": "auto",
         "prefix": bucket.prefix,
     }
-    return replace(request, gateway={**request.gateway, "audit": {**request.gateway["audit"], "object_store": store}})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from infra.platforms.gcp.config import GcpSettings
+from infra.platforms.gcp.link_plan import is_linked
 from infra.platforms.gcp.network import NetworkPlan
 
 DNS_PLACE, API_PLACE = 10, 1
@@ -77,7 +78,7 @@ def cluster_plan(name: str, settings: GcpSettings, network: NetworkPlan) -> Clus
         # A policy is applied before a service's address is translated or after it, so both are named.
         api_server=(f"{services[API_PLACE]}/32", network.api) if services and network.api else (),
         identity_server=IDENTITY_SERVER,
-        front_door=FRONT_ENDS,
+        front_door=(*FRONT_ENDS, *((network.proxies,) if is_linked(settings) and network.proxies else ())),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_gcp as gcp
 import pulumi_kubernetes as kubernetes
 
 from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses
 from infra.components.cluster_provider import cluster_provider
 from infra.components.serving_stack import ServingStack
+from infra.plan.in_cluster import GATEWAY
 from infra.plan.pool_nodes import GATEWAY_POOL
 from infra.plan.types import SitePlan
 from infra.platforms.base import SiteSecrets
@@ -17,15 +17,21 @@ from infra.platforms.gcp.component_buckets import Buckets
 from infra.platforms.gcp.component_budget import Budget
 from infra.platforms.gcp.component_cluster import Cluster
 from infra.platforms.gcp.component_front_door import BoundByGateway, FrontDoor
+from infra.platforms.gcp.component_gateway_account import GatewayAccount
 from infra.platforms.gcp.component_identity import Identity
+from infra.platforms.gcp.component_inside_door import InsideDoor
 from infra.platforms.gcp.component_keys import Keys
+from infra.platforms.gcp.component_limits import LimitsStore
+from infra.platforms.gcp.component_links import private_link
 from infra.platforms.gcp.component_network import Network
 from infra.platforms.gcp.component_node_account import NodeAccount
 from infra.platforms.gcp.component_node_pools import NodePools
+from infra.platforms.gcp.component_provider import google_provider
 from infra.platforms.gcp.component_registry import Registry
 from infra.platforms.gcp.component_services import Services
 from infra.platforms.gcp.component_storage import Storage
-from infra.platforms.gcp.identity_plan import AUDIT
+from infra.platforms.gcp.identity_plan import AUDIT, MODELS
+from infra.platforms.gcp.limits_plan import ANNOTATION
 from infra.platforms.gcp.site_plan import GcpSitePlan
 
 # What answers with a machine's credentials at Google, beside what does so everywhere.
@@ -42,15 +48,8 @@ class GcpSite(pulumi.ComponentResource):
         super().__init__("slipway:gcp:Site", name, None, opts)
         details: GcpSitePlan = plan.details
         self._name, self._plan = name, details
-        provider = gcp.Provider(
-            f"{name}-gcp",
-            project=details.project,
-            region=details.region,
-            default_labels=dict(details.labels),
-            # Who pays for what is asked is the site's project, whosever credentials they are.
-            user_project_override=True,
-            billing_project=details.project,
-            opts=pulumi.ResourceOptions(parent=self),
+        provider = google_provider(
+            f"{name}-gcp", project=details.project, region=details.region, labels=details.labels, parent=self
         )
         self._gcp, self._child = provider, pulumi.ResourceOptions(parent=self, providers=[provider])
         services = Services(
@@ -91,10 +90,14 @@ class GcpSite(pulumi.ComponentResource):
             f"{name}-kubernetes", cluster.kubeconfig, details.cluster.name, pulumi.ResourceOptions(parent=self)
         )
         around = self._around(cluster, account, services)
-        door = FrontDoor(f"{name}-door", details.front_door, provider=provider, opts=self._on)
+        door = self._door(network)
+        self.private_link = None
+        if isinstance(door, InsideDoor):
+            shared = secrets.gateway_secrets
+            self.private_link = private_link(name, details, network=network, door=door, secrets=shared, opts=self._on)
         if details.budget:
             Budget(f"{name}-budget", details.budget, number=services.number, opts=self._on)
-        handle = self._handle(door)
+        handle = self._handle(door, self._limits(network))
         stack = ServingStack(
             f"{name}-serving",
             details.serving,
@@ -104,6 +107,15 @@ class GcpSite(pulumi.ComponentResource):
         )
         self.endpoint = stack.endpoint
         self.register_outputs({"endpoint": self.endpoint})
+
+    def _door(self, network: Network) -> FrontDoor | InsideDoor:
+        """On the internet, or in the network."""
+        name, details, provider = f"{self._name}-door", self._plan, self._gcp
+        if details.front_door.inside is None:
+            return FrontDoor(name, details.front_door, provider=provider, opts=self._on)
+        return InsideDoor(
+            name, details.front_door, region=details.region, network=network, provider=provider, opts=self._on
+        )
 
     def _cluster(self, network: Network, account: NodeAccount) -> Cluster:
         details = self._plan
@@ -136,14 +148,29 @@ class GcpSite(pulumi.ComponentResource):
                 parent=self, providers=[self._gcp, self._kubernetes], depends_on=[cluster, services]
             ),
         )
+        # The pool of identities is there when a cluster is.
+        after = pulumi.ResourceOptions.merge(self._on, pulumi.ResourceOptions(depends_on=[cluster]))
+        members: dict[str, pulumi.Input[str]] = {}
+        accounts: list[pulumi.Resource] = []
+        if details.limits:
+            account_of_gateways = GatewayAccount(
+                f"{name}-gateway-account",
+                details.limits,
+                project=details.project,
+                region=details.region,
+                namespace=details.serving.namespace,
+                opts=after,
+            )
+            accounts.append(account_of_gateways)
+            members[GATEWAY] = account_of_gateways.member
         identity = Identity(
             f"{name}-identity",
             details.identities,
             project=details.project,
             number=services.number,
             buckets=self._buckets.names,
-            # The pool of identities is there when a cluster is.
-            opts=pulumi.ResourceOptions.merge(self._on, pulumi.ResourceOptions(depends_on=[cluster])),
+            members=members,
+            opts=after,
         )
         storage = Storage(
             f"{name}-storage",
@@ -152,9 +179,24 @@ class GcpSite(pulumi.ComponentResource):
                 parent=self, providers=[self._kubernetes], depends_on=[cluster], deleted_with=cluster.cluster
             ),
         )
-        return [machines, identity, storage, self._buckets]
+        return [machines, identity, storage, self._buckets, *accounts]
 
-    def _handle(self, door: FrontDoor) -> ClusterHandle:
+    def _limits(self, network: Network) -> LimitsStore | None:
+        details = self._plan
+        if details.limits is None:
+            return None
+        return LimitsStore(
+            f"{self._name}-limits",
+            details.limits,
+            project=details.project,
+            region=details.region,
+            network=network,
+            key=self._keys.data,
+            protected=details.deletion_protection,
+            opts=self._on,
+        )
+
+    def _handle(self, door: FrontDoor | InsideDoor, limits: LimitsStore | None) -> ClusterHandle:
         details, cluster = self._plan, self._plan.cluster
         provider: kubernetes.Provider = self._kubernetes
         return ClusterHandle(
@@ -169,6 +211,7 @@ class GcpSite(pulumi.ComponentResource):
                 metadata_allowed=cluster.identity_server,
                 dns=cluster.dns,
                 api_server=cluster.api_server,
+                limits=details.limits.addresses if details.limits else (),
             ),
             front_door=BoundByGateway(
                 name=f"{self._name}-door",
@@ -180,5 +223,9 @@ class GcpSite(pulumi.ComponentResource):
             autoscaler="horizontal_pod_autoscaler",
             prometheus=False,
             deleted_with=self._control_plane,
+            identities={GATEWAY: {ANNOTATION: details.limits.email}} if details.limits else {},
+            limits_url=limits.url if limits else None,
+            limits_authority=limits.authority if limits else None,
             audit_bucket=self._buckets.names.get(AUDIT),
+            weights_bucket=self._buckets.names[MODELS],
         )

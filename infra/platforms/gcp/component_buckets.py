@@ -6,20 +6,17 @@ import pulumi
 import pulumi_gcp as gcp
 
 from infra.platforms.gcp.audit_plan import AuditBucketPlan
+from infra.platforms.gcp.component_private_bucket import after, private_bucket, replaced
 from infra.platforms.gcp.identity_plan import ADDS, AUDIT, MODELS
 
 storage = gcp.storage
-DAY_SECONDS = 86_400
-# Weights are found again where they came from; what was replaced or deleted is kept for the way back.
-OLD_VERSIONS_DAYS, DELETED_DAYS, LOGS_DAYS = 30, 7, 365
-# An upload that broke off is paid for and never seen.
-BROKEN_UPLOAD_DAYS = 7
+LOGS_DAYS = 365
 # Who writes the logs of buckets (Cloud Storage documentation, "Usage logs", read 2026-11).
 LOGS_WRITER = "group:cloud-storage-analytics@google.com"
 
 
 class Buckets(pulumi.ComponentResource):
-    """Owns them: private whatever their objects say, encrypted with a key of ours. `names` are known by use."""
+    """Owns them. `names` are known by use."""
 
     def __init__(
         self,
@@ -34,16 +31,13 @@ class Buckets(pulumi.ComponentResource):
         super().__init__("slipway:gcp:Buckets", name, None, opts)
         self._name, self._region, self._key, self._protected = name, region, key, protected
         self._child = pulumi.ResourceOptions(parent=self)
-        logs = self._bucket("logs", None, _after(LOGS_DAYS))
+        logs = self._bucket("logs", None, after(LOGS_DAYS))
         storage.BucketIAMMember(
             f"{name}-logs-writer", bucket=logs.name, role=ADDS, member=LOGS_WRITER, opts=self._child
         )
-        self.names = {MODELS: self._bucket(MODELS, logs, _replaced()).name}
+        self.names = {MODELS: self._bucket(MODELS, logs, replaced()).name}
         if audit is not None:
-            kept = storage.BucketRetentionPolicyArgs(
-                retention_period=str(audit.days * DAY_SECONDS), is_locked=audit.locked
-            )
-            self.names[AUDIT] = self._bucket(AUDIT, logs, None, kept).name
+            self.names[AUDIT] = self._bucket(AUDIT, logs, None, audit).name
         self.register_outputs({"names": self.names})
 
     def _bucket(
@@ -51,42 +45,17 @@ class Buckets(pulumi.ComponentResource):
         use: str,
         logs: gcp.storage.Bucket | None,
         rule: gcp.storage.BucketLifecycleRuleArgs | None,
-        kept: gcp.storage.BucketRetentionPolicyArgs | None = None,
+        kept: AuditBucketPlan | None = None,
     ) -> gcp.storage.Bucket:
-        broken = storage.BucketLifecycleRuleArgs(
-            action=storage.BucketLifecycleRuleActionArgs(type="AbortIncompleteMultipartUpload"),
-            condition=storage.BucketLifecycleRuleConditionArgs(age=BROKEN_UPLOAD_DAYS),
-        )
-        name = f"{self._name}-{use}"
-        return storage.Bucket(
-            name,
-            location=self._region.upper(),
-            uniform_bucket_level_access=True,
-            public_access_prevention="enforced",
-            # What nobody may delete has no second version, and Cloud Storage takes one of both only.
-            versioning=storage.BucketVersioningArgs(enabled=True) if kept is None else None,
-            retention_policy=kept,
-            soft_delete_policy=storage.BucketSoftDeletePolicyArgs(
-                retention_duration_seconds=DELETED_DAYS * DAY_SECONDS
-            ),
-            encryption=storage.BucketEncryptionArgs(default_kms_key_name=self._key),
-            logging=storage.BucketLoggingArgs(log_bucket=logs.name, log_object_prefix=name) if logs else None,
-            lifecycle_rules=[broken, *([rule] if rule else [])],
+        return private_bucket(
+            f"{self._name}-{use}",
+            region=self._region,
+            key=self._key,
+            protected=self._protected,
+            opts=self._child,
+            rules=[rule] if rule else [],
+            kept=kept,
+            logs=logs.name if logs else None,
             # What is not protected goes whole, with what is in it.
-            force_destroy=not self._protected,
-            opts=pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(protect=self._protected)),
+            goes_whole=not self._protected,
         )
-
-
-def _replaced() -> gcp.storage.BucketLifecycleRuleArgs:
-    return storage.BucketLifecycleRuleArgs(
-        action=storage.BucketLifecycleRuleActionArgs(type="Delete"),
-        condition=storage.BucketLifecycleRuleConditionArgs(days_since_noncurrent_time=OLD_VERSIONS_DAYS),
-    )
-
-
-def _after(days: int) -> gcp.storage.BucketLifecycleRuleArgs:
-    return storage.BucketLifecycleRuleArgs(
-        action=storage.BucketLifecycleRuleActionArgs(type="Delete"),
-        condition=storage.BucketLifecycleRuleConditionArgs(age=days),
-    )

@@ -13,7 +13,8 @@ from infra.components.cluster_handle import Source
 from infra.components.front_door import GatewayApi, OfACloud
 from infra.plan.in_cluster import GATEWAY, PART_OF
 from infra.platforms.gcp.component_firewall import firewall
-from infra.platforms.gcp.component_names import Names
+from infra.platforms.gcp.component_inside_door import InsideDoor
+from infra.platforms.gcp.component_names import Names, zone_that_answers
 from infra.platforms.gcp.front_door_plan import FrontDoorPlan
 
 compute = gcp.compute
@@ -38,11 +39,14 @@ class FrontDoor(pulumi.ComponentResource):
         super().__init__("slipway:gcp:FrontDoor", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         address = compute.GlobalAddress(f"{name}-address", address_type="EXTERNAL", opts=child)
-        names = Names(f"{name}-names", plan, address=address.address, provider=provider, opts=child)
+        zone = zone_that_answers(plan, pulumi.InvokeOutputOptions(parent=self, provider=provider))
+        names = Names(f"{name}-names", plan.hosts, zone=zone, address=address.address, opts=child)
         # With forward secrecy alone, and nothing that is older.
         tls = compute.SSLPolicy(f"{name}-tls", profile="RESTRICTED", min_tls_version="TLS_1_2", opts=child)
         policy = firewall(f"{name}-firewall", plan, child) if plan.requests_per_minute is not None else None
-        self.address, self.certificate_map, self.tls_policy = address.name, names.certificate_map, tls.name
+        self.address, self.tls_policy = address.name, tls.name
+        self.annotations: dict[str, pulumi.Input[str]] = {CERTIFICATE_MAP: names.certificate_map}
+        self.tls_options: dict[str, pulumi.Input[str]] | None = None
         self.firewall: pulumi.Output[str] | None = policy.name if policy else None
         self.register_outputs({"address": self.address})
 
@@ -54,7 +58,7 @@ class BoundByGateway:
     name: str
     plan: FrontDoorPlan
     namespace: str
-    door: FrontDoor
+    door: FrontDoor | InsideDoor
     sources: tuple[Source, ...]
 
     def attach(self, service: kubernetes.core.v1.Service, opts: pulumi.ResourceOptions) -> pulumi.Input[str]:
@@ -100,7 +104,10 @@ class BoundByGateway:
             plan=plan.gateway,
             namespace=self.namespace,
             cloud=OfACloud(
-                annotations={CERTIFICATE_MAP: door.certificate_map}, address=door.address, hosts=(plan.site_host,)
+                annotations=door.annotations,
+                address=door.address,
+                hosts=(plan.site_host,),
+                tls_options=door.tls_options,
             ),
         )
         # A load balancer that does not know them yet cuts answers.

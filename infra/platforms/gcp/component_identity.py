@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_gcp as gcp
@@ -11,8 +11,8 @@ from infra.platforms.gcp.identity_plan import READS_SECRETS, WorkloadRights
 
 
 class Identity(pulumi.ComponentResource):
-    """Owns a right for each workload, given to its service account itself (Workload Identity Federation): no account of
-    Google's stands between, no key is stored, and no pod is its machine."""
+    """Owns a right for each workload, given to its service account itself (Workload Identity Federation), unless
+    `members` says who it is to Google: no key is stored, and no pod is its machine."""
 
     def __init__(
         self,
@@ -22,12 +22,14 @@ class Identity(pulumi.ComponentResource):
         project: str,
         number: pulumi.Output[str],
         buckets: Mapping[str, pulumi.Output[str]],
+        members: Mapping[str, pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("slipway:gcp:Identity", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         for workload, planned in plan.items():
-            member = number.apply(lambda known, of=planned: _principal(known, project, of))
+            principal = number.apply(lambda known, of=planned: _principal(known, project, of))
+            member = members.get(workload, principal)
             if planned.bucket is not None:
                 bucket = buckets[planned.bucket]
                 gcp.storage.BucketIAMMember(
@@ -37,7 +39,7 @@ class Identity(pulumi.ComponentResource):
                     member=member,
                     condition=gcp.storage.BucketIAMMemberConditionArgs(
                         title=f"{planned.bucket} of {workload}",
-                        expression=bucket.apply(lambda known, of=planned: _below(known, of.prefixes)),
+                        expression=bucket.apply(lambda known, of=planned: _allowed(known, of)),
                     ),
                     opts=child,
                 )
@@ -60,6 +62,8 @@ def _principal(number: str, project: str, planned: WorkloadRights) -> str:
     return f"principal://iam.googleapis.com/{pool}/subject/ns/{planned.namespace}/sa/{planned.service_account}"
 
 
-def _below(bucket: str, prefixes: Sequence[str]) -> str:
-    objects = f"projects/_/buckets/{bucket}/objects/"
-    return " || ".join(f'resource.name.startsWith("{objects}{prefix}")' for prefix in prefixes)
+def _allowed(bucket: str, planned: WorkloadRights) -> str:
+    """What is below its prefixes; and where it lists, the bucket itself, which is what names are asked of."""
+    whole = f"projects/_/buckets/{bucket}"
+    found = [f'resource.name.startsWith("{whole}/objects/{prefix}")' for prefix in planned.prefixes]
+    return " || ".join([*found, *([f'resource.name == "{whole}"'] if planned.lists else [])])

@@ -9,6 +9,8 @@ import pulumi_gcp as gcp
 
 from infra.platforms.gcp.component_encryption_key import encryption_key
 
+DATA_USERS = ("disks", "buckets", "images", "limits")
+
 
 class Keys(pulumi.ComponentResource):
     """Owns two keys, so that whoever may use one cannot read what the other protects. `cluster` and `data` are known
@@ -28,7 +30,7 @@ class Keys(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         ring = gcp.kms.KeyRing(name, location=region, opts=self._child)
         self.cluster = self._key(ring, "cluster", ("cluster",))
-        self.data = self._key(ring, "data", ("disks", "buckets", "images"))
+        self.data = self._key(ring, "data", tuple(use for use in DATA_USERS if use in agents))
         self.register_outputs({})
 
     def _key(self, ring: gcp.kms.KeyRing, use: str, users: tuple[str, ...]) -> pulumi.Output[str]:

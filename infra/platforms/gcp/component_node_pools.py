@@ -107,6 +107,7 @@ class NodePools(pulumi.ComponentResource):
             disk_type=pool.disk_type,
             disk_size_gb=plan.disk_gibibytes,
             boot_disk_kms_key=self._key,
+            secondary_boot_disks=_images(pool, plan),
             gvnic=container.NodePoolNodeConfigGvnicArgs(enabled=True),
             gcfs_config=container.NodePoolNodeConfigGcfsConfigArgs(enabled=plan.image_streaming),
             workload_metadata_config=container.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
@@ -137,9 +138,29 @@ def _cards(pool: MachinePool) -> list[gcp.container.NodePoolNodeConfigGuestAccel
     driver = container.NodePoolNodeConfigGuestAcceleratorGpuDriverInstallationConfigArgs(gpu_driver_version="LATEST")
     return [
         container.NodePoolNodeConfigGuestAcceleratorArgs(
-            type=pool.card, count=pool.cards, gpu_driver_installation_config=driver
+            type=pool.card,
+            count=pool.cards,
+            gpu_driver_installation_config=driver,
+            gpu_partition_size=pool.shares.profile if pool.shares else None,
+            gpu_sharing_config=_in_turn(pool),
         )
     ]
+
+
+def _in_turn(pool: MachinePool) -> gcp.container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs | None:
+    """A part of a GPU is one replica's own."""
+    if pool.shares is None or pool.shares.profile:
+        return None
+    return container.NodePoolNodeConfigGuestAcceleratorGpuSharingConfigArgs(
+        gpu_sharing_strategy="TIME_SHARING", max_shared_clients_per_gpu=pool.shares.replicas
+    )
+
+
+def _images(pool: MachinePool, plan: NodesPlan) -> list[gcp.container.NodePoolNodeConfigSecondaryBootDiskArgs] | None:
+    """What is large, and what gateways run is not."""
+    if plan.image_disk is None or pool.compute_class is None:
+        return None
+    return [container.NodePoolNodeConfigSecondaryBootDiskArgs(disk_image=plan.image_disk, mode="CONTAINER_IMAGE_CACHE")]
 
 
 def _reservation(pool: MachinePool, plan: NodesPlan) -> Any:

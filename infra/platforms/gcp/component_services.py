@@ -14,7 +14,7 @@ AGENTS = {
     "images": "gcp-sa-artifactregistry",
 }
 # Whose agent is there only when somebody has asked for it.
-ASKED_FOR = {"images": "artifactregistry.googleapis.com"}
+ASKED_FOR = {"images": "artifactregistry.googleapis.com", "limits": "memorystore.googleapis.com"}
 
 
 class Services(pulumi.ComponentResource):
@@ -49,6 +49,7 @@ class Services(pulumi.ComponentResource):
         asked = {
             use: gcp.projects.ServiceIdentity(f"{name}-{use}", service=service, opts=after).member
             for use, service in ASKED_FOR.items()
+            if service in services
         }
         # It is there as soon as somebody has asked for it.
         buckets = gcp.storage.get_project_service_account_output(

@@ -12,12 +12,20 @@ from infra.platforms.base import PlatformSettings
 from infra.platforms.client_keys import ClientKeysSettings, FromStackSettings
 from infra.platforms.clusters import ApiEndpointSettings
 from infra.platforms.gcp.names import ProjectId, Region, Zone
-from infra.settings import Settings
+from infra.platforms.gcp.peering_settings import PeeringSettings
+from infra.platforms.gcp.vpn_settings import VpnSettings
+from infra.platforms.gpu_sharing import GpuSharing
+from infra.settings import Name, Settings
 
 MachineType = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z0-9]*-[a-z0-9]+(-[a-z0-9]+)*$"),
     Field(json_schema_extra={"x-remedy": "write it like `n2-standard-4`"}),
+]
+DiskImage = Annotated[
+    str,
+    StringConstraints(pattern=r"^projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/global/images/[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"),
+    Field(json_schema_extra={"x-remedy": "write it like `projects/PROJECT/global/images/NAME`"}),
 ]
 BillingAccount = Annotated[
     str,
@@ -80,6 +88,18 @@ class NodeSettings(Settings):
     image_streaming: bool = Field(
         default=True, description="Whether containers start while their image is still being read."
     )
+    image_disk: DiskImage | None = Field(
+        default=None,
+        description="A disk with container images that each machine of models gets beside its own, such as "
+        "`projects/PROJECT/global/images/NAME`, made by Google's `gke-disk-image-builder`: what is on it is not "
+        "pulled. Another one means other machines. It has Google's own encryption, and nothing of clients on it.",
+    )
+    sharing: dict[Name, GpuSharing] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="How replicas share GPUs, by accelerator: in turn, or by parts that GKE divides them into. What is "
+        "not here is one replica's own.",
+    )
 
 
 class ArmorSettings(Settings):
@@ -101,6 +121,14 @@ class AuditBucketSettings(Settings):
     )
 
 
+class MemorystoreSettings(Settings):
+    """Memorystore for Valkey, over zones, in which the gateways of the site count limits together."""
+
+    node_type: Literal["standard-small", "highmem-medium", "highmem-xlarge"] = Field(
+        default="standard-small", description="Its machines: the smallest has room for the counts of any gateways."
+    )
+
+
 class GcpSettings(PlatformSettings):
     """A region of Google Cloud."""
 
@@ -119,6 +147,15 @@ class GcpSettings(PlatformSettings):
     network: GcpNetworkSettings = Field(description="The network: a new one, or one that exists.")
     nat: bool = Field(
         default=True, description="Whether nodes of a new network reach the internet; else only services of Google."
+    )
+    vpn: VpnSettings | None = Field(
+        default=None,
+        description="A private link to a network elsewhere, through which alone the site is then reached; unset, its "
+        "front door is on the internet.",
+    )
+    peering: PeeringSettings | None = Field(
+        default=None,
+        description="A private link to another network of Google Cloud, through which alone the site is then reached.",
     )
     api_endpoint: ApiEndpointSettings = Field(
         default_factory=ApiEndpointSettings, description="Who reaches the cluster's API."
@@ -144,9 +181,20 @@ class GcpSettings(PlatformSettings):
     binary_authorization: bool = Field(
         default=True, description="Whether the cluster only runs images that are allowed by name or signed."
     )
+    weights_from: Literal["bucket", "mount", "source"] = Field(
+        default="bucket",
+        description="Where replicas get weights of a hub from: `bucket`, one of the site, which a job fills once; "
+        "`mount`, that bucket too, as a file system of each pod (Cloud Storage FUSE); or `source`, the hub itself, "
+        "each time.",
+    )
     audit_bucket: AuditBucketSettings = Field(
         default_factory=AuditBucketSettings,
         description="Where gateways copy their audit if `gateway.audit.object_store` names no other bucket.",
+    )
+    memorystore: MemorystoreSettings | None = Field(
+        default=None,
+        description="Where gateways count limits together; unset, in a Valkey in the cluster, which goes with its zone "
+        "for a while. Its price is not known here: a `budget` needs it in `pricing.prices`.",
     )
     client_keys_from: ClientKeysSettings = Field(
         default_factory=lambda: FromStackSettings(kind="stack"),

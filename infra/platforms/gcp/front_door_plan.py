@@ -11,8 +11,10 @@ from infra.plan.front_door import FrontDoorPlan as GatewayPlan
 from infra.plan.in_cluster import PUBLIC_PORT
 from infra.platforms.base import SiteRequest
 from infra.platforms.gcp.config import GcpSettings
+from infra.platforms.gcp.link_plan import is_linked
+from infra.platforms.gcp.network import NetworkPlan
 
-GATEWAY_CLASS = "gke-l7-global-external-managed"
+GATEWAY_CLASS, INSIDE_CLASS = "gke-l7-global-external-managed", "gke-l7-rilb"
 # Sets of Google's own rules, in the order in which they are asked (Cloud Armor documentation, preconfigured WAF rules,
 # read 2026-11). They look into bodies, and prompts look like attacks: where prompts are, they are only counted.
 PRECONFIGURED_RULES = (
@@ -26,12 +28,14 @@ HEALTH_SECONDS, HEALTH_TIMEOUT_SECONDS, HEALTH_TIMES = 5, 4, 2
 @dataclass(frozen=True, kw_only=True)
 class FrontDoorPlan:
     """The load balancer and its names, `hosts` by what they are for. `dns_zone` is looked up by `host` where it is
-    None. Without a firewall, `requests_per_minute` is None and `preconfigured_rules` empty. What is below
+    None. `inside` is where the load balancer's own proxies are when it is not on the internet, but in the site's
+    network. Without a firewall, `requests_per_minute` is None and `preconfigured_rules` empty. What is below
     `prompts_below` is only counted by these. `gateway` is what is made of it inside the cluster."""
 
     host: str
     site_host: str
     dns_zone: str | None
+    inside: str | None
     deregistration_seconds: int
     idle_seconds: int
     port: int
@@ -45,18 +49,27 @@ class FrontDoorPlan:
     gateway: GatewayPlan
 
     @property
+    def where(self) -> str:
+        """For a reader of the plan."""
+        return "inside of the site's network only" if self.inside else "on the internet"
+
+    @property
     def hosts(self) -> Mapping[str, str]:
         """The shared name and the site's own."""
         return {"shared": self.host, "site": self.site_host}
 
 
-def front_door_plan(request: SiteRequest, settings: GcpSettings, drain: DrainLadder) -> FrontDoorPlan:
+def front_door_plan(
+    request: SiteRequest, settings: GcpSettings, network: NetworkPlan, drain: DrainLadder
+) -> FrontDoorPlan:
     """Decides it."""
-    armor = settings.armor
+    inside = network.proxies if is_linked(settings) else None
+    armor = None if inside else settings.armor
     return FrontDoorPlan(
         host=settings.domain,
         site_host=f"{normalised(request.site)}.{settings.domain}",
         dns_zone=settings.dns_zone,
+        inside=inside,
         deregistration_seconds=drain.load_balancer_deregistration_seconds,
         idle_seconds=drain.load_balancer_idle_seconds,
         port=PUBLIC_PORT,
@@ -70,7 +83,7 @@ def front_door_plan(request: SiteRequest, settings: GcpSettings, drain: DrainLad
         prompts_below=PROMPTS_BELOW,
         gateway=GatewayPlan(
             kind="Gateway",
-            class_name=GATEWAY_CLASS,
+            class_name=INSIDE_CLASS if inside else GATEWAY_CLASS,
             host=settings.domain,
             tls_issuer=None,
             tls_secret="",

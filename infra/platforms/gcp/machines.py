@@ -10,7 +10,9 @@ from infra.plan.nodes import NodeChoice
 from infra.plan.pool_nodes import GATEWAY_POOL, GPU_RESOURCE, POOL_LABEL, SURGE_NODES
 from infra.plan.serving import EnginePlan
 from infra.platforms.gcp.config import GcpSettings
-from infra.platforms.gcp.shapes import PRICED_AS, SHAPES
+from infra.platforms.gcp.gpu_sharing import MACHINES, shapes
+from infra.platforms.gcp.shapes import PRICED_AS
+from infra.platforms.gpu_shares import GpuShares
 
 # By which pods ask for a class, and which keeps others off its nodes (GKE documentation, "Control autoscaled node
 # attributes with custom ComputeClasses", read 2026-11). The taint of GPUs is GKE's own, and so is what tolerates it.
@@ -37,8 +39,9 @@ CREATE_MINUTES, DELETE_MINUTES = 30, 60
 @dataclass(frozen=True, kw_only=True)
 class MachinePool:
     """Machines of one pool that are bought in one way. `pool` is the node pool's name, which nodes have as a label;
-    `compute_class` is what its pods ask for, None for gateways. `most_unavailable` is how many go at once, before
-    others are there, when the pool is changed: None where each machine ends by itself."""
+    `compute_class` is what its pods ask for, None for gateways; `shares` is how replicas share each of its `cards`.
+    `most_unavailable` is how many go at once, before others are there, when the pool is changed: None where each
+    machine ends by itself."""
 
     name: str
     pool: str
@@ -48,6 +51,7 @@ class MachinePool:
     compute_class: str | None
     card: str | None
     cards: int
+    shares: GpuShares | None
     disk_type: str
     min_nodes: int
     max_nodes: int
@@ -57,7 +61,8 @@ class MachinePool:
 @dataclass(frozen=True, kw_only=True)
 class NodesPlan:
     """All machines, and how each is. `ladders` are the pools of each compute class in the order in which they are
-    asked for; `choices` say what a pod asks for to run on a pool's nodes."""
+    asked for; `choices` say what a pod asks for to run on a pool's nodes. Machines of models have the disk `image_disk`
+    with container images, where there is one."""
 
     pools: Mapping[str, MachinePool]
     ladders: Mapping[str, tuple[str, ...]]
@@ -65,12 +70,13 @@ class NodesPlan:
     reservation: str | None
     flex_start_seconds: int | None
     image_streaming: bool
+    image_disk: str | None
     disk_gibibytes: int
 
 
 def nodes_plan(settings: GcpSettings, pools: Mapping[str, NodePool], engines: Mapping[str, EnginePlan]) -> NodesPlan:
     """Decides them."""
-    made = [pool for planned in pools.values() for pool in _by_purchase(planned)]
+    made = [pool for planned in pools.values() for pool in _by_purchase(planned, settings)]
     nodes = settings.nodes
     return NodesPlan(
         pools={pool.name: pool for pool in made},
@@ -81,12 +87,13 @@ def nodes_plan(settings: GcpSettings, pools: Mapping[str, NodePool], engines: Ma
         reservation=nodes.reservation,
         flex_start_seconds=nodes.flex_start_seconds if "flex_start" in nodes.purchase else None,
         image_streaming=nodes.image_streaming,
-        disk_gibibytes=_disk_gibibytes(pools, engines),
+        image_disk=nodes.image_disk,
+        disk_gibibytes=_disk_gibibytes(settings, pools, engines),
     )
 
 
-def _by_purchase(pool: NodePool) -> Iterator[MachinePool]:
-    cards = next((shape.gpus for of in SHAPES.values() for shape in of if shape.name == pool.shape), 0)
+def _by_purchase(pool: NodePool, settings: GcpSettings) -> Iterator[MachinePool]:
+    cards, accelerator = _cards(pool, settings), pool.accelerator
     for place, purchase in enumerate(pool.purchase):
         yield MachinePool(
             name=f"{pool.name}-{purchase.replace('_', '-')}",
@@ -95,8 +102,9 @@ def _by_purchase(pool: NodePool) -> Iterator[MachinePool]:
             machine_type=pool.shape,
             zones=pool.zones,
             compute_class=None if pool.name == GATEWAY_POOL else pool.name,
-            card=CARDS[pool.accelerator.type] if pool.accelerator else None,
+            card=CARDS[accelerator.type] if accelerator else None,
             cards=cards,
+            shares=MACHINES.shares(settings.nodes.sharing, accelerator.type) if accelerator else None,
             disk_type="hyperdisk-balanced" if pool.shape.startswith(HYPERDISK_FAMILIES) else "pd-balanced",
             # Only the first way to buy has machines at rest; the others are there when it has none.
             min_nodes=pool.min_nodes if place == 0 else 0,
@@ -110,13 +118,16 @@ def _most_unavailable(purchase: str) -> int | None:
     return {"flex_start": None, "reservation": 1}.get(purchase, 0)
 
 
-def _disk_gibibytes(pools: Mapping[str, NodePool], engines: Mapping[str, EnginePlan]) -> int:
+def _cards(pool: NodePool, settings: GcpSettings) -> int:
+    return next((shape.gpus for of in shapes(settings).values() for shape in of if shape.name == pool.shape), 0)
+
+
+def _disk_gibibytes(settings: GcpSettings, pools: Mapping[str, NodePool], engines: Mapping[str, EnginePlan]) -> int:
     """What the fullest machine has on it."""
     needed = LEAST_DISK_GIBIBYTES
     for engine in engines.values():
         pool = pools[engine.pool]
-        cards = next((shape.gpus for of in SHAPES.values() for shape in of if shape.name == pool.shape), 1)
-        beside = cards // engine.accelerator.count if engine.accelerator else 1
+        beside = _cards(pool, settings) * pool.shared_by // engine.accelerator.count if engine.accelerator else 1
         needed = max(needed, DISK_AROUND_GIBIBYTES + engine.pod.disk_gib * beside)
     return -(-needed // DISK_STEP_GIBIBYTES) * DISK_STEP_GIBIBYTES
 

@@ -1,4 +1,4 @@
-"""The API server of a cluster, as a kubeconfig names it: read, review, and what it would say to a write (dry run).
+"""The API server of a cluster, as a kubeconfig names it: read, review, what it would say to a write, and few writes.
 
 The official client reads the kubeconfig (certificates, exec plugins, OIDC) and carries requests. Answers stay JSON, so
 that kinds which its models do not know are no special case. It is imported only here, when a cluster is asked.
@@ -97,15 +97,32 @@ class Cluster:
         """Raises Unanswered where the server would refuse it. It is a dry run: nothing is created."""
         self.ask("POST", path, manifest, {"dryRun": "All"})
 
+    def lines(self, path: str, **query: str) -> list[str]:
+        """A text at a path, such as a log. Raises Unanswered."""
+        text, _ = self._asked("GET", path, None, query, accept="*/*")
+        return text.decode(errors="replace").splitlines()
+
     def ask(self, method: str, path: str, body: Object | None = None, query: Mapping[str, str] | None = None) -> Answer:
         """One request."""
+        text, date = self._asked(method, path, body, query or {})
+        return Answer(body=json.loads(text), seconds_ahead=_seconds_ahead(date))
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        body: Object | None,
+        query: Mapping[str, str],
+        accept: str = "application/json",
+    ) -> tuple[bytes, str | None]:
         client = self._client
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Accept": accept, "Content-Type": kind}
         try:
             request = client.param_serialize(
                 method,
                 path,
-                query_params=list((query or {}).items()),
+                query_params=list(query.items()),
                 header_params=headers,
                 body=body,
                 auth_settings=["BearerToken"],
@@ -117,7 +134,7 @@ class Cluster:
             raise Unanswered(None, _first_line(error)) from None
         if status >= 400:
             raise Unanswered(status, _message(text) or f"HTTP {status}")
-        return Answer(body=json.loads(text), seconds_ahead=_seconds_ahead(date))
+        return text, date
 
 
 def labels_of(found: Object) -> Mapping[str, str]:

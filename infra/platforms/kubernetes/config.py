@@ -103,6 +103,12 @@ class StorageClasses(Settings):
         description="For the audit, one volume that all gateways write to (ReadWriteMany); unset, the cluster's "
         "default.",
     )
+    audit_mode: Literal["read_write_many", "read_write_once"] = Field(
+        default="read_write_many",
+        description="How the volume of `audit` is used: `read_write_many` by gateways on any node; `read_write_once` "
+        "by the site's only gateway on a disk of its node, such as k3s's `local-path`: with an object store too, so "
+        "that what an uplink that is away leaves unsent outlives its pod.",
+    )
     limits: KubernetesClass | None = Field(
         default=None, description="For what clients have used, read by one pod; unset, the cluster's default."
     )

@@ -79,7 +79,7 @@ def _shows_a_key(plan: KubernetesSitePlan) -> bool:
 
 def _volumes(plan: KubernetesSitePlan) -> bool:
     audit = plan.serving.gateway_pods.audit
-    return (audit is not None and audit.volume is not None) or _filled(plan)
+    return (audit is not None and audit.volume is not None) or _filled(plan) or bool(plan.serving.makings)
 
 
 def _filled(plan: KubernetesSitePlan) -> bool:
@@ -93,6 +93,14 @@ def _claims(plan: KubernetesSitePlan) -> bool:
 def _looks_for_engines(plan: KubernetesSitePlan) -> bool:
     """A gateway with its engine in its own pod asks nobody where engines are."""
     return any(not engine.beside_gateway for engine in plan.serving.engines.values())
+
+
+def _asks(plan: KubernetesSitePlan) -> bool:
+    return bool(plan.serving.trials or plan.serving.makings)
+
+
+def _asks_the_api(plan: KubernetesSitePlan) -> bool:
+    return _looks_for_engines(plan) or plan.serving.releases is not None
 
 
 def _monitored(plan: KubernetesSitePlan) -> bool:
@@ -130,13 +138,14 @@ KINDS: tuple[tuple[Kind, Condition], ...] = (
         lambda plan: plan.serving.shared_limits is not None,
     ),
     (Kind(api_version="batch/v1", kind="Job", resource="jobs"), _filled),
+    (Kind(api_version="batch/v1", kind="CronJob", resource="cronjobs"), _asks),
     (Kind(api_version="policy/v1", kind="PodDisruptionBudget", resource="poddisruptionbudgets"), _stays_up),
     (
         Kind(api_version="autoscaling/v2", kind="HorizontalPodAutoscaler", resource="horizontalpodautoscalers"),
         scaled_by_load,
     ),
-    (Kind(api_version=_RBAC, kind="Role", resource="roles"), _looks_for_engines),
-    (Kind(api_version=_RBAC, kind="RoleBinding", resource="rolebindings"), _looks_for_engines),
+    (Kind(api_version=_RBAC, kind="Role", resource="roles"), _asks_the_api),
+    (Kind(api_version=_RBAC, kind="RoleBinding", resource="rolebindings"), _asks_the_api),
     (Kind(api_version="networking.k8s.io/v1", kind="NetworkPolicy", resource="networkpolicies"), _always),
     (Kind(api_version="networking.k8s.io/v1", kind="Ingress", resource="ingresses"), _front_door("Ingress")),
     (Kind(api_version="resource.k8s.io/v1", kind="ResourceClaimTemplate", resource="resourceclaimtemplates"), _claims),

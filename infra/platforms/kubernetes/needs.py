@@ -136,7 +136,7 @@ def _volumes(plan: KubernetesSitePlan) -> Iterator[VolumeNeed]:
             what="the audit",
             field="storage.audit",
             storage_class=plan.audit_storage_class,
-            access_modes=("ReadWriteMany",),
+            access_modes=("ReadWriteOnce" if audit.one_node else "ReadWriteMany",),
             claim=audit.volume,
         )
     if plan.serving.shared_limits is not None:

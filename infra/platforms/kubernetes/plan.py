@@ -57,6 +57,7 @@ class Kubernetes:
     extras = ("kubernetes",)
     component = "infra.platforms.kubernetes.component:KubernetesSite"
     doctor = "infra.platforms.kubernetes.doctor:DOCTOR"
+    run_time = "infra.platforms.kubernetes.run_time:RUN_TIME"
     engine_address = IN_A_CONTAINER
 
     def abilities(self, settings: KubernetesSettings) -> Abilities:
@@ -67,6 +68,9 @@ class Kubernetes:
             single_points=tuple(_single_points(settings)),
             several_nodes=settings.leader_worker_set,
             why_one_node="without LeaderWorkerSet: install 0.8.0 or newer there and set `leader_worker_set: true`",
+            runs_jobs=True,
+            endpoint=f"https://{settings.front_door.domain}" if settings.front_door else None,
+            tls_ends_at="the cluster's front door",
         )
 
     def ranges(self, request: SiteRequest) -> Iterator[Range]:
@@ -97,6 +101,13 @@ class Kubernetes:
             )
         if settings.front_door is not None:
             yield from _front_door_problems(f"{where}.front_door", settings.front_door)
+        if settings.storage.audit_mode == "read_write_once" and request.gateways > 1:
+            yield Problem(
+                where=f"{where}.storage.audit_mode",
+                found=f"`read_write_once`, with {request.gateways} gateways",
+                allowed="`read_write_many`, which gateways on several nodes can write to",
+                remedy="choose that, or leave it out",
+            )
         yield from accelerator_problems(f"{where}.gpu.products", settings.gpu.products)
         yield from accelerator_problems(f"{where}.gpu.sharing", settings.gpu.sharing)
         yield from ladder_problems(f"{where}.gpu", settings.gpu, _wanted(request, nodes=2))
@@ -239,6 +250,7 @@ def _facts(settings: KubernetesSettings) -> ClusterFacts:
         weight_images=settings.weight_images,
         keda=settings.keda,
         prometheus=settings.prometheus,
+        audit_on_one_node=settings.storage.audit_mode == "read_write_once",
     )
 
 

@@ -37,3 +37,10 @@ class LocalSettings(PlatformSettings):
         default=False,
         description="Lets other machines reach the API without TLS. A weakening: the plan warns of it.",
     )
+    memory_gibibytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_536,
+        description="Memory that slipway may take of the machine, in GiB; models that need more are refused. Unset, "
+        "nobody checks before `make doctor`.",
+    )

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.containment.base import FILE
 from infra.engines import ENGINES
 from infra.naming import DEPLOYMENT_KEY
 from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, ModelPlan, SitePlan
 from infra.platforms.base import Abilities, EngineAddress, OtherPurchase, Range, SiteRequest
 from infra.platforms.local.config import LocalSettings
+from infra.platforms.local.memory import memory_problems, memory_warnings
 from infra.platforms.local.state import CERTIFICATE, in_place, state_folder
 from infra.price.bill import Use
 from infra.problems import Problem
+from infra.releases.base import FILE as RELEASED
+from infra.releases.base import released
 
 # At least, whatever is estimated: loading from disk runs at about 1 GB/s cold; the largest file that fits a workstation
 # (100 GB) needs minutes.
@@ -45,6 +49,7 @@ class Local:
     extras = ()
     component = "infra.platforms.local.component:LocalSite"
     doctor = "infra.platforms.local.doctor:DOCTOR"
+    run_time = "infra.platforms.local.run_time:RUN_TIME"
     # Filled by the launcher, which chooses a free port, makes a key and looks at the processor at each start.
     engine_address = EngineAddress(
         host="127.0.0.1", port="{port}", weights_path="{weights}", key_file="{key_file}", threads="{threads}"
@@ -92,6 +97,7 @@ class Local:
                 allowed="`access_key` and `secret_key`: on this machine nothing else has credentials",
                 remedy="name both, as `{secret: NAME}` or `{file: /PATH}`",
             )
+        yield from memory_problems(request, settings.memory_gibibytes)
         taken = {listen.port: "port"}
         for name, port in (("operations_port", listen.operations_port), ("admin_port", listen.admin_port)):
             if port in taken:
@@ -106,6 +112,7 @@ class Local:
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: LocalSettings = request.settings
+        yield from memory_warnings(request, settings.memory_gibibytes)
         if not ipaddress.ip_address(settings.listen.address).is_loopback and "tls" not in request.gateway:
             yield (
                 f"site `{request.site}`: the API listens on {settings.listen.address} without TLS "
@@ -152,6 +159,8 @@ class Local:
                         "admin_address": "127.0.0.1",
                         "admin_port": listen.admin_port,
                         "drain_seconds": request.drain.gateway_grace_seconds,
+                        "contained_file": f"{{state}}/{FILE}",
+                        **({"released_file": f"{{state}}/{RELEASED}"} if released(request.gateway) else {}),
                         "config": request.gateway,
                     },
                 },

@@ -40,14 +40,22 @@ def svg(picture: Picture, identity: str) -> str:
 
 
 def text(
-    x: float, y: float, content: str, style: str = "", *, anchor: str = "start", width: float | None = None
+    x: float,
+    y: float,
+    content: str,
+    style: str = "",
+    *,
+    anchor: str = "start",
+    width: float | None = None,
+    whole: str = "",
 ) -> str:
-    """One line; with a width, cut to it, and whole as its tooltip."""
+    """One line; with a width, cut to it. What is not all of it has the whole as its tooltip."""
     size = (SMALL if "small" in style else USUAL) * (BOLDER if "strong" in style else 1)
     shown = content if width is None else cut(content, width, size)
-    whole = f"<title>{xml(content)}</title>" if shown != content else ""
+    whole = whole or (content if shown != content else "")
+    tooltip = f"<title>{xml(whole)}</title>" if whole else ""
     place = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    return f'<text x="{_n(x)}" y="{_n(y)}"{_class(style)}{place}>{xml(shown)}{whole}</text>'
+    return f'<text x="{_n(x)}" y="{_n(y)}"{_class(style)}{place}>{xml(shown)}{tooltip}</text>'
 
 
 def rect(x: float, y: float, width: float, height: float, style: str, *, radius: float = 0, title: str = "") -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra.plan.start_types import ModelColdStart
 from infra.plan.types import DeploymentPlan, DrainPlan
 from infra.report.cold_start import starts
-from infra.report.drain import ladders
+from infra.report.drain import ladders, own_machines
 from infra.report.pictures.svg import CHART_WIDTH, Picture, line, rect, text
 from infra.report.words import some
 
@@ -31,7 +31,7 @@ class Bar:
 
 
 def drains(plan: DeploymentPlan) -> Iterator[Picture]:
-    """From the moment when something is told to end; sites that are alike once, and what has no ladder by model."""
+    """From the moment when something is told to end; sites that are alike once."""
     drawn = 0
     for ladder, names in ladders(plan).items():
         if drawn == MOST:
@@ -51,12 +51,9 @@ def drains(plan: DeploymentPlan) -> Iterator[Picture]:
         ]
         yield _picture(f"Drain on {some(names, 3)}", bars, ladder.longest_generation_seconds)
     laddered = {name for names in ladders(plan).values() for name in names}
-    own: dict[DrainPlan, str] = {}
-    for name, model in plan.models.items():
-        if not laddered.issuperset(model.sites):
-            own.setdefault(model.drain, name)
-    for drain, name in [*own.items()][: MOST - drawn]:
-        yield _picture(f"Drain of {name} on its own machine", _bars(drain), drain.longest_generation_seconds)
+    if drawn < MOST and (own := [name for name in plan.sites if name not in laddered]):
+        drain = own_machines(plan)
+        yield _picture(f"Drain on {some(own, 3)}", _bars(drain), drain.longest_generation_seconds)
 
 
 def cold_starts(plan: DeploymentPlan) -> Iterator[Picture]:

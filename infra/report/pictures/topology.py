@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from infra.plan.types import DeploymentPlan, Replicas, SitePlan
-from infra.report.pictures.svg import Picture, arrow, rect, text
+from infra.report.pictures.box import box, room_for
+from infra.report.pictures.svg import Picture, arrow, path, rect, text
 from infra.report.places import placed
-from infra.report.topology import each_on, entrances, gateways_text, most_models, shown_sites
+from infra.report.topology import boundary, each_on, entrances, gateways_text, most_models, shown_sites, zones
 from infra.report.words import count, some
 
 MOST_SITES, MOST_SQUARES = 6, 16
-BOX, GAP, HEADER, PADDING, FOOTER = 58, 12, 46, 16, 24
+BOX, GAP, HEADER, PADDING, FOOTER = 62, 12, 46, 16, 24
+DOOR, MOST_DOOR, GATEWAY, BETWEEN, CLIENTS = 240.0, 330.0, 176.0, 28.0, 140
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class Form:
         return self.width - self.x - self.right
 
 
-WIDE = Form(kind="wide", width=1040, x=216, right=44, beside=True)
+WIDE = Form(kind="wide", width=1040, x=188, right=44, beside=True)
 NARROW = Form(kind="narrow", width=360, x=26, right=26, beside=False)
 
 
@@ -79,15 +81,20 @@ def _height(plan: DeploymentPlan, name: str, form: Form) -> float:
 def _site(plan: DeploymentPlan, name: str, form: Form, top: float) -> Iterator[str]:
     site = plan.sites[name]
     yield rect(form.x, top, form.inner, _height(plan, name, form), "lane", radius=12)
-    yield text(form.x + PADDING, top + 28, name, "strong", width=form.inner * 0.55)
-    yield text(form.x + form.inner - PADDING, top + 28, site.platform.replace("_", " "), "quiet small", anchor="end")
+    yield text(form.x + PADDING, top + 28, name, "strong", width=form.inner * 0.35)
+    where = ", ".join((site.platform.replace("_", " "), *(zones(site) if form.beside else ())))
+    if len(plan.sites) > 1:
+        where = f"{'boundary ' if form.beside else ''}{boundary(site)}; {where}"
+    right = form.x + form.inner - PADDING
+    yield text(right, top + 28, where, "quiet small", anchor="end", width=form.inner * 0.6)
     x, y, width = form.x + PADDING, top + HEADER, form.inner - 2 * PADDING
     door = site.security.get("front door", "straight to the gateway")
     records = "keys, limits, audit" if "audit" in site.details.gateway_config else "keys, limits"
     boxes = [*_model_boxes(plan, site)]
     if form.beside:
-        gap = 34.0
-        first, second = 240.0, 172.0
+        gap, second = BETWEEN, GATEWAY
+        # All doors below each other are as wide as the longest name asks.
+        first = min(MOST_DOOR, max(DOOR, *(room_for(one.endpoint) for one in plan.sites.values())))
         third = width - first - second - 2 * gap
         yield from _box(x, y, first, site.endpoint, door, "door")
         yield from _box(x + first + gap, y, second, gateways_text(site), records, "gateway")
@@ -129,15 +136,12 @@ def _model_boxes(plan: DeploymentPlan, site: SitePlan) -> Iterator[tuple[str, st
 def _box(
     x: float, y: float, width: float, title: str, detail: str, style: str, replicas: Replicas | None = None
 ) -> Iterator[str]:
-    yield rect(x, y, width, BOX, f"box {style}", radius=8)
-    yield text(x + 14, y + 24, title, "strong", width=width - 22)
     squares = min(replicas.max, MOST_SQUARES) if replicas and replicas.max > 1 else 0
     # Squares share the second line with its words where there is room for both.
-    room = width - 28 - (squares * 10 + 8 if squares else 0)
-    yield text(x + 14, y + 43, detail, "quiet small", width=room)
+    yield from box(x, y, width, BOX, title, detail, style, beside=squares * 10 + 8 if squares else 0)
     for index in range(squares):
         filled = "on" if replicas and index < replicas.min else "off"
-        yield rect(x + width - 12 - (squares - index) * 10, y + 35, 7, 7, f"replica {filled}", radius=1.5)
+        yield rect(x + width - 12 - (squares - index) * 10, y + 36, 7, 7, f"replica {filled}", radius=1.5)
 
 
 def _clients(plan: DeploymentPlan, form: Form, doors: Mapping[str, float]) -> Iterator[str]:
@@ -145,16 +149,16 @@ def _clients(plan: DeploymentPlan, form: Form, doors: Mapping[str, float]) -> It
     middles = [top + HEADER + BOX / 2 for top in doors.values()]
     if form.beside:
         y = (middles[0] - BOX / 2) if middles else 0
-        yield from _box(1, y, 160, named, detail, "clients")
-        for middle in middles:
-            corner = form.x - 26
-            way = [(161, y + BOX / 2), (corner, y + BOX / 2), (corner, middle), (form.x + PADDING - 3, middle)]
-            yield arrow(way if middle != y + BOX / 2 else [way[0], way[-1]], "")
+        yield from _box(1, y, CLIENTS, named, detail, "clients")
+        corner, begin = form.x - 24, (1 + CLIENTS, y + BOX / 2)
     else:
         yield from _box(form.x, 1, form.inner, named, detail, "clients")
-        for middle in middles:
-            way = [(form.x, BOX / 2), (10, BOX / 2), (10, middle), (form.x + PADDING - 3, middle)]
-            yield arrow(way, "")
+        corner, begin = 10, (form.x, BOX / 2)
+    for middle in middles:
+        way = [begin, (corner, begin[1]), (corner, middle), (form.x + PADDING - 3, middle)]
+        yield arrow(way if middle != begin[1] else [way[0], way[-1]], "")
+        # The next goes on from there: what lies on another is as thick as two.
+        begin = (corner, middle)
 
 
 def _ways(plan: DeploymentPlan, form: Form, tops: Mapping[str, float]) -> Iterator[str]:
@@ -168,17 +172,25 @@ def _ways(plan: DeploymentPlan, form: Form, tops: Mapping[str, float]) -> Iterat
         # Beyond what the margin holds, ways lie on each other: each ends at its own target all the same.
         x = edge + 12 + (index % 3) * (form.right - 16) / 3
         end = tops[target] + _height(plan, target, form) - FOOTER / 2 - 5
-        for source in sources:
-            start = tops[source] + HEADER / 2 + 4
-            yield arrow([(edge, start), (x, start), (x, end), (edge + 1, end)], f"link {reason}")
+        starts = sorted(tops[source] + HEADER / 2 + 4 for source in sources)
+        for start in starts:
+            # Whoever begins between another and the target joins its way.
+            if start in (starts[0] if starts[0] < end else end, starts[-1] if starts[-1] > end else end):
+                yield arrow([(edge, start), (x, start), (x, end), (edge + 1, end)], f"link {reason}")
+            else:
+                yield path([(edge, start), (x, start)], f"way link {reason}")
 
 
 def _arriving(plan: DeploymentPlan, name: str) -> str:
-    by_reason: dict[str, list[str]] = {}
+    """From where requests come, why, and whose."""
+    sources: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for link in plan.links:
         if link.target == name:
-            by_reason.setdefault(link.reason, []).append(link.source)
-    return "; ".join(f"{reason} for {some(sources, 3)}" for reason, sources in by_reason.items())
+            sources.setdefault((link.reason, link.clients), []).append(link.source)
+    return "; ".join(
+        f"{reason} for {some(places, 3)}: requests of {some(clients, 3) or 'nobody'}"
+        for (reason, clients), places in sources.items()
+    )
 
 
 def _words(plan: DeploymentPlan, names: list[str]) -> str:

@@ -13,11 +13,13 @@ from typing import NoReturn
 import uvloop
 
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
+from serving.gateway.containment import digest_of_contained
 from serving.gateway.identity.config import is_loopback
 from serving.gateway.identity.key_folder import digest_of_folder
 from serving.gateway.journal import stdout_journal
 from serving.gateway.listener import bind
 from serving.gateway.server import Gateway, Options
+from serving.release.state import digest_of_released
 
 BAD_INPUT = 2
 
@@ -33,8 +35,12 @@ def main(arguments: list[str] | None = None) -> int:
     client_keys: Path | None = parsed.client_keys
     folders = [folder for folder in (client_keys, parsed.secrets) if folder is not None]
     watched = tuple((folder, digest_of_folder(folder)) for folder in folders)
+    contained: Path | None = parsed.contained
+    contained_digest = None if contained is None else digest_of_contained(contained)
+    released: Path | None = parsed.released
+    released_digest = None if released is None else digest_of_released(released)
     try:
-        config = load_config(parsed.config, client_keys)
+        config = load_config(parsed.config, client_keys, contained, released)
     except ConfigProblem as problem:
         sys.stderr.write("".join(f"{line}\n" for line in problem.problems))
         return BAD_INPUT
@@ -49,6 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         watch_seconds=parsed.watch_seconds,
         client_keys=client_keys,
         watched_folders=watched,
+        contained=contained,
+        contained_digest=contained_digest,
+        released=released,
+        released_digest=released_digest,
         notify_descriptor=parsed.notify_fd,
         accept_seconds=parsed.accept_seconds,
         drain_seconds=parsed.drain_seconds,
@@ -76,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--secrets", type=Path, metavar="FOLDER", help="files that FILE names, for --watch-seconds to look at as well"
+    )
+    parser.add_argument(
+        "--contained", type=Path, metavar="FILE", help="what is blocked in an incident; need not be there, is followed"
+    )
+    parser.add_argument(
+        "--released", type=Path, metavar="FILE", help="how far releases are; need not be there, is followed"
     )
     public = parser.add_mutually_exclusive_group(required=True)
     public.add_argument("--listen", type=_address, metavar="HOST:PORT", help="where clients connect")

@@ -10,8 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from serving.gateway.audit.config import AuditConfig, problems_of
+from serving.gateway.bounds_config import LimitsConfig
 from serving.gateway.cache.config import CacheConfig, CacheSetup, MemoryCacheConfig, load_cache
 from serving.gateway.config_checks import check_clients, check_model, read_key
+from serving.gateway.containment import NOTHING, Contained, read_contained
 from serving.gateway.deep_health_config import DeepHealthConfig, check_deep_health
 from serving.gateway.engine_trust import EngineTrust
 from serving.gateway.guardrails.config import GuardrailsConfig, RuleName, SystemPolicy
@@ -19,18 +21,21 @@ from serving.gateway.guardrails.load import load_guardrails
 from serving.gateway.guardrails.rules import ClientGuardrails
 from serving.gateway.identity.config import ApiKeyConfig, IdentityConfig, check_identity
 from serving.gateway.identity.key_folder import read_key_folder
-from serving.gateway.limits.config import (
-    LimitsStoreConfig,
-    MemoryStoreConfig,
-    PriceConfig,
-    QuotaConfig,
-    check_limits,
-)
+from serving.gateway.limits.config import LimitsStoreConfig, MemoryStoreConfig, PriceConfig, QuotaConfig, check_limits
 from serving.gateway.privacy.config import ClientPrivacyConfig, PrivacyConfig
 from serving.gateway.privacy.load import load_privacy
 from serving.gateway.privacy.rules import PrivacySetup
+from serving.gateway.releases import Released, with_releases
 from serving.gateway.routing.checks import check_routing
-from serving.gateway.routing.config import Name, RoutesConfig, RoutingConfig, ShadowConfig, UpstreamConfig, UpstreamTls
+from serving.gateway.routing.config import (
+    Name,
+    OverflowConfig,
+    RoutesConfig,
+    RoutingConfig,
+    ShadowConfig,
+    UpstreamConfig,
+    UpstreamTls,
+)
 from serving.gateway.strict import NAME as _NAME
 from serving.gateway.strict import Strict as _Strict
 from serving.gateway.strict import problem as _problem
@@ -38,7 +43,9 @@ from serving.gateway.strict import without_values
 from serving.gateway.telemetry.config import TelemetryConfig, check_telemetry
 from serving.gateway.tls.certificates import Certificates, TlsProblem, load_certificates
 from serving.gateway.tls.config import TlsConfig
-from serving.gateway.waiting.config import HoldConfig, QueueConfig, ScalingConfig
+from serving.gateway.waiting.config import DemandConfig, HoldConfig, QueueConfig, ScalingConfig
+from serving.release.rules import ReleaseRules
+from serving.release.state import read_released
 
 EndpointName = Literal["chat_completions", "completions", "embeddings"]
 T = TypeVar("T")
@@ -58,13 +65,20 @@ class ModelConfig(_Strict, frozen=True):
     longest_generation_seconds: Seconds
     # Of the weights, as the audit names them.
     digest: Annotated[str, Meta(max_length=256)] | None = None
+    # What clients are told of it beside its name: where it is from, by which licence, how it was made.
+    card: dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=2048)]] | None = None
     routing: RoutingConfig = RoutingConfig()
     # Models that serve instead when this one cannot, in this order.
     fallbacks: tuple[str, ...] = ()
+    # When one of them serves although this one could, or before it is waited for.
+    overflow: OverflowConfig | None = None
     routes: RoutesConfig | None = None
     shadow: ShadowConfig | None = None
+    # Another model that is to serve instead, step by step; sets `routes` or `shadow`.
+    release: ReleaseRules | None = None
     queue: QueueConfig = QueueConfig()
     hold: HoldConfig | None = None
+    demand: DemandConfig | None = None
     price: PriceConfig | None = None
 
 
@@ -96,23 +110,6 @@ class ClientConfig(_Strict, frozen=True):
     cache: bool = False
 
 
-class LimitsConfig(_Strict, frozen=True):
-    """Bounds of one request and of one connection. Fields with a default may be left out of the file."""
-
-    body_bytes: Count
-    messages: Count
-    choices: Count
-    connect_seconds: Seconds
-    keep_alive_seconds: Count
-    # Until the first byte of an engine's answer; null: as long as the model's longest generation.
-    first_byte_seconds: Seconds | None = None
-    # Silence in the middle of a stream, from the engine or from a client that stopped reading.
-    stream_idle_seconds: Seconds = 60.0
-    # Request heads and bodies that trickle in (slow-loris).
-    header_seconds: Seconds = 10.0
-    body_seconds: Seconds = 60.0
-
-
 class _Document(_Strict, frozen=True):
     version: Literal[1]
     models: dict[str, msgspec.Raw]
@@ -133,6 +130,8 @@ class _Document(_Strict, frozen=True):
     )
     cache: CacheConfig = MemoryCacheConfig()
     deep_health: DeepHealthConfig | None = None
+    # What requests may cost at other sites in a day (UTC), by the prices of `overflow`; null: as much as they do.
+    overflow_dollars_per_day: Annotated[float, Meta(gt=0, le=1_000_000)] | None = None
 
 
 class GatewayConfig(_Strict, frozen=True):
@@ -160,6 +159,11 @@ class GatewayConfig(_Strict, frozen=True):
     # None: no client asks for it.
     cache: CacheSetup | None = None
     deep_health: DeepHealthConfig | None = None
+    overflow_dollars_per_day: float | None = None
+    # What is blocked in an incident, from a file of its own.
+    contained: Contained = NOTHING
+    # By model: what its candidate gets now, from a file of its own too.
+    releases: dict[str, Released] = msgspec.field(default_factory=dict[str, Released])
 
 
 class ConfigProblem(Exception):
@@ -171,9 +175,15 @@ class ConfigProblem(Exception):
         super().__init__("; ".join(self.problems))
 
 
-def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
-    """Read, decode and check `path`; with a folder `client_keys`, clients have the keys in it too. Raises
-    ConfigProblem with everything that is wrong, not only the first."""
+def load_config(
+    path: Path,
+    client_keys: Path | None = None,
+    contained_file: Path | None = None,
+    released_file: Path | None = None,
+) -> GatewayConfig:
+    """Read, decode and check `path`; with a folder `client_keys`, clients have the keys in it too, what is in
+    `contained_file` is blocked, and `released_file` says how far releases are. Raises ConfigProblem with everything
+    that is wrong, not only the first."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -190,6 +200,7 @@ def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
         raise ConfigProblem(problems)
     models = _decode_each(document.models, ModelConfig, f"{path}: models", problems)
     clients = _decode_each(document.clients, ClientConfig, f"{path}: clients", problems)
+    models, releases = with_releases(f"{path}: ", models, read_released(released_file, problems), problems)
     engine_keys: dict[str, str] = {}
     trusted: dict[UpstreamTls, EngineTrust] = {}
     if client_keys is not None:
@@ -218,6 +229,7 @@ def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
     guardrails = load_guardrails(f"{path}: ", document.guardrails, clients, engine_keys, problems)
     cache = load_cache(f"{path}: cache", document.cache, clients, document.privacy, problems)
     check_deep_health(f"{path}: deep_health", document.deep_health, models, problems)
+    contained = read_contained(contained_file, problems)
     if problems:
         raise ConfigProblem(problems)
     return GatewayConfig(
@@ -240,6 +252,9 @@ def load_config(path: Path, client_keys: Path | None = None) -> GatewayConfig:
         guardrails=guardrails,
         cache=cache,
         deep_health=document.deep_health,
+        overflow_dollars_per_day=document.overflow_dollars_per_day,
+        contained=contained,
+        releases=releases,
     )
 
 

@@ -11,6 +11,7 @@ from serving.gateway.engine_trust import EngineTrust, load_trust
 from serving.gateway.identity.config import ApiKeyConfig
 from serving.gateway.routing.config import UpstreamConfig, UpstreamTls
 from serving.gateway.strict import path_shown, problem
+from serving.gateway.tls.certificates import TlsProblem
 
 
 class CheckedModel(Protocol):
@@ -71,10 +72,8 @@ def check_model(
         if upstream.tls is not None and upstream.tls not in trusted:
             try:
                 trusted[upstream.tls] = load_trust(upstream.tls)
-            except (OSError, ValueError) as error:
-                found = f"{type(error).__name__} reading {path_shown(upstream.tls.ca_file)}"
-                allowed = "a readable file with certificates of authorities in PEM"
-                problems.append(problem(f"{place}.tls.ca_file", found, allowed, "Write them there."))
+            except TlsProblem as tls_problem:
+                problems.append(f"{place}.tls.{tls_problem}")
 
 
 def _is_origin(url: str) -> bool:

@@ -17,7 +17,7 @@ from serving.gateway.upstream import UpstreamAnswer, UpstreamClient
 if TYPE_CHECKING:
     from serving.gateway.audit.tap import Plain, Tap
     from serving.gateway.events import EventScanner
-    from serving.gateway.limits.quota import Reservation
+    from serving.gateway.limits.quota import Price, Reservation
     from serving.gateway.limits.usage_filter import UsageFilter
     from serving.gateway.privacy.answer import AnswerTransform
     from serving.gateway.telemetry.trace import Trace
@@ -59,6 +59,8 @@ class RequestContext(RequestFacts):
     bound: bool = False
     # Seconds spent waiting.
     waited: float = 0.0
+    # What tokens cost where it went, if it went to the next site and somebody counts it.
+    overflow_price: Price | None = None
     # Headers of the answer that say who served it.
     labels: tuple[Header, ...] = ()
     # What is held of the client's quotas until the request ends, and what it is settled by: when the engine was

@@ -30,6 +30,8 @@ class RequestFacts:
     route: str | None = None
     boundary: str | None = None
     decisions: list[str] | None = None
+    # It was to go to another site, and stays.
+    overflow_kept: bool = False
     answer_started: bool = False
     status: int = 0
     reason: str = ""

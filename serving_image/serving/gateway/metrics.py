@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
 
+from serving.gateway.containment import KINDS, Contained
 from serving.gateway.context import RequestContext
 from serving.gateway.privacy.counting import count_findings
 from serving.gateway.privacy.prefilter import ENGINE as PREFILTER_ENGINE
@@ -40,6 +41,7 @@ class Metrics:
         self.guarded = self._counter(
             "guardrail_decisions", "Stopped or not judged by a guardrail.", "client", "model", "rule", "decision"
         )
+        self._contained = self._gauge("contained", "Names that are blocked in an incident.", "kind")
         prefilter = self._gauge("privacy_prefilter", "1 for the engine that looks for personal data first.", "engine")
         prefilter.labels(PREFILTER_ENGINE).set(1)
 
@@ -48,6 +50,11 @@ class Metrics:
         self._clients.adopt(telemetry.clients, clients)
         self.requests.forget_labels()
         self.generations.forget_labels()
+
+    def adopt_contained(self, contained: Contained) -> None:
+        """At the start and after a reload: how much is blocked."""
+        for kind in KINDS:
+            self._contained.labels(kind).set(len(getattr(contained, kind)))
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace=_NAMESPACE, registry=self.registry)

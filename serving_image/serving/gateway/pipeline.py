@@ -19,6 +19,7 @@ from serving.gateway.steps.limit_requests import limit_requests
 from serving.gateway.steps.parse_body import parse_body
 from serving.gateway.steps.protect_privacy import protect_privacy
 from serving.gateway.steps.read_body import read_body
+from serving.gateway.steps.refuse_contained import refuse_contained
 from serving.gateway.steps.reserve_quota import reserve_quota
 from serving.gateway.telemetry.tracing import finish_trace
 
@@ -29,6 +30,7 @@ Step = Callable[[RequestContext], Awaitable[None] | None]
 # Cheap refusals first: nothing of a body is read for a stranger, nothing parsed for one over its limit.
 ADMISSION: tuple[tuple[str, Step], ...] = (
     ("authenticate", authenticate),
+    ("refuse_contained", refuse_contained),
     ("admit_audit", admit_audit),
     ("limit_requests", limit_requests),
 )

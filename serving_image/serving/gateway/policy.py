@@ -20,6 +20,7 @@ from serving.gateway.privacy.assignment import privacy_of
 from serving.gateway.privacy.rules import ClientPrivacy
 from serving.gateway.refusal import MODEL_NOT_FOUND
 from serving.gateway.routing.checks import allowed_boundaries
+from serving.gateway.routing.narrowing import without_contained
 from serving.gateway.routing.pool import Pool
 from serving.gateway.routing.table import Destinations, build_destinations
 from serving.gateway.telemetry.exporter import Tracer, tracer_for
@@ -41,6 +42,7 @@ class Model:
     """One model name: its bounds and its engines."""
 
     __slots__ = (
+        "card",
         "context_tokens",
         "destinations",
         "digest",
@@ -49,6 +51,7 @@ class Model:
         "longest_generation_seconds",
         "max_output_tokens",
         "name",
+        "suspended",
     )
 
     def __init__(self, name: str, config: ModelConfig, destinations: Destinations, load: Load) -> None:
@@ -57,15 +60,28 @@ class Model:
         self.load = load
         self.context_tokens = config.context_tokens
         self.digest = config.digest
+        self.card = config.card
         self.max_output_tokens = config.max_output_tokens
         self.endpoints = frozenset(config.endpoints)
         self.longest_generation_seconds = config.longest_generation_seconds
+        self.suspended = False
 
 
 class Client:
     """One client: the models it may use and its limits."""
 
-    __slots__ = ("boundaries", "cache", "guardrails", "limits", "models", "models_body", "name", "priority", "privacy")
+    __slots__ = (
+        "boundaries",
+        "cache",
+        "guardrails",
+        "limits",
+        "models",
+        "models_body",
+        "name",
+        "priority",
+        "privacy",
+        "suspended",
+    )
 
     def __init__(
         self,
@@ -87,8 +103,9 @@ class Client:
         # None where nothing is kept for it.
         self.cache: ClientCache | None = None
         self.limits = limits
+        self.suspended = False
         self.models = {model: models[model] for model in sorted(set(config.models))}
-        listed = [_model_entry(model, created) for model in self.models]
+        listed = [_model_entry(model, self.models[model].card, created) for model in self.models]
         self.models_body = orjson.dumps({"object": "list", "data": listed})
 
 
@@ -103,6 +120,7 @@ class Policy:
     tokens: TokenVerifier[Client] | None
 
     def __init__(self, config: GatewayConfig, previous: Policy | None = None) -> None:
+        config = without_contained(config)
         self.sha256 = config.sha256
         self.limits: LimitsConfig = config.limits
         self.deep_health = config.deep_health
@@ -118,14 +136,23 @@ class Policy:
         for name, model in config.models.items():
             known = previous.models.get(name) if previous else None
             self.models[name] = Model(name, model, destinations[name], known.load if known else Load())
+            self.models[name].suspended = name in config.contained.models
+        self.suspended_keys = frozenset(config.contained.keys)
         # Handed on and changed in place: what was spent stays spent, and what runs settles where it reserved.
         self.ledger = previous.ledger if previous else Ledger()
-        limits = self.ledger.adopt(config.models, config.clients, config.limits_store, config.limits_store_url)
+        limits = self.ledger.adopt(
+            config.models,
+            config.clients,
+            config.limits_store,
+            config.limits_store_url,
+            config.overflow_dollars_per_day,
+        )
         self.cache = cache_for(config.cache, previous.cache if previous else None)
         for name, client_config in config.clients.items():
-            boundaries = allowed_boundaries(client_config.data_class, config.boundary, config.data_classes)
+            boundaries = reachable_boundaries(client_config.data_class, config)
             client = Client(name, client_config, self.models, limits[name], self.created, boundaries)
             self.clients[name] = client
+            client.suspended = name in config.contained.clients
             client.guardrails = config.guardrails.get(name)
             client.privacy = privacy_of(name, config, previous.clients if previous else {})
             client.cache = client_cache_of(name, config, self.cache)
@@ -148,8 +175,20 @@ class Policy:
         """The body of GET /v1/models/{name}. Raises the same refusal for unknown and forbidden."""
         if name not in client.models:
             raise MODEL_NOT_FOUND
-        return orjson.dumps(_model_entry(name, self.created))
+        return orjson.dumps(_model_entry(name, client.models[name].card, self.created))
 
 
-def _model_entry(name: str, created: int) -> dict[str, str | int]:
-    return {"id": name, "object": "model", "created": created, "owned_by": "slipway"}
+def reachable_boundaries(data_class: str | None, config: GatewayConfig) -> frozenset[str] | None:
+    """Where requests of a class may go, but for places that are blocked; None: anywhere."""
+    allowed = allowed_boundaries(data_class, config.boundary, config.data_classes)
+    if not config.contained.places:
+        return allowed
+    if allowed is None:
+        upstreams = (upstream for model in config.models.values() for upstream in model.upstreams)
+        allowed = frozenset(upstream.boundary or config.boundary for upstream in upstreams)
+    return allowed - frozenset(config.contained.places)
+
+
+def _model_entry(name: str, card: dict[str, str] | None, created: int) -> dict[str, object]:
+    entry: dict[str, object] = {"id": name, "object": "model", "created": created, "owned_by": "slipway"}
+    return {**entry, "card": card} if card else entry

@@ -41,7 +41,7 @@ async def _probe(
     url: str, key: str | None, trust: EngineTrust | None, users: list[tuple[Pool, Replica]], upstreams: UpstreamClient
 ) -> None:
     headers = {} if key is None else {"Authorization": key}
-    reachable = await upstreams.probe(f"{url}/health", headers, _LIMIT_SECONDS, trust)
+    reachable = await upstreams.get(f"{url}/health", headers, _LIMIT_SECONDS, trust) is not None
     for pool, replica in users:
         if replica.reachable != reachable or not replica.asked:
             replica.asked = True

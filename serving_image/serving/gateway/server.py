@@ -17,6 +17,7 @@ from serving.gateway.application import PublicApplication
 from serving.gateway.audit.life import AuditLife
 from serving.gateway.cache.metrics import CacheCollector
 from serving.gateway.config import ConfigProblem, GatewayConfig, load_config
+from serving.gateway.containment import digest_of_contained
 from serving.gateway.deep_health import DeepHealth
 from serving.gateway.identity.key_folder import digest_of_folder
 from serving.gateway.identity.refreshing import refresh_keys_forever
@@ -36,9 +37,11 @@ from serving.gateway.telemetry.tracing import TraceOutcomes
 from serving.gateway.tls.reloading import PublicTls
 from serving.gateway.upstream_aiohttp import AiohttpUpstream
 from serving.gateway.upstream_by_scheme import UpstreamByScheme
+from serving.gateway.upstream_certificates import UpstreamCertificates
 from serving.gateway.upstream_http import HttpUpstream
 from serving.gateway.waiting.limits import longest_life
 from serving.gateway.watching import digest_of_file, watch
+from serving.release.state import digest_of_released
 
 IDLE_GRACE_SECONDS = 1.0
 """How long a kept connection must be silent, after the listeners closed and after its last answer, before it is
@@ -47,6 +50,8 @@ _CUT_SECONDS = 3.0
 AUDIT_NOT_FLUSHED = 1
 """Exit status when audit rows could not be written, or their segments not be sent, before the end."""
 _STEP_SECONDS = 0.05
+# How often the files with what is blocked and released are looked at, wherever the gateway runs.
+RUN_TIME_SECONDS = 1.0
 # A probe's own limit is 2 s; an engine that hangs must not keep the others from being served.
 _FIRST_ROUND_SECONDS = 3.0
 
@@ -64,6 +69,12 @@ class Options:
     client_keys: Path | None = None
     # Looked at like the file, each with its digest before its files were read.
     watched_folders: tuple[tuple[Path, str | None], ...] = ()
+    # What is blocked, and its digest before it was read.
+    contained: Path | None = None
+    contained_digest: str | None = None
+    # How far releases are, likewise.
+    released: Path | None = None
+    released_digest: str | None = None
     notify_descriptor: int | None
     accept_seconds: float
     drain_seconds: float | None
@@ -87,6 +98,9 @@ class Gateway:
         self._metrics.registry.register(TokenVerdicts(self._state))
         self._metrics.registry.register(TraceOutcomes(self._state))
         self._metrics.adopt(config.telemetry, config.clients)
+        self._metrics.adopt_contained(config.contained)
+        self._shown = UpstreamCertificates(lambda: self._state.policy.pools, self._metrics, journal)
+        self._metrics.registry.register(self._shown)
         self._traffic = Traffic(config.limits)
         self._upstreams = UpstreamByScheme(HttpUpstream(), AiohttpUpstream())
         self._stop = asyncio.Event()
@@ -120,6 +134,7 @@ class Gateway:
             loop.create_task(self._state.policy.ledger.run()),
             loop.create_task(refresh_keys_forever(self._state)),
             loop.create_task(self._tls.watch_forever(self._public)),
+            loop.create_task(self._shown.watch_forever()),
         ]
         if self._options.watch_seconds is not None:
             seconds, first = self._options.watch_seconds, self._state.policy.sha256
@@ -128,6 +143,14 @@ class Gateway:
             for folder, digest in self._options.watched_folders:
                 files = watch(digest_of_folder, folder, seconds, digest, self._reload)
                 background.append(loop.create_task(files))
+        at_run_time = (
+            (digest_of_contained, self._options.contained, self._options.contained_digest),
+            (digest_of_released, self._options.released, self._options.released_digest),
+        )
+        for digest_of, file, first in at_run_time:
+            if file is not None:
+                followed = watch(digest_of, file, RUN_TIME_SECONDS, first, lambda: self._reload(tell=False))
+                background.append(loop.create_task(followed))
         certificates = self._tls.certificates
         await self._public.open(self._options.public, certificates.context if certificates else None)
         await self._operations.open(self._options.operations)
@@ -166,33 +189,39 @@ class Gateway:
             for listener in self._listeners:
                 listener.close_expired()
 
-    def _reload(self) -> None:
+    def _reload(self, *, tell: bool = True) -> None:
+        """`tell`: whoever started us waits for word of a reload that it asked for, and of no other."""
         try:
-            config = load_config(self._options.config_file, self._options.client_keys)
+            config = load_config(
+                self._options.config_file, self._options.client_keys, self._options.contained, self._options.released
+            )
             audit = self._audit.adopt(config.audit)
         except ConfigProblem as problem:
             self._metrics.reloads.labels("refused").inc()
             self._journal.note("reload_refused", "error", problems=problem.problems)
-            self._notify(f"refused {problem}")
+            if tell:
+                self._notify(f"refused {problem}")
             return
         policy = Policy(config, self._state.policy)
         policy.audit = audit
         self._state.policy = policy
         self._metrics.adopt(config.telemetry, config.clients)
+        self._metrics.adopt_contained(config.contained)
         self._traffic.adopt(config.limits)
         for listener in self._listeners:
             listener.keep_alive(config.limits.keep_alive_seconds)
         if config.certificates is None and self._tls.certificates is None:
-            self._reloaded(config.sha256)
+            self._reloaded(config.sha256, tell)
         else:
             # Said only when it is true of TLS too, which takes a turn of the loop.
             taking_over = asyncio.get_running_loop().create_task(self._tls.adopt(config.certificates, self._public))
-            taking_over.add_done_callback(lambda _: self._reloaded(config.sha256))
+            taking_over.add_done_callback(lambda _: self._reloaded(config.sha256, tell))
 
-    def _reloaded(self, sha256: str) -> None:
+    def _reloaded(self, sha256: str, tell: bool) -> None:
         self._metrics.reloads.labels("done").inc()
         self._journal.note("reloaded", config_sha256=sha256)
-        self._notify(f"reloaded {sha256}")
+        if tell:
+            self._notify(f"reloaded {sha256}")
 
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()

@@ -54,17 +54,18 @@ class UpstreamClient(Protocol):
         trust: EngineTrust | None = None,
     ) -> Coroutine[Any, Any, UpstreamAnswer]:
         """POST `body` to `url` and wait for the answer's head, without a limit of its own. `trust` is who vouches
-        for an engine whose certificate is of no authority that the system knows.
+        for one whose certificate is of no authority that the system knows, and what it is shown.
 
         Raises UpstreamUnreachable or UpstreamLost. A kept connection that turns out to be dead before any byte
         of the answer is replaced by a fresh one, once; nothing else is ever tried again.
         """
         ...
 
-    def probe(
-        self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None
-    ) -> Coroutine[Any, Any, bool]:
-        """Whether GET `url` answers 200 within `seconds`. Never raises but for cancellation."""
+    def get(
+        self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None, most_bytes: int = 0
+    ) -> Coroutine[Any, Any, bytes | None]:
+        """What GET `url` says if it answers 200 within `seconds`, and no more than `most_bytes` (0: whatever it says,
+        which is not read, and empty here); otherwise None. Never raises but for cancellation."""
         ...
 
     async def close(self) -> None:

@@ -94,15 +94,14 @@ class AiohttpUpstream:
         connect_seconds: float,
         trust: EngineTrust | None = None,
     ) -> UpstreamAnswer:
-        """See UpstreamClient.open. Trusts the system's authorities."""
-        assert trust is None
+        """See UpstreamClient.open. Without `trust` it is the system's authorities that vouch."""
         _reused.set(False)
         try:
-            return await self._send(self._session, url, headers, body, connect_seconds)
+            return await self._send(self._session, url, headers, body, connect_seconds, trust)
         except UpstreamLost:
             if not _reused.get():
                 raise
-        return await self._send(self._fresh, url, headers, body, connect_seconds)
+        return await self._send(self._fresh, url, headers, body, connect_seconds, trust)
 
     async def _send(
         self,
@@ -111,6 +110,7 @@ class AiohttpUpstream:
         headers: dict[str, str],
         body: bytes,
         connect_seconds: float,
+        trust: EngineTrust | None,
     ) -> _Answer:
         timeout = self._timeouts.get(connect_seconds)
         if timeout is None:
@@ -119,7 +119,14 @@ class AiohttpUpstream:
             self._timeouts = {connect_seconds: timeout}
         try:
             response = await session.request(
-                "POST", self._url(url), data=body, headers=headers, timeout=timeout, allow_redirects=False
+                "POST",
+                self._url(url),
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                # Connections are kept by it too.
+                ssl=True if trust is None else trust.context,
             )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UpstreamUnreachable(type(error).__name__) from None
@@ -127,16 +134,28 @@ class AiohttpUpstream:
             raise UpstreamLost(type(error).__name__) from None
         return _Answer(response)
 
-    async def probe(self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None) -> bool:
-        """See UpstreamClient.probe."""
-        assert trust is None
+    async def get(
+        self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None, most_bytes: int = 0
+    ) -> bytes | None:
+        """See UpstreamClient.get."""
         try:
             async with self._session.get(
-                self._url(url), headers=headers, timeout=ClientTimeout(total=seconds), allow_redirects=False
+                self._url(url),
+                headers=headers,
+                timeout=ClientTimeout(total=seconds),
+                allow_redirects=False,
+                ssl=True if trust is None else trust.context,
             ) as response:
-                return response.status == 200
+                if response.status != 200:
+                    return None
+                body = b""
+                while most_bytes and (piece := await response.content.readany()):
+                    body += piece
+                    if len(body) > most_bytes:
+                        return None
+                return body
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-            return False
+            return None
 
     async def close(self) -> None:
         """See UpstreamClient.close."""

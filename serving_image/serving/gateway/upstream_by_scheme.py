@@ -1,4 +1,5 @@
-"""Chooses the upstream client: the fast one for engines of ours, plain or with TLS, aiohttp for TLS to anybody else."""
+"""Chooses the upstream client: the fast one for engines of ours, plain or with TLS, aiohttp for TLS to anybody else,
+who is known by the name in the url."""
 
 from __future__ import annotations
 
@@ -27,11 +28,11 @@ class UpstreamByScheme:
         """See UpstreamClient.open. Not a coroutine itself: the chosen client's is handed on, which costs nothing."""
         return self._for(url, trust).open(url, headers, body, connect_seconds, trust)
 
-    def probe(
-        self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None
-    ) -> Coroutine[Any, Any, bool]:
-        """See UpstreamClient.probe."""
-        return self._for(url, trust).probe(url, headers, seconds, trust)
+    def get(
+        self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None, most_bytes: int = 0
+    ) -> Coroutine[Any, Any, bytes | None]:
+        """See UpstreamClient.get."""
+        return self._for(url, trust).get(url, headers, seconds, trust, most_bytes)
 
     async def close(self) -> None:
         """See UpstreamClient.close."""
@@ -39,4 +40,6 @@ class UpstreamByScheme:
         await self._public.close()
 
     def _for(self, url: str, trust: EngineTrust | None) -> UpstreamClient:
-        return self._own if trust is not None or url.startswith("http://") else self._public
+        if trust is None:
+            return self._own if url.startswith("http://") else self._public
+        return self._public if trust.server_name is None else self._own

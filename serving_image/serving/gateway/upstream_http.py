@@ -67,8 +67,10 @@ class HttpUpstream:
             return answer
         raise UpstreamLost(answer.failure)
 
-    async def probe(self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None) -> bool:
-        """See UpstreamClient.probe. On a connection of its own: it also shows that connecting works."""
+    async def get(
+        self, url: str, headers: dict[str, str], seconds: float, trust: EngineTrust | None = None, most_bytes: int = 0
+    ) -> bytes | None:
+        """See UpstreamClient.get. On a connection of its own: it also shows that connecting works."""
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         try:
             origin, target = self._parse(url, trust)
@@ -79,11 +81,18 @@ class HttpUpstream:
                     answer = connection.send(head, b"")
                     while not answer.status and answer.failure is None:
                         await answer.wait()
-                    return answer.status == 200
+                    if answer.status != 200:
+                        return None
+                    body = b""
+                    while most_bytes and (piece := await answer.read()):
+                        body += piece
+                        if len(body) > most_bytes:
+                            return None
+                    return body
                 finally:
                     connection.abort()
-        except (UpstreamUnreachable, OSError, TimeoutError, ValueError):
-            return False
+        except (UpstreamLost, UpstreamUnreachable, OSError, TimeoutError, ValueError):
+            return None
 
     async def close(self) -> None:
         """See UpstreamClient.close. Answers still being read close their own."""

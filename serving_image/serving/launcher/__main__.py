@@ -1,6 +1,7 @@
 """`python -m serving.launcher SPECIFICATION`: runs it until SIGTERM, restarts what crashes; SIGHUP reloads.
 
-`python -m serving.launcher fetch …` brings weights to a place and ends, `… mirror …` from a hub into a bucket.
+`python -m serving.launcher fetch …` brings weights to a place and ends, `… mirror …` from a hub into a bucket;
+`… check …` reads those that are mounted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from serving.launcher import fetching, mirroring
+from serving.launcher import checking, fetching, mirroring
 from serving.launcher.first_process import run_below
 from serving.launcher.generation import Generation
 from serving.launcher.process_log import FileLog, JsonFormatter, JsonLog, Logs
@@ -24,10 +25,9 @@ WATCH_SECONDS = 5.0
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["fetch"]:
-        return fetching.main(sys.argv[2:])
-    if sys.argv[1:2] == ["mirror"]:
-        return mirroring.main(sys.argv[2:])
+    commands = {"check": checking.main, "fetch": fetching.main, "mirror": mirroring.main}
+    if (command := commands.get(sys.argv[1] if sys.argv[1:] else "")) is not None:
+        return command(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m serving.launcher", description=__doc__)
     parser.add_argument(
         "specification", type=Path, help="the file that says what to run; its folder gets logs and status"

@@ -1,8 +1,12 @@
-"""Objects below one address of an S3 bucket, over signed requests: read by ranges, and put whole or not at all."""
+"""Objects below one address of a bucket of S3 or Cloud Storage: read by ranges, and put whole or not at all.
+
+Google's XML API is S3's, with headers that are called otherwise and a token of the pod's own instead of a signature.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import os
 import re
@@ -17,15 +21,18 @@ import aiohttp
 from yarl import URL
 
 from serving.gateway.audit.credentials import CredentialsAway, CredentialsMissing, environment_credentials
-from serving.gateway.audit.sigv4 import DIALECTS, signed_headers
+from serving.gateway.audit.sigv4 import DIALECTS, Bearer, signed_headers
 from serving.launcher.refusal import Refusal
 
 TRIES, PAUSE_SECONDS = 5, 2.0
 CHUNK_BYTES = 1024 * 1024
-# The one header of our own: what an object's content hashes to. S3 itself knows that only of parts.
-DIGEST = "x-amz-meta-sha256"
+# The one header of our own: what an object's content hashes to. A bucket itself knows that only of parts.
+DIGEST = "meta-sha256"
+# Nobody else is shown this pod's token.
+GOOGLES = re.compile(r"https://[a-z0-9_-]+\.storage\.googleapis\.com/")
 # Amazon's own host names say the region that a signature must name.
 _REGION = re.compile(r"\.s3[.-](?:dualstack\.)?([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?$")
+_KEY, _MORE = re.compile(rb"<Key>([^<]*)</Key>"), re.compile(rb"<NextContinuationToken>([^<]+)<")
 _UPLOAD = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 _BUSY = frozenset({429, 500, 502, 503, 504})
 _Found = TypeVar("_Found")
@@ -75,10 +82,12 @@ class Bucket:
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url, self._session = url.rstrip("/"), session
-        named = _REGION.search(urlsplit(url).hostname or "")
+        named, at_google = _REGION.search(urlsplit(url).hostname or ""), GOOGLES.match(url) is not None
         self._region = named[1] if named else os.environ.get("AWS_REGION") or "us-east-1"
+        self._dialect = DIALECTS["gcs" if at_google else "s3"]
+        self._digest = f"{self._dialect.prefix}-{DIGEST}"
         try:
-            self._credentials = environment_credentials()
+            self._credentials = environment_credentials(at_google=at_google)
         except CredentialsMissing:
             raise Refusal(
                 where=url,
@@ -99,9 +108,29 @@ class Bucket:
                 if answer.status in (403, 404):
                     return None
                 self._expect(answer, name, 200)
-                return Object(int(answer.headers["content-length"]), answer.headers.get(DIGEST))
+                return Object(int(answer.headers["content-length"]), answer.headers.get(self._digest))
 
         return await patiently(ask)
+
+    async def names(self) -> set[str]:
+        """Of all that is below the prefix, as whoever may list it is told."""
+        parts = urlsplit(self._url)
+        root, prefix = f"{parts.scheme}://{parts.netloc}/", f"{parts.path.lstrip('/')}/"
+        found: set[str] = set()
+        after = ""
+        while True:
+            said = await patiently(lambda after=after: self._listed(root, prefix, after))
+            found |= {unescape(key.decode()).removeprefix(prefix) for key in _KEY.findall(said)}
+            more = _MORE.search(said)
+            if more is None:
+                return found
+            after = f"continuation-token={quote(unescape(more[1].decode()), safe='-_.~')}&"
+
+    async def _listed(self, root: str, prefix: str, after: str) -> bytes:
+        query = f"{after}list-type=2&prefix={quote(prefix, safe='-_.~')}"
+        async with self._asked("GET", "", query=query, address=root) as answer:
+            self._expect(answer, "", 200)
+            return await answer.read()
 
     async def read(self, name: str, at_most: int) -> bytes:
         """A small one, whole."""
@@ -143,10 +172,10 @@ class Bucket:
             await patiently(ask)
 
     async def put(self, name: str, content: bytes) -> None:
-        """A small one, whole: it is there with the last byte, and S3 checks what came by its digest."""
+        """A small one, whole: it is there with the last byte, and the bucket checks what came by its digest."""
 
         async def ask() -> None:
-            async with self._asked("PUT", name, headers={DIGEST: _sha256(content)}, body=content) as answer:
+            async with self._asked("PUT", name, headers={self._digest: _sha256(content)}, body=content) as answer:
                 await answer.read()
                 self._expect(answer, name, 200)
 
@@ -179,7 +208,7 @@ class Bucket:
             raise
 
     async def _begun(self, name: str, sha256: str) -> str:
-        async with self._asked("POST", name, query="uploads=", headers={DIGEST: sha256}) as answer:
+        async with self._asked("POST", name, query="uploads=", headers={self._digest: sha256}) as answer:
             body = await answer.read()
             self._expect(answer, name, 200)
             found = _UPLOAD.search(body)
@@ -209,12 +238,23 @@ class Bucket:
 
     @asynccontextmanager
     async def _asked(
-        self, method: str, name: str, *, query: str = "", headers: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        method: str,
+        name: str,
+        *,
+        query: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        address: str | None = None,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        url = f"{self.address(name)}{'?' if query else ''}{query}"
+        url = f"{address or self.address(name)}{'?' if query else ''}{query}"
         credentials = await self._credentials.current(self._session)
         digest = await asyncio.to_thread(_sha256, body)
-        signed = signed_headers(method, url, dict(headers or {}), digest, credentials, DIALECTS["s3"], self._region)
+        sent = dict(headers or {})
+        if body and isinstance(credentials, Bearer):
+            # A signature says what must come; a token does not.
+            sent["content-md5"] = await asyncio.to_thread(_md5, body)
+        signed = signed_headers(method, url, sent, digest, credentials, self._dialect, self._region)
         async with self._session.request(
             method, URL(url, encoded=True), data=body or None, headers=signed, allow_redirects=False
         ) as answer:
@@ -234,3 +274,7 @@ class Bucket:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+def _md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()

@@ -34,8 +34,7 @@ async def fetch_from_bucket(weights: Weights, target: Path) -> dict[str, int]:
                 raise _strange(bucket.address(weights.file), "no SHA-256 for it", "name it in `source`")
             return {"": await _fetched(bucket, weights.file, weights.sha256, target, turns)}
         digests = await read_digests(bucket, weights.sha256)
-        entries = [Entry(type="file", path=path, lfs=Large(oid=oid, size=0)) for path, oid in digests.items()]
-        chosen = [entry.path for entry in needed(entries, weights.location)]
+        chosen = chosen_of(digests, weights.location)
         target.mkdir(parents=True, exist_ok=True)
         try:
             async with asyncio.TaskGroup() as group:
@@ -49,18 +48,26 @@ async def fetch_from_bucket(weights: Weights, target: Path) -> dict[str, int]:
 
 async def read_digests(bucket: Bucket, sha256: str | None) -> dict[str, str]:
     """By path. With `sha256` the list is exactly that one, and everything in it with it."""
-    content = await bucket.read(DIGESTS, MOST_BYTES_OF_DIGESTS)
+    return digests_in(await bucket.read(DIGESTS, MOST_BYTES_OF_DIGESTS), bucket.address(DIGESTS), sha256)
+
+
+def chosen_of(digests: dict[str, str], where: str) -> list[str]:
+    """Of the files that a list names, those that an engine reads."""
+    entries = [Entry(type="file", path=path, lfs=Large(oid=oid, size=0)) for path, oid in digests.items()]
+    return [entry.path for entry in needed(entries, where)]
+
+
+def digests_in(content: bytes, where: str, sha256: str | None) -> dict[str, str]:
+    """What a list says, by path. Raises Refusal."""
     if sha256 is not None and (found := hashlib.sha256(content).hexdigest()) != sha256:
-        raise another_file(bucket.address(DIGESTS), found, sha256)
+        raise another_file(where, found, sha256)
     try:
         lines = content.decode().splitlines()
     except UnicodeDecodeError:
         lines = [""]
     read = [_LINE.fullmatch(line) for line in lines]
     if not all(read):
-        raise _strange(
-            bucket.address(DIGESTS), "a line that is no digest and name", f"write it with `sha256sum`, as {DIGESTS}"
-        )
+        raise _strange(where, "a line that is no digest and name", f"write it with `sha256sum`, as {DIGESTS}")
     return {line[2]: line[1] for line in read if line}
 
 

@@ -35,7 +35,7 @@ STAND_INS = {"llama-server": ("serving.launcher.llama_server", "xllamacpp")}
 class Engine:
     """Owns one engine process and its successors after a crash. `url` and `key_file` stay the same through them."""
 
-    def __init__(self, name: str, spec: EngineSpecification, weights: Path, folder: Path, logs: Logs) -> None:
+    def __init__(self, name: str, spec: EngineSpecification, weights: Path | str, folder: Path, logs: Logs) -> None:
         self.name, self._spec, self._weights = name, spec, weights
         self.key_file = Path(spec.key_file) if spec.key_file else folder / f"engine-{name}.key"
         self._log = logs(f"engine-{name}")

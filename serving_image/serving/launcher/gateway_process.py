@@ -123,6 +123,8 @@ class GatewayProcess:
         command = [
             *(sys.executable, "-m", "serving.gateway", "--config", str(self._config)),
             *(*listening, "--notify-fd", str(write)),
+            *(("--contained", self._spec.contained_file) if self._spec.contained_file else ()),
+            *(("--released", self._spec.released_file) if self._spec.released_file else ()),
             *("--accept-seconds", str(ACCEPT_SECONDS), "--drain-seconds", str(self._spec.drain_seconds)),
         ]
         try:

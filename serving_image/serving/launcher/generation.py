@@ -31,6 +31,7 @@ from serving.launcher.specification import (
     read_specification,
 )
 from serving.launcher.status import Status
+from serving.launcher.streamed import look_at_streamed
 from serving.launcher.weights import check_digest, fetch, package_file, read_token
 
 LOG = logging.getLogger("slipway.launcher")
@@ -147,7 +148,7 @@ class Generation:
             predecessor.retire()
         return spec
 
-    async def _weights(self, spec: Specification, engine: EngineSpecification) -> Path:
+    async def _weights(self, spec: Specification, engine: EngineSpecification) -> Path | str:
         weights = engine.weights
         match weights.kind:
             case "package":
@@ -168,6 +169,8 @@ class Generation:
                 return look_at_fetched(Path(weights.location))
             case "mounted":
                 return look_at_mounted(Path(weights.location))
+            case "streamed":
+                return await look_at_streamed(weights)
         await check_digest(path, weights.sha256)
         return path
 

@@ -22,8 +22,9 @@ class Weights(Strict, frozen=True):
     """Where weights are and what they must hash to."""
 
     # `fetched` is at its place since `fetch` was run, `mounted` is there by somebody else's hand. Of `s3`, `location`
-    # is the address of a bucket's prefix, and `sha256` that of its list of digests where there is no `file`.
-    kind: Literal["package", "file", "huggingface", "s3", "fetched", "mounted"]
+    # is the address of a prefix in a bucket that is asked as S3 is (Cloud Storage's, too), and `sha256` that of its
+    # list of digests where there is no `file`; of `streamed` too, which the engine itself reads there.
+    kind: Literal["package", "file", "huggingface", "s3", "fetched", "mounted", "streamed"]
     location: str
     file: str | None
     revision: str | None
@@ -80,6 +81,10 @@ class GatewaySpecification(Strict, frozen=True):
     # The status page; None: there is none.
     admin_port: Port | None = None
     admin_address: str = "127.0.0.1"
+    # What is blocked in an incident; it outlives generations. None: nothing can be.
+    contained_file: str | None = None
+    # How far releases are, likewise. None: no model is released.
+    released_file: str | None = None
 
     def __post_init__(self) -> None:
         # The gateway checks it whole; this is what the launcher itself fills.

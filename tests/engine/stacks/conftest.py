@@ -6,19 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.clouds import eks
 from tests.clouds import project as clouds
+from tests.clouds.managed_cluster import EKS, GKE
 from tests.cluster import custom_resources, nodes
 from tests.cluster.conftest import GENERAL, GPU, started
 from tests.cluster.pulumi_project import wheel_version
-from tests.engine.stacks.aws_place import CLUSTER, StandInAws, machines
+from tests.engine.stacks.cloud_place import CloudWithCluster, StandInCloud, machines_of_aws, machines_of_google
 from tests.engine.stacks.controllers import Controllers
 from tests.engine.stacks.deployed import Deployed, Deployments
 from tests.engine.stacks.places import Place, RealControlPlane, ThisMachine
 from tests.engine.stacks.rows import DEV, EXAMPLES, ONPREM, ExampleStack
+from tools.kubernetes import modules, programs
 
 
 @contextmanager
@@ -40,22 +42,59 @@ def real_control_plane(folder: Path) -> Iterator[Place]:
             yield RealControlPlane(plane, version)
 
 
+def _stand_in(package: str, file: Path, where: str, stays: Callable[[dict[str, Any]], bool]) -> StandInCloud:
+    version = wheel_version()
+    if version is None or clouds.version(package) is None:
+        pytest.skip(
+            f"pulumi-{package} is not installed here: tools/python/install local dev kubernetes {package} installs it"
+        )
+    return StandInCloud(package, version, file, where, stays)
+
+
 @contextmanager
 def stand_in_aws(
-    folder: Path, region: str = "us-east-1", zones: str = "abd", cluster: str = CLUSTER, file: Path | None = None
-) -> Iterator[StandInAws]:
+    folder: Path,
+    region: str = "us-east-1",
+    zones: str = "abd",
+    cluster: str = "slipway-prod-main",
+    file: Path | None = None,
+) -> Iterator[CloudWithCluster]:
     """A region with nothing in it, and the API server that its cluster will be; `file`: of a cloud that is there."""
-    version = wheel_version()
-    if version is None or clouds.version("aws") is None:
-        pytest.skip("pulumi-aws is not installed here: tools/python/install local dev kubernetes aws installs it")
+    # The proof of a name that several sites have is everybody's, and none takes it away.
+    around = _stand_in("aws", file or folder / "aws.json", region, lambda inputs: bool(inputs.get("allowOverwrite")))
     with started(folder, definitions=False) as plane:
-        custom_resources.load(plane.client(), eks.definitions())
-        nodes.create(plane.client(), *machines(tuple(f"{region}{zone}" for zone in zones)))
+        custom_resources.load(plane.client(), EKS.definitions())
+        nodes.create(plane.client(), *machines_of_aws(tuple(f"{region}{zone}" for zone in zones)))
         with Controllers(plane.client()):
-            yield StandInAws(plane, version, file or folder / "aws.json", region, cluster)
+            yield CloudWithCluster(plane, around, EKS, cluster)
 
 
-PLACES = {"this_machine": this_machine, "real_control_plane": real_control_plane, "stand_in_aws": stand_in_aws}
+@contextmanager
+def stand_in_gcp(folder: Path) -> Iterator[CloudWithCluster]:
+    """A project with nothing in it, and the API server that its cluster will be: with the Gateway API and Google's."""
+    around = _stand_in("gcp", folder / "gcp.json", "example-staging", lambda inputs: False)
+    with started(folder, definitions=False) as plane:
+        known = custom_resources.read(modules.folders(), programs.definitions())
+        gateway_api = [one for one in known if one["spec"]["group"] == "gateway.networking.k8s.io"]
+        custom_resources.load(plane.client(), [*gateway_api, *GKE.definitions()])
+        nodes.create(plane.client(), *machines_of_google(("us-central1-a", "us-central1-b")))
+        with Controllers(plane.client()):
+            yield CloudWithCluster(plane, around, GKE, "slipway-staging-main")
+
+
+@contextmanager
+def cloud_run(folder: Path) -> Iterator[Place]:
+    """A project with nothing in it. Who asked what of which model does not go with what served it."""
+    yield _stand_in("gcp", folder / "gcp.json", "example-serverless", lambda inputs: "retentionPolicy" in inputs)
+
+
+PLACES = {
+    "this_machine": this_machine,
+    "real_control_plane": real_control_plane,
+    "stand_in_aws": stand_in_aws,
+    "stand_in_gcp": stand_in_gcp,
+    "cloud_run": cloud_run,
+}
 
 
 @pytest.fixture(scope="package")

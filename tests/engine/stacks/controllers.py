@@ -1,6 +1,6 @@
 """The controllers of others' custom resources that a program waits for, as little as that takes: one condition each.
 
-cert-manager issues a Certificate, EFS gives a claim its volume, a gateway's implementation programs a Gateway, EKS
+cert-manager issues a Certificate, a cloud gives a claim its volume, a gateway's implementation programs a Gateway, EKS
 looks at classes and pools of machines. None of them runs here: a thread says that they have done it, a moment after the
 object is there.
 """
@@ -21,8 +21,8 @@ CONDITIONS = (
     ("eks.amazonaws.com/v1", "NodeClass", "Ready"),
     ("karpenter.sh/v1", "NodePool", "Ready"),
 )
-# Whose claims get a folder of a file system.
-SHARED_PROVISIONER = "efs.csi.aws.com"
+# Whose claims get a volume.
+PROVISIONERS = ("efs.csi.aws.com", "pd.csi.storage.gke.io")
 
 
 class Controllers:
@@ -61,9 +61,9 @@ class Controllers:
 
     def _give_volumes(self) -> None:
         classes = {
-            one["metadata"]["name"]
+            one["metadata"]["name"]: one["provisioner"]
             for one in self._client.list("storage.k8s.io/v1", "StorageClass")
-            if one["provisioner"] == SHARED_PROVISIONER
+            if one["provisioner"] in PROVISIONERS
         }
         for claim in self._client.list("v1", "PersistentVolumeClaim") if classes else ():
             spec, metadata = claim["spec"], claim["metadata"]
@@ -74,7 +74,7 @@ class Controllers:
                     "capacity": spec["resources"]["requests"],
                     "storageClassName": spec["storageClassName"],
                     "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claimed},
-                    "csi": {"driver": SHARED_PROVISIONER, "volumeHandle": metadata["uid"]},
+                    "csi": {"driver": classes[spec["storageClassName"]], "volumeHandle": metadata["uid"]},
                 }
                 name = {"name": f"pvc-{metadata['uid']}"}
                 self._client.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": name, "spec": volume})

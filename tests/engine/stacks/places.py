@@ -78,9 +78,7 @@ class RealControlPlane:
             .replace('"cluster": "tests"', f'"cluster": "{CONTEXT}"')
         )
         tools_with_a_home_of_their_own(checkout.folder / ".tools", self.version)
-        ours = str(ROOT / ".tools")
-        path = [entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.startswith(ours)]
-        checkout.more_environment |= {"KUBECONFIG": str(kubeconfig), "PATH": os.pathsep.join(path)}
+        checkout.more_environment |= {"KUBECONFIG": str(kubeconfig), "PATH": path_without_our_tools()}
 
     def things(self, checkout: Checkout) -> set[str]:
         """Every object that somebody has made: those of controllers follow them."""
@@ -101,6 +99,12 @@ class RealControlPlane:
             return [f"{resource['urn']} is not there"]
         why = awaiting.missing(self.client, live)
         return [f"{resource['urn']}: {why}"] if why else []
+
+
+def path_without_our_tools() -> str:
+    """So that a checkout uses its own."""
+    ours = str(ROOT / ".tools")
+    return os.pathsep.join(entry for entry in os.environ["PATH"].split(os.pathsep) if not entry.startswith(ours))
 
 
 def tools_with_a_home_of_their_own(tools: Path, version: str, commands: Path | None = None) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.cluster.conftest import GPU
+from tests.one_model import one_model
 
 Deployment = dict[str, Any]
 Edit = Callable[[Deployment], object]
@@ -46,7 +47,8 @@ def _nothing(deployment: Deployment) -> None:
 
 
 def _on_these_nodes(deployment: Deployment) -> None:
-    """The storage class and the name of GPUs that the tests' cluster has."""
+    """What serves, with the storage class and the name of GPUs that the tests' cluster has."""
+    one_model(deployment)
     for site in deployment["sites"].values():
         site["platform"]["storage"] = {"weights": "kwok-volume", "audit": "kwok-volume"}
         site["platform"]["gpu"] = {"products": {"L40S": GPU.labels["nvidia.com/gpu.product"]}}
@@ -80,7 +82,7 @@ def _in_stack(*names: str) -> frozenset[str]:
     return frozenset(f"datacentre-serving-{name}" for name in names)
 
 
-def _in_prod(*names: str) -> frozenset[str]:
+def _in_main(*names: str) -> frozenset[str]:
     return frozenset(f"main-{name}" for name in names)
 
 
@@ -113,15 +115,17 @@ ONPREM = ExampleStack(
             "another engine",
             _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
             {
-                # Its drain and its cold start are others: the gateway waits longer, and so do alerts and scaling.
+                # Its drain and its cold start are others: the gateway waits longer, and so do alerts.
                 "update": _in_stack(
                     "engine-chat-engine",
                     "engine-chat-key",
-                    "engine-chat-scaling-scaled",
                     "gateway",
                     "gateway-scaling",
                     "observability-dashboards",
                     "observability-rules",
+                    # Records of trials say what was tried.
+                    "trials-trial-chat-facts-told",
+                    "trials-trial-chat-load-told",
                 ),
                 "replace": _in_stack("engine-chat-files"),
             },
@@ -145,7 +149,7 @@ PROD = ExampleStack(
             "the most replicas",
             _model(scaling={"min_replicas": 3, "max_replicas": 10}),
             {
-                "update": _in_prod(
+                "update": _in_main(
                     "pools-l40s-1-on-demand", "serving-engine-chat-scaling-scaled", "serving-isolation-quota"
                 )
             },
@@ -155,7 +159,7 @@ PROD = ExampleStack(
             _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
             {
                 # It ends more slowly: so do the front door's targets, and machines that are given up.
-                "update": _in_prod(
+                "update": _in_main(
                     "door-gateways",
                     "pools-gateway-on-demand",
                     "pools-l40s-1-on-demand",
@@ -165,9 +169,49 @@ PROD = ExampleStack(
                     "serving-gateway",
                     "serving-gateway-scaling",
                 ),
-                "replace": _in_prod("serving-engine-chat-files"),
+                "replace": _in_main("serving-engine-chat-files"),
             },
         ),
     ),
 )
-EXAMPLES = (DEV, ONPREM, PROD)
+STAGING = ExampleStack(
+    "staging",
+    "stand_in_gcp",
+    "web",
+    unprotected,
+    (
+        Change(
+            "the most replicas",
+            _model(scaling={"min_replicas": 1, "max_replicas": 5}),
+            {
+                "update": _in_main(
+                    "pools-l4-1-on-demand", "serving-engine-chat-scaling-scaled", "serving-isolation-quota"
+                )
+            },
+        ),
+        Change(
+            "another engine",
+            _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
+            {
+                # It ends more slowly: so does the load balancer let go of gateways.
+                "update": _in_main(
+                    "door-backend-policy",
+                    "serving-engine-chat-engine",
+                    "serving-engine-chat-key",
+                    "serving-engine-chat-scaling-scaled",
+                    "serving-gateway",
+                    "serving-gateway-scaling",
+                ),
+                "replace": _in_main("serving-engine-chat-files"),
+            },
+        ),
+    ),
+)
+SERVERLESS = ExampleStack(
+    "serverless",
+    "cloud_run",
+    "web",
+    unprotected,
+    (Change("the most replicas", _model(scaling={"max_replicas": 4}), {"update": _in_main("service")}),),
+)
+EXAMPLES = (DEV, ONPREM, PROD, STAGING, SERVERLESS)

@@ -53,11 +53,29 @@ def forms(value: str) -> set[str]:
     return {value, base64.b64encode(value.encode()).decode(), json.dumps(value)[1:-1]}
 
 
+def planned_files(plan: Any) -> Iterator[str]:
+    """What a launcher is told: where files are all in a store of secrets, its own is marked as one, and holds none."""
+    if isinstance(plan, dict):
+        if plan.get("name") == "launcher" and "content" in plan:
+            yield plan["content"]
+        plan = list(plan.values())
+    for inner in plan if isinstance(plan, list) else ():
+        yield from planned_files(inner)
+
+
 @pytest.fixture
-def canaries(deployed: Deployed) -> set[str]:
+def plan(deployed: Deployed) -> str:
+    arguments = ("-m", "infra", "plan", "--stack", deployed.example.name, "--format", "json")
+    return deployed.checkout.run(".venv/bin/python", *arguments)
+
+
+@pytest.fixture
+def canaries(deployed: Deployed, plan: str) -> set[str]:
     shown = json.loads(deployed.pulumi("stack", "export", "--show-secrets"))
     given = {CLIENT_KEY, *SECRETS.values()}
-    found = {text for text in secret_values(shown) if len(text) >= SHORTEST and not PUBLIC.fullmatch(text)} | given
+    public = {*planned_files(json.loads(plan))}
+    found = {text for text in secret_values(shown) if len(text) >= SHORTEST and not PUBLIC.fullmatch(text)} - public
+    found |= given
     assert len(found) > len(SECRETS) + 1  # those made by the program too
     return {form for text in found for form in forms(text)}
 
@@ -72,7 +90,7 @@ def _leaks(canaries: set[str], texts: dict[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def test_no_secret_is_in_any_output_file_or_log(deployed: Deployed, canaries: set[str]) -> None:
+def test_no_secret_is_in_any_output_file_or_log(deployed: Deployed, canaries: set[str], plan: str) -> None:
     checkout, stack = deployed.checkout, deployed.example.name
     kept = checkout.stack_file.read_text()
     new = {key: f"changed-{value}" for key, value in SECRETS.items()}
@@ -93,7 +111,7 @@ def test_no_secret_is_in_any_output_file_or_log(deployed: Deployed, canaries: se
         "first up": deployed.printed,
         "stack output": deployed.pulumi("stack", "output", "--json"),
         "stack export": deployed.pulumi("stack", "export"),
-        "plan as JSON": checkout.run(".venv/bin/python", "-m", "infra", "plan", "--stack", stack, "--format", "json"),
+        "plan as JSON": plan,
     }
     for path in (checkout.folder / ".slipway").rglob("*"):
         if HANDED_OVER.search(str(path)):

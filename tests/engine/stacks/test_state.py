@@ -66,6 +66,17 @@ def test_make_up_takes_the_newest_backup_by_itself(onprem: Deployed, state: Path
     assert set(counted(printed)) == {"unchanged"}
 
 
+def test_what_pulumi_keeps_beside_the_state_may_be_cut_off(onprem: Deployed, state: Path) -> None:
+    """As a kill at that moment leaves it: Pulumi then reads the state no more."""
+    beside = state.with_name(f"{state.name}.attrs")
+    assert beside.exists()
+    _empty(beside)
+    assert "failed to load checkpoint: EOF" in onprem.checkout.run(
+        "sh", "-c", 'eval "$(tools/pulumi/env)"; pulumi stack export --stack onprem', check=False
+    )
+    assert set(counted(onprem.checkout.up())) == {"unchanged"}
+
+
 def test_make_up_does_not_begin_again_where_the_state_is_gone(onprem: Deployed, state: Path) -> None:
     things = onprem.place.things(onprem.checkout)
     state.unlink()

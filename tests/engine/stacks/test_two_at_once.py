@@ -19,7 +19,7 @@ UP = ("up", "--yes", "--skip-preview")
 def pending(onprem: Deployed) -> Iterator[Deployed]:
     """The stack with a change that is not deployed yet; as it was afterwards."""
     kept = onprem.checkout.stack_file.read_text()
-    onprem.checkout.change(lambda deployment: deployment["clients"]["web"].update(requests_per_minute=30))
+    onprem.checkout.change(lambda deployment: deployment["clients"]["web"].update(requests_per_minute=300))
     yield onprem
     onprem.checkout.stack_file.write_text(kept)
     onprem.up()

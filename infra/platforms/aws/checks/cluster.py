@@ -9,6 +9,7 @@ from infra.doctor.finding import Finding, look, missing, ok
 from infra.platforms.aws.account import Account, Unanswered
 from infra.platforms.aws.site_plan import AwsSitePlan
 
+MOST_NAMED = 5
 SPOT, VALKEY = "spot.amazonaws.com", "elasticache.amazonaws.com"
 # As AWS calls them (IAM user guide, services that work with IAM, read 2026-11).
 ROLES: Mapping[str, str] = {
@@ -41,6 +42,35 @@ def version_judged(wanted: str, found: Sequence[Mapping[str, Any]]) -> Finding:
 
 def _day(when: Any) -> str:
     return when.date().isoformat() if when else "a day that AWS does not tell"
+
+
+def addons(account: Account, details: AwsSitePlan) -> Iterator[Finding]:
+    """What EKS has of each for the cluster's version: whether what is named is among it, and what is by default."""
+    wanted = details.cluster.kubernetes_version
+    for addon in details.cluster.addons.values():
+        rows = account.every("eks", "describe_addon_versions", "addons", kubernetesVersion=wanted, addonName=addon.name)
+        offered = [one for row in rows for one in row.get("addonVersions", ())]
+        yield addon_judged(addon.name, addon.version, wanted, offered)
+
+
+def addon_judged(
+    name: str, named: str | None, kubernetes_version: str, offered: Sequence[Mapping[str, Any]]
+) -> Finding:
+    what = f"add-on {name}"
+    versions = [str(one.get("addonVersion")) for one in offered]
+    default = next((version for version, one in zip(versions, offered, strict=True) if _is_default(one)), None)
+    if not versions:
+        return missing(what, f"EKS has none for {kubernetes_version}", "name another `kubernetes_version`")
+    if named is not None and named not in versions:
+        found = f"EKS has no {named} for {kubernetes_version}"
+        return missing(what, found, f"name one of `addon_versions`: {', '.join(versions[:MOST_NAMED])}")
+    if named is not None:
+        return ok(what, f"{named}, as named; by default {default or versions[0]}")
+    return ok(what, f"{default or versions[0]} by default; newest {versions[0]}")
+
+
+def _is_default(offered: Mapping[str, Any]) -> bool:
+    return any(one.get("defaultVersion") for one in offered.get("compatibilities", ()))
 
 
 def roles(account: Account, details: AwsSitePlan) -> Iterator[Finding]:

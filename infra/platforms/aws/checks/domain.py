@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from infra.doctor.finding import Finding, missing, ok, unknown
+from infra.doctor.delegation import delegated
+from infra.doctor.finding import Finding, missing, ok
 from infra.doctor.name_servers import public_name_servers
 from infra.platforms.aws.account import Account, Unanswered
 from infra.platforms.aws.site_plan import AwsSitePlan
@@ -53,17 +54,3 @@ def _which(what: str, name: str, zones: Sequence[str]) -> Finding:
         f"`aws route53 create-hosted-zone --name {name} --caller-reference $(date +%s)`, or name the zone that has the "
         "domain by `hosted_zone_id`",
     )
-
-
-def delegated(name: str, own: Set[str], public: Set[str] | None) -> Finding:
-    """`public` are whom the public asks: empty where nobody, None where this machine cannot tell."""
-    what = f"name servers of {name}"
-    expected = ", ".join(sorted(own))
-    to_do = f"at the registrar of {name}, or in the zone above it, name {expected}"
-    if public is None:
-        return unknown(what, "this machine's resolver does not answer", f"`dig NS {name}` must show {expected}")
-    if not public:
-        return missing(what, "this machine's resolver knows none: no certificate would ever be issued", to_do)
-    if own & public:
-        return ok(what, f"the public asks {', '.join(sorted(own & public))}")
-    return missing(what, f"the public asks others: {', '.join(sorted(public))}; no certificate would be issued", to_do)

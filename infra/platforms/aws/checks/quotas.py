@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.doctor.finding import Finding, guarded, look, missing, ok
+from infra.doctor.finding import Finding, guarded, look
+from infra.doctor.quota_row import called, quota_row
 from infra.plan.quota_types import QuotaNeed
 from infra.platforms.aws.account import Account, Unanswered
 from infra.platforms.aws.quotas import (
@@ -31,38 +32,16 @@ Thing = Mapping[str, Any]
 def check(account: Account, details: AwsSitePlan) -> Iterator[Finding]:
     """A row each; one that may not be asked hides no other."""
     for need in details.quotas:
-        yield from guarded(_what(need), lambda need=need: _asked(account, details, need), Unanswered)
+        yield from guarded(called(need), lambda need=need: _asked(account, details, need), Unanswered)
 
 
 def _asked(account: Account, details: AwsSitePlan, need: QuotaNeed) -> Iterator[Finding]:
     if need.code is None:
-        yield look(_what(need), "no quota is known here that counts them", "look for it in Service Quotas, under EC2")
+        yield look(called(need), "no quota is known here that counts them", "look for it in Service Quotas, under EC2")
         return
     used = USED.get(need.code, _machines)(account, details, need)
-    yield judged(need, _allowed(account, need.service, need.code), used, details.region)
-
-
-def judged(need: QuotaNeed, allowed: int, used: int, region: str) -> Finding:
-    """`used` is by others: what a site has itself, it need not be given again."""
-    counts = f" {need.counts}" if need.counts else ""
-    where = " in each zone" if need.per_zone else ""
-    found = f"{allowed:,}{counts}{where} allowed, {used:,} used by others, {need.needed:,} needed"
-    if allowed < used + need.needed:
-        return missing(_what(need), found, _request(need, used + need.needed, region))
-    if need.uncounted:
-        unknown = ", ".join(need.uncounted)
-        return look(_what(need), f"{found}, and what {unknown} have", "see that it is enough for these")
-    if allowed < used + need.others:
-        return look(
-            _what(need),
-            f"{found}; {need.others:,} where other machines that do as well take the place of the planned ones",
-            _request(need, used + need.others, region),
-        )
-    return ok(_what(need), found)
-
-
-def _what(need: QuotaNeed) -> str:
-    return f"quota {need.name}"
+    allowed = _allowed(account, need.service, need.code)
+    yield quota_row(need, allowed, used, lambda value: _request(need, value, details.region))
 
 
 def _request(need: QuotaNeed, value: int, region: str) -> str:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from serving.gateway.metrics import Metrics
 from serving.gateway.state import GatewayState
-from serving.gateway.telemetry.generation_metrics import DURATION, FIRST_TOKEN
+from serving.gateway.telemetry.distribution import FIRST_TOKEN
+from serving.gateway.telemetry.generation_metrics import DURATION
 from serving.gateway.telemetry.request_metrics import Totals
 
 _EVERY_SECONDS = 1.0

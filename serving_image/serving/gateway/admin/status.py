@@ -11,6 +11,7 @@ import orjson
 
 from serving.gateway import VERSION
 from serving.gateway.audit.log import AuditLog
+from serving.gateway.limits.ledger import Ledger
 from serving.gateway.policy import Model
 from serving.gateway.routing.metrics import condition
 from serving.gateway.state import GatewayState
@@ -39,7 +40,7 @@ class StatusDocument:
             "config_sha256": policy.sha256,
             "config_loaded_at": policy.created,
             "clients": len(policy.clients),
-            "models": {name: _model(model) for name, model in sorted(policy.models.items())},
+            "models": {name: _model(model, policy.ledger) for name, model in sorted(policy.models.items())},
             "audit": _audit(policy.audit),
             "issuers": self._issuers(),
             "tls": self._tls(),
@@ -62,9 +63,10 @@ class StatusDocument:
         return {"expires_at": int(current.expires_at), "weakenings": current.weakenings}
 
 
-def _model(model: Model) -> dict[str, Any]:
+def _model(model: Model, ledger: Ledger) -> dict[str, Any]:
     pool = model.destinations.pool
     queued, held = pool.waiting()
+    overflow = model.destinations.overflow
     return {
         "in_flight": model.load.in_flight,
         "queued": queued,
@@ -80,6 +82,14 @@ def _model(model: Model) -> dict[str, Any]:
             }
             for replica in pool.replicas
         ],
+        "overflow": None
+        if overflow is None
+        else {
+            "to": sorted(overflow.there.boundaries),
+            "because": overflow.measure(ledger),
+            "went": sum(pool.counters.overflows.values()),
+            "kept": dict(pool.counters.kept),
+        },
     }
 
 

@@ -32,24 +32,30 @@ class Beginning:
 
 def choose(folder: Path, note: Note) -> Beginning:
     """The free chain that rested longest, so that the chains of several processes are all used again. OSError."""
-    known = chains_in(folder)
-    for name in sorted(known, key=lambda name: _moment(folder, name)):
-        lock = ChainLock(folder, name)
-        if not known[name] or not lock.take():
-            continue
-        adopted = None
-        try:
-            adopted = _adopt(folder, name, known[name], lock, note)
-        finally:
-            if adopted is None:
-                lock.release()
-        if adopted is not None:
-            return adopted
+    for name in sorted(chains_in(folder), key=lambda name: _moment(folder, name)):
+        taken = take(folder, name, note)
+        if taken is not None:
+            return taken
     name = secrets.token_hex(4)
     lock = ChainLock(folder, name)
     if not lock.take():
         raise BlockingIOError("a new chain's name is taken")
     return Beginning(lock, Chain(name))
+
+
+def take(folder: Path, name: str, note: Note) -> Beginning | None:
+    """This chain; None where another process writes it, or where it cannot go on. Raises OSError."""
+    lock = ChainLock(folder, name)
+    if not lock.take():
+        return None
+    adopted = None
+    try:
+        segments = chains_in(folder).get(name, [])
+        adopted = _adopt(folder, name, segments, lock, note) if segments else None
+    finally:
+        if adopted is None:
+            lock.release()
+    return adopted
 
 
 def _adopt(folder: Path, name: str, segments: list[Path], lock: ChainLock, note: Note) -> Beginning | None:

@@ -73,6 +73,8 @@ class AuditConfig(Strict, frozen=True):
     segment_seconds: Seconds | None = None
     head_seconds: Seconds = 10.0
     retention_days: Annotated[float, Meta(gt=0)] | None = None
+    # Most that segments may take on the disk; null: all there is.
+    folder_bytes: Annotated[int, Meta(ge=8192)] | None = None
     object_store: ObjectStoreConfig | None = None
     otlp_logs: OtlpLogsConfig | None = None
 

@@ -63,7 +63,7 @@ def environment_credentials(*, at_google: bool = False) -> CredentialSource:
     if not (access or secret) and endpoint:
         return ContainerCredentials(endpoint, os.environ.get(TOKEN_FILE))
     if not (access or secret) and at_google:
-        return MetadataToken(os.environ.get(METADATA_HOST) or _METADATA)
+        return metadata_token()
     return _Fixed(_whole(access, secret, os.environ.get("AWS_SESSION_TOKEN") or None))
 
 
@@ -164,3 +164,8 @@ class MetadataToken(_ForAWhile[Bearer]):
         now = time.time()
         found = await _answer(session, self._url, {"metadata-flavor": "Google"}, _Token)
         return Bearer(found.access_token), now + found.expires_in
+
+
+def metadata_token() -> MetadataToken:
+    """From the metadata server that the environment names, or from where it always is."""
+    return MetadataToken(os.environ.get(METADATA_HOST) or _METADATA)

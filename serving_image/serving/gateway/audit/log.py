@@ -8,6 +8,7 @@ from pathlib import Path
 from serving.gateway.audit.beginning import Note
 from serving.gateway.audit.config import AuditConfig
 from serving.gateway.audit.content import MasterKeyUnusable, SubjectKeys, load_master_key
+from serving.gateway.audit.resting import Resting
 from serving.gateway.audit.retention import Retention
 from serving.gateway.audit.rows import Record
 from serving.gateway.audit.signing import SigningKeyUnusable, load_signer
@@ -155,8 +156,17 @@ def open_audit(config: AuditConfig, note: Note) -> AuditLog:
             flush_seconds=config.flush_milliseconds / 1000,
             reserve_bytes=config.reserve_bytes,
         )
-        if config.retention_days is not None:
-            writer.housekeeping = Retention(config.retention_days, sent_only=config.object_store is not None).apply
+        retention = Retention(
+            Resting(folder, signer, note),
+            days=config.retention_days,
+            most_bytes=config.folder_bytes,
+            sent_only=config.object_store is not None,
+        )
+        # Only where there is something to do: each look at the folder makes rows wait.
+        if config.object_store is not None or config.retention_days is not None or config.folder_bytes is not None:
+            writer.housekeeping = retention.apply
+        if config.folder_bytes is not None:
+            writer.make_room = retention.make_room
         writer.open()
     except OSError as error:
         raise audit_problem(where, error.strerror or type(error).__name__) from None

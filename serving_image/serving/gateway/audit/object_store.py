@@ -18,14 +18,20 @@ from serving.gateway.audit import disk
 from serving.gateway.audit.beginning import Note
 from serving.gateway.audit.config import ObjectStoreConfig
 from serving.gateway.audit.credentials import CredentialsAway, credential_source
-from serving.gateway.audit.segments import chains_in, is_being_written, sent_file
+from serving.gateway.audit.segments import chains_in, is_being_written, is_closed, sent_file
 from serving.gateway.audit.sigv4 import DIALECTS, signed_headers
 
 _EVERY_SECONDS = 1.0
 _LONGEST_PAUSE = 60.0
+_CONNECT_SECONDS = 15.0
 _REQUEST_SECONDS = 120.0
+# The uplink of a small site is not a data centre's: a large segment gets the time that it takes.
+_SLOWEST_BYTES_PER_SECOND = 16 * 1024
 _PIECE = 256 * 1024
 _DAY = 86_400
+# A folder in which no name came or went has no new segment, as far as its time of change can tell; looked through all
+# the same so often. One look at the segments of two weeks takes a third of a second.
+_LOOK_SECONDS = 60.0
 # For the last segments, when the process ends.
 _LAST_SECONDS = 30.0
 
@@ -42,6 +48,8 @@ class ObjectStore:
         self._note = note
         self._session: aiohttp.ClientSession | None = None
         self._failing = False
+        self._changed_at = -1
+        self._looked_at = 0.0
         self.sent = 0
         self.unsent = 0
         # Seconds for which the oldest closed segment has waited.
@@ -62,6 +70,7 @@ class ObjectStore:
 
     async def finish(self) -> bool:
         """After the writer has closed its segment: the last ones. False when some did not get there."""
+        self._changed_at = -1
         try:
             async with asyncio.timeout(_LAST_SECONDS):
                 while not await self.send_closed():  # noqa: ASYNC110
@@ -100,6 +109,11 @@ class ObjectStore:
         self.waiting_seconds = max(0.0, time.time() - oldest)
 
     def _closed_segments(self) -> list[Path]:
+        changed_at = self._folder.stat().st_mtime_ns
+        if not self.unsent and changed_at == self._changed_at and time.monotonic() - self._looked_at < _LOOK_SECONDS:
+            return []
+        self._changed_at = changed_at
+        self._looked_at = time.monotonic()
         found: list[Path] = []
         for chain, segments in chains_in(self._folder).items():
             if chain != self._chain and is_being_written(self._folder, chain):
@@ -107,7 +121,7 @@ class ObjectStore:
             found += [
                 segment
                 for segment in segments
-                if not sent_file(segment).exists() and (segment != segments[-1] or _is_closed(segment))
+                if not sent_file(segment).exists() and (segment != segments[-1] or is_closed(segment))
             ]
         return found
 
@@ -130,10 +144,16 @@ class ObjectStore:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_REQUEST_SECONDS))
         credentials = await self._credentials.current(self._session)
         signed = signed_headers("PUT", url, headers, sha256, credentials, self._dialect, self._config.region)
+        seconds = _REQUEST_SECONDS + size / _SLOWEST_BYTES_PER_SECOND
+        timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_CONNECT_SECONDS)
         # Read piece by piece, each on a thread: a segment is too large for the event loop.
         with segment.open("rb") as file:
             async with self._session.put(
-                URL(url, encoded=True), data=_pieces(file.fileno()), headers=signed, allow_redirects=False
+                URL(url, encoded=True),
+                data=_pieces(file.fileno()),
+                headers=signed,
+                allow_redirects=False,
+                timeout=timeout,
             ) as answer:
                 await answer.read()
                 if answer.status not in (200, 201, 204):
@@ -166,10 +186,3 @@ def _read(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             yield piece
-
-
-def _is_closed(segment: Path) -> bool:
-    with segment.open("rb") as file:
-        file.seek(max(0, segment.stat().st_size - 4096))
-        last = file.read().removesuffix(b"\n").rpartition(b"\n")[2]
-    return b'"kind":"close"' in last

@@ -34,6 +34,14 @@ def sent_file(segment: Path) -> Path:
     return segment.with_suffix(".sent")
 
 
+def is_closed(segment: Path) -> bool:
+    """Whether its last line says that it is whole."""
+    with segment.open("rb") as file:
+        file.seek(max(0, segment.stat().st_size - 4096))
+        last = file.read().removesuffix(b"\n").rpartition(b"\n")[2]
+    return b'"kind":"close"' in last
+
+
 def index_of(segment: Path) -> int:
     """The index in a segment's name."""
     return int(segment.stem[9:])

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from serving.gateway.audit import disk
-from serving.gateway.audit.beginning import Note, choose
+from serving.gateway.audit.beginning import Beginning, Note, choose, take
 from serving.gateway.audit.chain import Chain, ChainEnd
 from serving.gateway.audit.clock import rfc3339
 from serving.gateway.audit.segments import ChainLock, chains_in, head_file, last_head, reserve_file, segment_file
@@ -74,9 +74,19 @@ class ChainStore:
         """Take a chain that nobody writes, mend its end, or begin a new one."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._lock is None:
-            self._choose()
+            self._begin(choose(self.folder, self._note))
         self.commit()
         self.sign_head()
+
+    def resume(self, chain: str) -> bool:
+        """Take this chain instead; False where another process writes it, or where it cannot go on."""
+        taken = take(self.folder, chain, self._note)
+        if taken is None:
+            return False
+        self._begin(taken)
+        self.commit()
+        self.sign_head()
+        return True
 
     def add(self, fields: dict[str, Any]) -> bytes:
         """Append a line; not on disk before `commit`."""
@@ -188,9 +198,13 @@ class ChainStore:
         """The segment that is being written: not to be sent or deleted."""
         return self._path
 
-    def _choose(self) -> None:
+    @property
+    def segment_size(self) -> int:
+        """Bytes of it that are on disk."""
+        return self._durable
+
+    def _begin(self, chosen: Beginning) -> None:
         """See beginning.py."""
-        chosen = choose(self.folder, self._note)
         self._lock = chosen.lock
         self._chain = chosen.chain
         self._index = chosen.index

@@ -54,7 +54,9 @@ class Writer:
         # Counted by the event loop while unavailable or over the bound; written into the chain as one row.
         self.omitted = 0
         self.listener: Listener | None = None
+        # After a segment was closed, and before more is admitted.
         self.housekeeping: Callable[[ChainStore], None] | None = None
+        self.make_room: Callable[[ChainStore], None] | None = None
         self._omitted_told = 0
         self._store = store
         self._note = note
@@ -163,10 +165,14 @@ class Writer:
         if not self._opened:
             store.open()
             self._opened = True
+            if self.housekeeping is not None:
+                self.housekeeping(store)
         if not store.settled:
             self._commit()
         self._take(self.admitted)
         if self.available or with_reserve:
+            if self.make_room is not None:
+                self.make_room(store)
             self._hold_back()
         if self.available:
             self._take(self.refused, _REFUSED_AT_ONCE)

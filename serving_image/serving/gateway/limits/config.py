@@ -53,6 +53,12 @@ class RedisStoreConfig(Strict, frozen=True, tag_field="kind", tag="redis"):
     timeout_seconds: Annotated[float, Meta(ge=0.01, le=0.5)] = 0.25
     # Certificates to trust for rediss://; absent: the system's.
     ca_file: str | None = None
+    # false: any certificate of `ca_file` will do. Right where that authority signs for this store alone, and does not
+    # write addresses into its certificates.
+    verify_host: bool = True
+    # Instead of a password in `url_file`: the access token of this gateway's own identity, asked for at each connecting
+    # (Memorystore with IAM authentication).
+    token_from: Literal["metadata_server"] | None = None
 
 
 LimitsStoreConfig = MemoryStoreConfig | RedisStoreConfig
@@ -115,7 +121,20 @@ def check_limits(
                 )
     if not isinstance(store, RedisStoreConfig):
         return None
-    return read_store_url(f"{where}: limits_store", store.url_file, store.ca_file, problems)
+    url = read_store_url(f"{where}: limits_store", store.url_file, store.ca_file, problems)
+    if not store.verify_host and store.ca_file is None:
+        problems.append(
+            f"{where}: limits_store.verify_host: found false without `ca_file`; allowed is false where that authority "
+            "signs for this store alone. Write its certificate to a file and name it, or remove the field."
+        )
+    if store.token_from is not None and url is not None and not _takes_token(url):
+        # Whoever reads a token on its way is this gateway for an hour.
+        problems.append(
+            f"{where}: limits_store.token_from: found a url_file with another scheme than rediss://, or with a "
+            "password; allowed is rediss:// without one. Write the URL so, or remove the field."
+        )
+        return None
+    return url
 
 
 def read_store_url(where: str, url_file: str, ca_file: str | None, problems: list[str]) -> str | None:
@@ -149,3 +168,8 @@ def _is_store_url(url: str) -> bool:
     if not url.isprintable() or " " in url:
         return False
     return bool(parts.hostname) if parts.scheme in ("redis", "rediss") else parts.scheme == "unix" and bool(parts.path)
+
+
+def _takes_token(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "rediss" and parts.username is None and parts.password is None

@@ -18,15 +18,22 @@ LIVES_SECONDS = 5
 
 
 class Counts(msgspec.Struct, frozen=True, array_like=True):
-    """Requests of one model: at an engine, waiting in its queue, and held until it has a replica."""
+    """Requests of one model: at an engine, waiting in its queue, and held until it has a replica; and how many came in
+    the last second."""
 
     running: int = 0
     queued: int = 0
     held: int = 0
+    came: int = 0
 
     def plus(self, other: Counts) -> Counts:
         """Both together."""
-        return Counts(self.running + other.running, self.queued + other.queued, self.held + other.held)
+        return Counts(
+            self.running + other.running,
+            self.queued + other.queued,
+            self.held + other.held,
+            self.came + other.came,
+        )
 
 
 _NONE = Counts()
@@ -50,6 +57,10 @@ class Fleet:
         """Own counts as they are now, others' as last published."""
         return self._own().get(model, _NONE).plus(self._others.get(model, _NONE))
 
+    def others(self, model: str) -> Counts:
+        """What other gateways last published."""
+        return self._others.get(model, _NONE)
+
     def publish(self) -> bytes:
         """Own counts for the store."""
         self._published = self._own()
@@ -66,7 +77,9 @@ class Fleet:
             for model, count in counts.items():
                 others[model] = others.get(model, _NONE).plus(count)
         for model, count in self._published.items():
-            others[model] = others.get(model, _NONE).plus(Counts(-count.running, -count.queued, -count.held))
+            others[model] = others.get(model, _NONE).plus(
+                Counts(-count.running, -count.queued, -count.held, -count.came)
+            )
         self._others = others
         self.complete = True
 

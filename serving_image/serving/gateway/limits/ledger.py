@@ -4,6 +4,7 @@ stays spent and what runs settles where it was reserved."""
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
@@ -22,12 +23,24 @@ from serving.gateway.limits.quota import NANODOLLARS, Price, Quota
 from serving.gateway.limits.redis_store import RedisStore
 from serving.gateway.limits.store import MemoryStore, Store
 
+# What goes to another site is counted for all clients together. None of them can be called so.
+OVERFLOW = "@overflow"
+
+
+class PricedOverflow(Protocol):
+    """The part of a model's overflow, likewise."""
+
+    @property
+    def price(self) -> PriceConfig | None: ...
+
 
 class PricedModel(Protocol):
     """The part of a model's configuration that this feature reads."""
 
     @property
     def price(self) -> PriceConfig | None: ...
+    @property
+    def overflow(self) -> PricedOverflow | None: ...
 
 
 class ClientLimits:
@@ -49,6 +62,7 @@ class Ledger:
         self.store: Store = MemoryStore(self, self.fleet)
         self._meters: dict[str, dict[tuple[Kind, str | None], Meter]] = {}
         self._measures: dict[str, ModelMeasure] = {}
+        self._overflow: Meter | None = None
         self._settings: tuple[LimitsStoreConfig | None, str | None] = (None, None)
         self._changed = asyncio.Event()
         self._left: list[Store] = []
@@ -59,11 +73,13 @@ class Ledger:
         clients: Mapping[str, LimitedClient],
         store: LimitsStoreConfig,
         url: str | None,
+        overflow_dollars_per_day: float | None = None,
     ) -> dict[str, ClientLimits]:
         """Take over a configuration, at the start or on reload; what each client's requests look up."""
         gateways = store.gateways if isinstance(store, RedisStoreConfig) else 1
         previous, self._meters = self._meters, {}
         prices = {name: None if model.price is None else Price(model.price) for name, model in models.items()}
+        counted = {name for name, model in models.items() if model.overflow is not None and model.overflow.price}
         self._measures = {name: self._measures.get(name) or ModelMeasure() for name in models}
         limits: dict[str, ClientLimits] = {}
         for name, client in clients.items():
@@ -76,12 +92,44 @@ class Ledger:
             for model in client.models:
                 narrower = client.per_model.get(model)
                 these = [] if narrower is None else _renew(meters, before, name, model, narrower, gateways)
-                if over_all or these or prices[model] is not None:
+                if over_all or these or prices[model] is not None or model in counted:
                     ordered = tuple(sorted([*over_all, *these], key=lambda meter: _CHEAPEST_FIRST.index(meter.kind)))
-                    quotas[model] = Quota(name, model, ordered, prices[model], self._measures[model])
+                    measure = self._measures[model]
+                    quotas[model] = Quota(name, model, ordered, prices[model], measure, counts_tokens=model in counted)
             limits[name] = ClientLimits(name, requests, quotas)
+        self._overflow = None
+        if overflow_dollars_per_day is not None:
+            wanted: list[tuple[Kind, int | None]] = [("dollars_per_day", _nanodollars(overflow_dollars_per_day))]
+            meters = self._meters[OVERFLOW] = dict[tuple[Kind, str | None], Meter]()
+            (self._overflow,) = _renewed(meters, previous.get(OVERFLOW, {}), OVERFLOW, None, wanted, gateways)
         self._settle_store(store, url)
+        if self._overflow is not None:
+            self.store.active.add(OVERFLOW)
         return limits
+
+    def may_overflow(self) -> bool:
+        """Whether there is something left of what may be spent at other sites today. What runs when nothing is left
+        ends, and what other gateways spent is known after a second: so much may be over it."""
+        meter = self._overflow
+        if meter is None:
+            return True
+        store = self.store
+        if store.closed:
+            return False
+        meter.turn(time.time())
+        return meter.remaining(time.monotonic(), store.leasing)[0] > 0
+
+    def overflowed(self, nanodollars: int) -> None:
+        """Count what a request cost at another site."""
+        meter = self._overflow
+        if meter is None:
+            return
+        meter.turn(time.time())
+        if self.store.leasing:
+            meter.settle_leased(0, nanodollars)
+        else:
+            meter.settle_local(0, nanodollars, time.monotonic())
+        self.store.active.add(OVERFLOW)
 
     def clients(self) -> Iterable[str]:
         """See store.Book."""
@@ -161,8 +209,24 @@ def _renew(
         ("tokens_per_minute", quota.tokens_per_minute),
         ("tokens_per_day", quota.tokens_per_day),
         ("concurrent_requests", quota.concurrent_requests),
-        ("budget", None if dollars is None else round(dollars * NANODOLLARS)),
+        ("budget", None if dollars is None else _nanodollars(dollars)),
     ]
+    return _renewed(meters, before, client, model, wanted, gateways)
+
+
+def _nanodollars(dollars: float) -> int:
+    return round(dollars * NANODOLLARS)
+
+
+def _renewed(
+    meters: dict[tuple[Kind, str | None], Meter],
+    before: dict[tuple[Kind, str | None], Meter],
+    client: str,
+    model: str | None,
+    wanted: list[tuple[Kind, int | None]],
+    gateways: int,
+) -> list[Meter]:
+    """One meter for each limit."""
     renewed: list[Meter] = []
     for kind, limit in wanted:
         if limit is None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from serving.gateway.limits.windows import Window
 
-Kind = Literal["requests", "tokens_per_minute", "tokens_per_day", "concurrent_requests", "budget"]
+Kind = Literal["requests", "tokens_per_minute", "tokens_per_day", "concurrent_requests", "budget", "dollars_per_day"]
 
 BURST_SECONDS = 10
 """A client may send this many seconds' worth of its requests per minute at once (at least one). Tokens per minute
@@ -65,7 +65,7 @@ class Meter:
         self.client = client
         self.model = model
         self.window: Window | None = None
-        if kind == "tokens_per_day":
+        if kind in ("tokens_per_day", "dollars_per_day"):
             self.window = Window("day", time.time())
         elif kind == "budget":
             self.window = Window("month", time.time())
@@ -228,8 +228,9 @@ class Meter:
         self.lease = 0
 
     def idle(self) -> bool:
-        """Whether the store knows everything and nothing is lent or held."""
-        return not self._lent and not self.held and self.total == self.reported
+        """Whether the store knows everything and nothing is lent or held. Never, where nothing is taken before it is
+        spent: then asking every second is how a gateway hears what others did."""
+        return self.kind != "dollars_per_day" and not self._lent and not self.held and self.total == self.reported
 
     def change_store(self, leasing: bool) -> None:
         """A reload named another store: it will be told what this process counts as spent (its share of it)."""

@@ -36,17 +36,24 @@ class Price:
 
 class Quota:
     """The meters of one client with one model: the client's own and those for this model, in one tuple with the
-    unit each counts. `counts_tokens`: the answer's usage must be known."""
+    unit each counts. `counts_tokens`: the answer's usage must be known, for them or for what else is counted."""
 
     __slots__ = ("client", "counts_tokens", "measure", "meters", "model", "price")
 
     def __init__(
-        self, client: str, model: str, meters: tuple[Meter, ...], price: Price | None, measure: ModelMeasure
+        self,
+        client: str,
+        model: str,
+        meters: tuple[Meter, ...],
+        price: Price | None,
+        measure: ModelMeasure,
+        *,
+        counts_tokens: bool = False,
     ) -> None:
         self.client = client
         self.model = model
         self.meters = tuple((meter, _UNIT[meter.kind]) for meter in meters)
-        self.counts_tokens = price is not None or any(unit != _ONE for _, unit in self.meters)
+        self.counts_tokens = counts_tokens or price is not None or any(unit != _ONE for _, unit in self.meters)
         self.price = price
         self.measure = measure
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 from redis.exceptions import ConnectionError as LinkBroken
 from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as LinkTimeout
@@ -24,7 +25,16 @@ Call = tuple[list[str], Sequence[str | int | float | bytes]]
 class RedisLink:
     """Commands used: EVALSHA, SCRIPT LOAD, PING; inside the scripts TIME, HGETALL, HSET, HDEL, EXPIRE, PEXPIRE."""
 
-    def __init__(self, url: str, timeout: float, ca_file: str | None, scripts: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        ca_file: str | None,
+        scripts: tuple[str, ...],
+        *,
+        verify_host: bool = True,
+        identity: CredentialProvider | None = None,
+    ) -> None:
         self._url = url
         self._options: dict[str, Any] = {
             "socket_timeout": timeout,
@@ -34,7 +44,9 @@ class RedisLink:
             "protocol": 2,
         }
         if url.startswith("rediss:") and ca_file is not None:
-            self._options["ssl_ca_certs"] = ca_file
+            self._options |= {"ssl_ca_certs": ca_file, "ssl_check_hostname": verify_host}
+        if identity is not None:
+            self._options["credential_provider"] = identity
         # The digest is how Redis names a script, nothing secret.
         self._digests = {script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest() for script in scripts}
         self._client: Any = None

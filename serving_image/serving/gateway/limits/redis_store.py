@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from serving.gateway.limits.config import RedisStoreConfig
 from serving.gateway.limits.fleet import LIVES_SECONDS, Fleet
 from serving.gateway.limits.meter import Meter
+from serving.gateway.limits.redis_identity import OwnIdentity
 from serving.gateway.limits.redis_link import AWAY, RedisLink
 from serving.gateway.limits.script import EXCHANGE, FLEET, HOLD_SECONDS
 from serving.gateway.limits.store import Book
@@ -23,7 +24,7 @@ _CLIENTS_AT_ONCE = 50
 _CLOSE_SECONDS = 2.0
 _KEEP_SECONDS = 3600
 # A window's count stays a while after its end, for gateways whose clock is behind.
-_KEEP_WINDOW_SECONDS = {"tokens_per_day": 2 * 86_400, "budget": 33 * 86_400}
+_KEEP_WINDOW_SECONDS = {"tokens_per_day": 2 * 86_400, "dollars_per_day": 2 * 86_400, "budget": 33 * 86_400}
 # A server's clock may be ahead of ours within one exchange.
 _CLOCK_MARGIN_MS = 100
 
@@ -68,7 +69,14 @@ class RedisStore:
         self._url = url
         self._refuses_when_away = config.when_away == "closed"
         self._timeout = config.timeout_seconds
-        self._link = RedisLink(url, config.timeout_seconds, config.ca_file, (EXCHANGE, FLEET))
+        self._link = RedisLink(
+            url,
+            config.timeout_seconds,
+            config.ca_file,
+            (EXCHANGE, FLEET),
+            verify_host=config.verify_host,
+            identity=None if config.token_from is None else OwnIdentity(),
+        )
 
     async def exchange(self, client: str) -> None:
         """See Store.exchange."""

@@ -21,6 +21,8 @@ def settle(context: RequestContext, duration: float) -> None:
     ledger = context.policy.ledger
     prompt, output = _used(context, reservation, duration)
     quota = reservation.quota
+    if context.overflow_price is not None:
+        ledger.overflowed(context.overflow_price.of(prompt, output))
     context.cost = reservation.settle(prompt, output, time.monotonic(), ledger.store.leasing) / 1e9
     ledger.store.active.add(quota.client)
 

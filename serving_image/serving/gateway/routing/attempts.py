@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from serving.gateway.context import RequestContext
 from serving.gateway.refusal import Refusal
+from serving.gateway.routing.overflow import FAILED, FULL, QUEUE, UNHEALTHY, Overflow
 from serving.gateway.routing.pool import Pool
 from serving.gateway.routing.replica import Replica
 from serving.gateway.routing.table import Destinations
@@ -25,6 +27,11 @@ async def first_place(context: RequestContext, destinations: Destinations, pool:
         if place is None:
             raise boundary_refused()
         return place
+    overflow = destinations.overflow
+    if overflow is not None and overflow.pool is pool:
+        place = await _over(context, pool, overflow)
+        if place is not None:
+            return place
     if not (pool.hold or pool.limited):
         place = _fall_back(context, destinations, pool)
         if place is not None:
@@ -42,14 +49,39 @@ async def first_place(context: RequestContext, destinations: Destinations, pool:
         raise
 
 
+async def _over(context: RequestContext, pool: Pool, overflow: Overflow) -> Place | None:
+    """No own replica is free: wait for one as long as is worth it, then go to the next site if that takes it."""
+    reason = FULL if pool.ready else UNHEALTHY
+    if overflow.config.wait_seconds and pool.limited and pool.ready and overflow.may_go(context, context.policy.ledger):
+        try:
+            return pool, await wait_for_replica(context, pool, overflow.config.wait_seconds)
+        except Refusal:
+            reason = QUEUE
+            overflow.waited_too_long()
+    replica = overflow.take(context, context.policy.ledger, reason)
+    return None if replica is None else (overflow.there, replica)
+
+
 def _fall_back(context: RequestContext, destinations: Destinations, pool: Pool) -> Place | None:
     """The first other pool, in declared order, with a trusted replica that is free."""
     for other in _others(destinations, pool):
-        replica = other.take(context) if not other.queue.size else None
+        replica = _take(context, destinations, other, FULL, ()) if not other.queue.size else None
         if replica is not None:
-            other.counters.fallbacks += 1
             return other, replica
     return None
+
+
+def _take(
+    context: RequestContext, destinations: Destinations, other: Pool, reason: str, tried: Sequence[Replica]
+) -> Replica | None:
+    """From a pool that is not the one asked first."""
+    overflow = destinations.overflow
+    if overflow is not None and other is overflow.there:
+        return overflow.take(context, context.policy.ledger, reason, tried)
+    replica = other.take(context, tried)
+    if replica is not None:
+        other.counters.fallbacks += 1
+    return replica
 
 
 def _others(destinations: Destinations, pool: Pool) -> list[Pool]:
@@ -69,7 +101,7 @@ def next_place(
     if len(tried) > home.routing.retries.attempts:
         return None
     for other in (pool, *_others(destinations, pool)):
-        replica = other.take(context, tried)
+        replica = other.take(context, tried) if other is pool else _take(context, destinations, other, FAILED, tried)
         if replica is None:
             continue
         if sent and not home.budget.take(time.monotonic()):
@@ -77,17 +109,20 @@ def next_place(
             replica.in_flight -= 1
             return None
         home.counters.retries += 1
-        if other is not pool:
-            other.counters.fallbacks += 1
         return other, replica
     return None
 
 
-async def held_place(context: RequestContext, pool: Pool, replica: Replica) -> Place | None:
-    """After a connection could not be made: nothing was sent, so a model that holds requests holds this one too.
+async def held_place(context: RequestContext, destinations: Destinations, pool: Pool, replica: Replica) -> Place | None:
+    """After a connection could not be made: nothing was sent, so a model that holds requests holds this one too, and
+    one that the next site did not take waits for its own.
 
     Only where a probe will tell when to go on: otherwise this would be a loop.
     """
+    overflow = destinations.overflow
+    if overflow is not None and pool is overflow.there:
+        pool = overflow.pool
+        return pool, await wait_for_replica(context, pool)
     if pool.hold is None or not replica.probed:
         return None
     return pool, await wait_for_replica(context, pool)

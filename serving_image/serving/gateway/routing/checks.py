@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from serving.gateway.routing.config import DnsDiscovery, RoutesConfig, ShadowConfig, UpstreamConfig
+from serving.gateway.routing.config import (
+    DnsDiscovery,
+    OverflowConfig,
+    RoutesConfig,
+    ShadowConfig,
+    UpstreamConfig,
+    UpstreamTls,
+)
 from serving.gateway.strict import problem
 
 RESTRICTED = "restricted"
@@ -25,6 +32,8 @@ class RoutedModel(Protocol):
     def endpoints(self) -> Sequence[str]: ...
     @property
     def fallbacks(self) -> Sequence[str]: ...
+    @property
+    def overflow(self) -> OverflowConfig | None: ...
     @property
     def routes(self) -> RoutesConfig | None: ...
     @property
@@ -52,6 +61,7 @@ def check_routing(
         problems += _check_upstreams(place, model)
         for index, other in enumerate(model.fallbacks):
             problems += _check_other(f"{place}.fallbacks[{index}]", name, model, other, models)
+        problems += _check_overflow(f"{place}.overflow", model)
         if model.routes is not None:
             for route, config in model.routes.to.items():
                 problems += _check_other(f"{place}.routes.to.{route}.model", None, model, config.model, models)
@@ -70,7 +80,7 @@ def _check_upstreams(place: str, model: RoutedModel) -> list[str]:
     for index, upstream in enumerate(model.upstreams):
         secure, discover = not upstream.url.startswith("http://"), upstream.discover
         # What discovery finds are addresses; a certificate is for a name, which only `tls` says then.
-        if secure and discover is not None and (upstream.tls is None or isinstance(discover, DnsDiscovery)):
+        if secure and discover is not None and (_nameless(upstream.tls) or isinstance(discover, DnsDiscovery)):
             problems.append(
                 problem(
                     f"{place}.upstreams[{index}].url",
@@ -83,12 +93,28 @@ def _check_upstreams(place: str, model: RoutedModel) -> list[str]:
             problems.append(
                 problem(
                     f"{place}.upstreams[{index}].tls",
-                    "an authority for a url that begins with http://",
+                    "an authority or a certificate for a url that begins with http://",
                     "tls with an https url only",
                     "Write https, or remove it.",
                 )
             )
+        if upstream.tls is not None:
+            problems += _check_tls(f"{place}.upstreams[{index}].tls", upstream.tls)
     return problems
+
+
+def _nameless(tls: UpstreamTls | None) -> bool:
+    return tls is None or tls.server_name is None
+
+
+def _check_tls(place: str, tls: UpstreamTls) -> list[str]:
+    if (tls.certificate_file is None) != (tls.key_file is None):
+        return [problem(place, "one of certificate_file and key_file", "both of them, or none", "Give both files.")]
+    if tls.ca_file is None and (tls.server_name is not None or tls.certificate_file is None):
+        found = "no ca_file" if tls.server_name is None else "server_name without ca_file"
+        allowed = "a ca_file, certificate_file with key_file, or both; server_name with a ca_file only"
+        return [problem(place, found, allowed, "Name the file with the authorities that vouch for it.")]
+    return []
 
 
 def _check_other(
@@ -120,6 +146,26 @@ def _check_other(
             "Choose another one, or lower this model's limits.",
         )
     ]
+
+
+def _check_overflow(place: str, model: RoutedModel) -> list[str]:
+    overflow = model.overflow
+    if overflow is None:
+        return []
+    problems: list[str] = []
+    if overflow.model not in model.fallbacks:
+        allowed = f"one of this model's fallbacks: {', '.join(model.fallbacks) or 'none'}"
+        problems.append(problem(f"{place}.model", "something else (not shown)", allowed, "Name it in both places."))
+    if overflow.return_percent >= overflow.busy_percent:
+        problems.append(
+            problem(
+                f"{place}.return_percent",
+                str(overflow.return_percent),
+                f"less than busy_percent ({overflow.busy_percent})",
+                "Lower it: requests would go back and forth.",
+            )
+        )
+    return problems
 
 
 def _check_shadow(place: str, own: str, other: str, models: Mapping[str, RoutedModel]) -> list[str]:

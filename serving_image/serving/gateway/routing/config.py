@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from serving.gateway.limits.config import PriceConfig
 from serving.gateway.strict import Strict
 
 Count = Annotated[int, Meta(ge=1)]
@@ -40,11 +41,14 @@ class KubernetesDiscovery(Strict, frozen=True, tag_field="kind", tag="kubernetes
 
 
 class UpstreamTls(Strict, frozen=True):
-    """Who vouches for an engine: the authorities in `ca_file` (PEM) and no other, for the name `server_name`, whatever
-    its address is. Read at load."""
+    """Who vouches for an upstream: the authorities in `ca_file` (PEM) and no other (null: those that the system knows),
+    for the name `server_name`, whatever its address is (null: the name in its url). `certificate_file` and `key_file`
+    (PEM) are what the gateway shows it (null: nothing). Read at load, and again when the files change."""
 
-    ca_file: str
-    server_name: HostName
+    ca_file: str | None = None
+    server_name: HostName | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
 
 
 class UpstreamConfig(Strict, frozen=True):
@@ -54,8 +58,8 @@ class UpstreamConfig(Strict, frozen=True):
     `slipway` is another gateway, likewise; `openai` is a cloud, never asked, judged by its answers. `model` is the
     name it knows the model under. `weight` is its share relative to the others. `concurrent_requests` is how many it
     gets at once (each replica of a discovered one); null: as many as come. `boundary` is where it runs; null: where
-    the gateway runs. `tls` is for an https url whose certificate is of an authority of its own; null: of one that the
-    system knows.
+    the gateway runs. `tls` is for an https url whose certificate is of an authority of its own, or that asks for one;
+    null: of one that the system knows.
     """
 
     url: str
@@ -123,6 +127,32 @@ class RoutesConfig(Strict, frozen=True):
     to: Annotated[dict[Name, RouteConfig], Meta(min_length=1, max_length=16)]
     sticky: Literal["client", "session", "none"] = "client"
     session_header: HeaderName = "x-session-id"
+
+
+class KvCacheConfig(Strict, frozen=True):
+    """What an engine says of its KV cache: the gauge `metric`, from 0 to 1, among what GET `path` answers. From
+    `percent` of all engines' caches together requests go elsewhere."""
+
+    percent: Annotated[int, Meta(ge=1, le=100)]
+    path: Annotated[str, Meta(pattern="^/[A-Za-z0-9/_.-]{0,255}$")]
+    metric: Annotated[str, Meta(pattern="^[A-Za-z_:][A-Za-z0-9_:]{0,255}$")]
+
+
+class OverflowConfig(Strict, frozen=True):
+    """When a model's requests go to `model`, which is the same one at another site, and one of its `fallbacks`.
+
+    From `busy_percent` of what its own replicas take at the same time (`concurrent_requests`) new ones go there, until
+    it is below `return_percent` again; so they do by `kv_cache` (null: nobody asks). One that finds no place waits
+    `wait_seconds` for it, then goes, and those after it at once; with a `busy_percent` of 100 all do so. `price` is
+    what tokens cost there, for `overflow_dollars_per_day`.
+    """
+
+    model: Name
+    busy_percent: Annotated[int, Meta(ge=2, le=100)] = 90
+    return_percent: Annotated[int, Meta(ge=1, le=99)] = 70
+    wait_seconds: Annotated[float, Meta(ge=0, le=3600)] = 0.0
+    kv_cache: KvCacheConfig | None = None
+    price: PriceConfig | None = None
 
 
 class ShadowConfig(Strict, frozen=True):

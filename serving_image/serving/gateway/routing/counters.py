@@ -10,6 +10,8 @@ class Counters:
         "ejections",
         "fallbacks",
         "hangs",
+        "kept",
+        "overflows",
         "queue_refusals",
         "recoveries",
         "retries",
@@ -21,4 +23,7 @@ class Counters:
         self.ejections = self.hangs = self.recoveries = 0
         self.retries = self.retries_denied = self.fallbacks = 0
         self.queue_refusals = 0
+        # Requests that the next site got, by its boundary and why; and those that stayed although they were to go.
+        self.overflows: dict[tuple[str, str], int] = {}
+        self.kept: dict[str, int] = {}
         self.shadow = {"done": 0, "failed": 0, "dropped": 0}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from math import inf
 
@@ -14,7 +15,10 @@ from serving.gateway.routing.config import RoutingConfig, UpstreamConfig
 from serving.gateway.routing.counters import Counters
 from serving.gateway.routing.prefix import SCORE_MASK, prefix_key
 from serving.gateway.routing.replica import Outcome, Replica, State
+from serving.gateway.routing.saturation import Saturation
+from serving.gateway.routing.versions import Versions
 from serving.gateway.waiting.config import HoldConfig, QueueConfig
+from serving.gateway.waiting.demand import Demand
 from serving.gateway.waiting.queue import Entry, FairQueue
 
 # How many waiting requests a free replica is offered to when it stands where some of them may not go.
@@ -22,13 +26,15 @@ _MOST_OFFERS = 64
 
 
 class Waiter:
-    """A request that waits for a replica. Its future gets one, already counted as in flight."""
+    """A request that waits for a replica. Its future gets one, already counted as in flight. After `late_at` it lets
+    those pass who are not late."""
 
-    __slots__ = ("context", "future")
+    __slots__ = ("context", "future", "late_at")
 
-    def __init__(self, context: RequestFacts, future: asyncio.Future[Replica]) -> None:
+    def __init__(self, context: RequestFacts, future: asyncio.Future[Replica], late_at: float = inf) -> None:
         self.context = context
         self.future = future
+        self.late_at = late_at
 
 
 class Source:
@@ -58,6 +64,8 @@ class Pool:
         self.trials: list[Replica] = []
         self.queue: FairQueue[Waiter] = FairQueue()
         self.counters = Counters()
+        self.versions: Versions | None = None
+        self.saturation = Saturation()
         self.boundaries: frozenset[str] = frozenset()
         self.limited = False
         self.hold: HoldConfig | None = None
@@ -66,6 +74,9 @@ class Pool:
         self.budget = RetryBudget(self.routing.retries)
         self.breaker = Breaker(self)
         self.any_reachable = False
+        # Requests since the process started, and what an autoscaler is told of them.
+        self.came = 0
+        self.demand: Demand | None = None
         # When a client last got its whole answer from here.
         self.answered_at = -inf
         # Whether another model's replicas may serve instead.
@@ -232,10 +243,16 @@ class Pool:
     def wake(self) -> None:
         """Hand free replicas to those who wait, in their order."""
         passed: list[Entry[Waiter]] = []
+        now = time.monotonic()
         while self.queue.size and len(passed) < _MOST_OFFERS:
             entry = self.queue.pop()
             waiter = entry.item
             if waiter.future.done():
+                continue
+            if now > waiter.late_at:
+                # Late whatever happens: served before others, it would only make them late too.
+                waiter.late_at = inf
+                self.queue.put_behind(entry)
                 continue
             replica = self.take(waiter.context)
             if replica is not None:

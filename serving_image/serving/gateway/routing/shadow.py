@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from typing import TYPE_CHECKING
 
 from serving.gateway.routing.replica import Outcome, Replica
@@ -55,13 +56,15 @@ async def _copy(context: RequestContext, shadow: Shadow, replica: Replica) -> No
     limit = context.policy.limits.connect_seconds
     outcome = Outcome.NEUTRAL
     result = "failed"
+    first_byte_at, began = 0.0, time.monotonic()
     shadow.running += 1
     try:
         async with asyncio.timeout(context.model.longest_generation_seconds):
             answer = await context.upstreams.open(replica.urls[context.endpoint], headers, body, limit, replica.trust)
             try:
                 while await answer.read():
-                    pass
+                    if not first_byte_at and answer.status < 300:
+                        first_byte_at = time.monotonic()
             finally:
                 answer.close()
             outcome = Outcome.FAILED if answer.status >= 500 else Outcome.GOOD
@@ -72,3 +75,6 @@ async def _copy(context: RequestContext, shadow: Shadow, replica: Replica) -> No
         shadow.running -= 1
         shadow.pool.counters.shadow[result] += 1
         shadow.pool.release(replica, outcome)
+        if shadow.versions is not None:
+            began = began if context.stream else 0.0
+            shadow.versions.count(shadow.pool.name, outcome, began, first_byte_at, time.monotonic())

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 from serving.gateway.facts import RequestFacts
 from serving.gateway.routing.config import RoutesConfig, ShadowConfig
+from serving.gateway.routing.overflow import Overflow
 from serving.gateway.routing.pool import Pool, Source
+from serving.gateway.routing.versions import Versions
+from serving.gateway.waiting.config import DemandConfig
+from serving.gateway.waiting.demand import Demand
 
 if TYPE_CHECKING:
     from serving.gateway.config import GatewayConfig
@@ -66,25 +70,39 @@ class Routes:
 class Shadow:
     """Which requests are copied where, and how many copies run."""
 
-    __slots__ = ("concurrent", "pool", "running", "share")
+    __slots__ = ("concurrent", "pool", "running", "share", "versions")
 
-    def __init__(self, config: ShadowConfig, pool: Pool) -> None:
+    def __init__(self, config: ShadowConfig, pool: Pool, versions: Versions | None) -> None:
         self.share = config.percent / 100
         self.concurrent = config.concurrent
         self.pool = pool
         self.running = 0
+        # None: the copies are for nobody's release.
+        self.versions = versions
 
 
 class Destinations:
     """Where one model's requests may go."""
 
-    __slots__ = ("fallbacks", "pool", "repeats", "routes", "shadow")
+    __slots__ = ("fallbacks", "overflow", "pool", "repeats", "routes", "shadow", "versions")
 
-    def __init__(self, pool: Pool, fallbacks: tuple[Pool, ...], routes: Routes | None, shadow: Shadow | None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        fallbacks: tuple[Pool, ...],
+        routes: Routes | None,
+        shadow: Shadow | None,
+        overflow: Overflow | None,
+        versions: Versions | None,
+    ) -> None:
         self.pool = pool
         self.fallbacks = fallbacks
+        # To one of `fallbacks`.
+        self.overflow = overflow
         self.routes = routes
         self.shadow = shadow
+        # None: no other version of it is being released.
+        self.versions = versions
         # Whether a failed call could be repeated anywhere: otherwise the budget need not count.
         self.repeats = bool(fallbacks) or routes is not None
 
@@ -117,10 +135,41 @@ def build_destinations(
             alternatives=bool(model.fallbacks) or model.routes is not None,
             hang_seconds=hang_seconds,
         )
+        _watch(pools[name], model.demand)
+        versions = _versions(pools[name], config)
         destinations[name] = Destinations(
             pools[name],
             tuple(pools[fallback] for fallback in model.fallbacks),
             None if model.routes is None else Routes(name, model.routes, pools),
-            None if model.shadow is None else Shadow(model.shadow, pools[model.shadow.model]),
+            None if model.shadow is None else Shadow(model.shadow, pools[model.shadow.model], versions),
+            None if model.overflow is None else Overflow(model.overflow, pools[name], pools[model.overflow.model]),
+            versions,
         )
     return pools, destinations
+
+
+def _watch(pool: Pool, config: DemandConfig | None) -> None:
+    """What came goes on being known over reloads."""
+    if config is None:
+        pool.demand = None
+        return
+    demand = pool.demand
+    if demand is None:
+        demand = pool.demand = Demand()
+        demand.count(pool.came)
+    demand.configure(config.slice_seconds, config.mean_seconds, config.kept_percent)
+
+
+def _versions(pool: Pool, config: GatewayConfig) -> Versions | None:
+    """What was counted goes on over reloads: a judge looks at what is new."""
+    released = config.releases.get(pool.name)
+    if released is None:
+        pool.versions = None
+        return None
+    versions = pool.versions or Versions(pool.name)
+    versions.candidate_name = released.rules.candidate
+    versions.limit = released.rules.first_token_seconds or 0.0
+    versions.release = released.release
+    versions.percent = released.percent
+    pool.versions = versions
+    return versions

@@ -9,6 +9,7 @@ import time
 from serving.gateway.journal import Journal, describe
 from serving.gateway.policy import Policy
 from serving.gateway.routing.discovery import Discovery
+from serving.gateway.routing.kv_caches import KvCaches
 from serving.gateway.routing.one_token import one_token
 from serving.gateway.routing.pool import Pool
 from serving.gateway.routing.replica import Replica
@@ -16,9 +17,10 @@ from serving.gateway.routing.shadow import end_shadows
 from serving.gateway.state import GatewayState
 from serving.gateway.upstream import UpstreamClient, UpstreamLost, UpstreamUnreachable
 from serving.gateway.waiting.admission import close_pool
-from serving.gateway.waiting.scaling import work_of
+from serving.gateway.waiting.scaling import look_at, work_of
 
 _TICK_SECONDS = 0.25
+_LOOK_SECONDS = 1.0
 
 
 class Upkeep:
@@ -30,7 +32,9 @@ class Upkeep:
         self._journal = journal
         self._policy: Policy | None = None
         self._discovery = Discovery(journal)
+        self._caches = KvCaches(upstreams)
         self._asking: dict[Replica, asyncio.Task[None]] = {}
+        self._looked_at = time.monotonic()
         # The ledger is handed on from policy to policy: telling it once is enough.
         state.policy.ledger.fleet.provide(lambda: {name: work_of(pool) for name, pool in state.policy.pools.items()})
 
@@ -47,6 +51,7 @@ class Upkeep:
         finally:
             for task in self._asking.values():
                 task.cancel()
+            self._caches.stop()
             await self._discovery.stop()
             await end_shadows()
 
@@ -59,6 +64,11 @@ class Upkeep:
             self._discovery.adopt(policy.pools)
             self._policy = policy
         now = time.monotonic()
+        self._caches.look(policy, now)
+        while now - self._looked_at >= _LOOK_SECONDS:
+            # After a pause all that came in it counts in its first second.
+            self._looked_at += _LOOK_SECONDS
+            look_at(policy.pools, policy.ledger.fleet)
         for pool in policy.pools.values():
             for replica in pool.breaker.tick(now):
                 if replica not in self._asking:

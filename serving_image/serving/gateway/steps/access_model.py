@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from serving.gateway.containment import MODEL_SUSPENDED
 from serving.gateway.context import RequestContext
 from serving.gateway.refusal import MODEL_NOT_FOUND, Refusal, four_parts, out_of_bounds
 
@@ -20,6 +21,8 @@ def access_model(context: RequestContext) -> None:
     model = client.models.get(name) if client else None
     if model is None:
         raise MODEL_NOT_FOUND
+    if model.suspended:
+        raise MODEL_SUSPENDED
     context.model = model
     context.model_name = model.name
     context.model_digest = model.digest

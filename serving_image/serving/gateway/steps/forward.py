@@ -37,7 +37,16 @@ async def forward(context: RequestContext) -> None:
     pool = destinations.pool
     if destinations.routes is not None:
         context.route, pool = destinations.routes.choose(context)
-    replica = None if pool.queue.size else pool.take(context)
+    replica: Replica | None = None
+    overflow = destinations.overflow
+    if overflow is not None and overflow.pool is pool:
+        replica = overflow.choose(context, context.policy.ledger)
+        if replica is not None:
+            pool = overflow.there
+    if replica is None:
+        pool.came += 1
+        if not pool.queue.size:
+            replica = pool.take(context)
     if replica is None:
         pool, replica = await first_place(context, destinations, pool)
     if destinations.repeats or len(pool.replicas) > 1:
@@ -73,6 +82,8 @@ async def _attempt(context: RequestContext, pool: Pool, replica: Replica, tried:
     else:
         life.phase(Cause.TOTAL, inf)
     context.boundary = replica.boundary
+    overflow = destinations.overflow
+    context.overflow_price = overflow.price if overflow is not None and pool is overflow.there else None
     context.labels = _labels(context, pool, replica)
     outcome = Outcome.NEUTRAL
     retry_after: bytes | None = None
@@ -129,6 +140,9 @@ async def _attempt(context: RequestContext, pool: Pool, replica: Replica, tried:
         if context.stream:
             replica.streams.pop(life, None)
         pool.release(replica, outcome, retry_after)
+        if destinations.versions is not None:
+            began = context.sent_at if context.stream else 0.0
+            destinations.versions.count(pool.name, outcome, began, context.first_byte_at, time.monotonic())
     return await _after(context, pool, replica, tried, failure, reached)
 
 
@@ -143,7 +157,7 @@ async def _after(
         pool.unreachable(replica)
     place = next_place(context, context.model.destinations, pool, tried, sent=reached)
     if place is None and not reached:
-        place = await held_place(context, pool, replica)
+        place = await held_place(context, context.model.destinations, pool, replica)
     if place is None:
         raise failure
     return place

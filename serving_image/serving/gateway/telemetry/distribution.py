@@ -5,6 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from itertools import accumulate
 
+# Seconds to the first token, as OpenTelemetry proposes them.
+FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+
 
 class Distribution:
     """Counts of observations up to each bound. Not locked: one process is one thread.

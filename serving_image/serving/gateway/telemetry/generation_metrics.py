@@ -20,7 +20,7 @@ from prometheus_client.core import (
     SummaryMetricFamily,
 )
 
-from serving.gateway.telemetry.distribution import Distribution
+from serving.gateway.telemetry.distribution import FIRST_TOKEN, Distribution
 from serving.gateway.telemetry.label_bound import LabelBound
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ PROVIDER = "openai"
 OPERATIONS = {"chat_completions": "chat", "completions": "text_completion", "embeddings": "embeddings"}
 """Our endpoints by the names that `gen_ai.operation.name` has for them."""
 
-FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 _PER_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
 DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 _TOKENS = tuple(float(4**power) for power in range(14))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from serving.gateway.strict import problem
+from serving.gateway.strict import path_shown, problem
 from serving.gateway.tls.config import TlsConfig
 from serving.gateway.tls.self_signed import CERTIFICATE, KEY, RENEW_BEFORE, ensure_self_signed
 
@@ -59,20 +59,20 @@ def load_certificates(where: str, config: TlsConfig) -> Certificates:
     context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     try:
-        # A key with a passphrase would ask for it on the terminal.
-        context.load_cert_chain(certificate, key, password=_no_passphrase)
+        context.load_cert_chain(certificate, key, password=no_passphrase)
         expires = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     except (OSError, ValueError) as error:
-        raise _bad(f"{where}.certificate_file", _found(error, certificate, key), "a certificate and its key") from None
+        found = found_in(error, certificate, key)
+        raise unusable(f"{where}.certificate_file", found, "a certificate and its key") from None
     if expires <= datetime.datetime.now(datetime.UTC):
         found = f"a certificate that ended on {expires.date().isoformat()}"
-        raise _bad(f"{where}.certificate_file", found, "one that is still valid")
+        raise unusable(f"{where}.certificate_file", found, "one that is still valid")
     if config.client_ca_file is not None:
         try:
             context.load_verify_locations(cafile=config.client_ca_file)
         except (OSError, ValueError) as error:
-            found = _found(error, Path(config.client_ca_file))
-            raise _bad(f"{where}.client_ca_file", found, "certificates of authorities in PEM") from None
+            found = found_in(error, Path(config.client_ca_file))
+            raise unusable(f"{where}.client_ca_file", found, "certificates of authorities in PEM") from None
         required = config.client_certificates == "required"
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     return Certificates(config, context, expires.timestamp(), files)
@@ -105,7 +105,7 @@ def _own(where: str, config: TlsConfig) -> tuple[Path, Path]:
         return ensure_self_signed(Path(config.self_signed_folder), config.self_signed_names)
     except OSError as error:
         found = f"{error.strerror or type(error).__name__} in {config.self_signed_folder}"
-        raise _bad(f"{where}.self_signed_folder", found, "a folder that the gateway can write to") from None
+        raise unusable(f"{where}.self_signed_folder", found, "a folder that the gateway can write to") from None
 
 
 def _look(config: TlsConfig) -> tuple[tuple[str, int, int, int], ...]:
@@ -124,13 +124,14 @@ def _look(config: TlsConfig) -> tuple[tuple[str, int, int, int], ...]:
     return tuple(seen)
 
 
-def _no_passphrase() -> str:
+def no_passphrase() -> str:
+    """A key with a passphrase would ask for it on the terminal."""
     raise ValueError("passphrase")
 
 
-def _found(error: Exception, *files: Path) -> str:
-    """Without the text of parsing errors, which may quote what they read."""
-    named = " and ".join(str(file) for file in files)
+def found_in(error: Exception, *files: Path) -> str:
+    """What is wrong with them, without the text of parsing errors, which may quote what they read."""
+    named = " and ".join(path_shown(str(file)) for file in files)
     if isinstance(error, ssl.SSLError):
         reason = error.reason or "not PEM"
         return f"{reason.lower().replace('_', ' ')} in {named}"
@@ -139,5 +140,6 @@ def _found(error: Exception, *files: Path) -> str:
     return f"something that cannot be used in {named}"
 
 
-def _bad(where: str, found: str, allowed: str) -> TlsProblem:
+def unusable(where: str, found: str, allowed: str) -> TlsProblem:
+    """A problem of files."""
     return TlsProblem(problem(where, found, allowed, _PEM_REMEDY))

@@ -19,29 +19,32 @@ _COMMENT = b": waiting\n\n"
 _KIND = "api_error"
 
 
-async def wait_for_replica(context: RequestContext, pool: Pool) -> Replica:
-    """A replica of `pool`, counted as in flight. Raises a Refusal when this may not or did not work out.
+async def wait_for_replica(context: RequestContext, pool: Pool, most_seconds: float = inf) -> Replica:
+    """A replica of `pool`, counted as in flight. Raises a Refusal when this may not or did not work out; with
+    `most_seconds`, for who then goes elsewhere, already after these.
 
     The place in the queue is given up in whatever way the wait ends; a client that leaves cancels it at once.
     """
     holding = not _has_trusted(context, pool)
     if holding and pool.hold is None:
         raise not_ready()
+    refuses = most_seconds == inf
     limits = pool.hold if holding and pool.hold is not None else pool.queueing
-    seconds = limits.seconds - (context.waited if holding else 0.0)
+    seconds = min(most_seconds, limits.seconds - (context.waited if holding else 0.0))
     if pool.queue.size >= limits.size or seconds <= 0:
-        pool.counters.queue_refusals += 1
+        pool.counters.queue_refusals += refuses
         raise _full(pool) if seconds > 0 else _held_too_long(limits.seconds)
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Replica] = loop.create_future()
-    waiter = Waiter(context, future)
     client = context.client
     assert client is not None
     # The limit for reading the body is over, that for generating has not begun.
     context.lifeline.phase(Cause.TOTAL, inf)
     began = time.monotonic()
+    passes = None if holding else pool.queueing.lets_pass_seconds
+    waiter = Waiter(context, future, inf if passes is None else began + passes)
     entry = pool.queue.add(waiter, client.name, client.priority)
-    timer = loop.call_later(seconds, _expire, future, pool, limits.seconds, holding)
+    timer = loop.call_later(seconds, _expire, future, pool, limits.seconds, holding, refuses)
     try:
         pool.wake()
         if context.stream and pool.hold is not None:
@@ -82,9 +85,9 @@ async def _with_signs_of_life(context: RequestContext, future: asyncio.Future[Re
         context.lifeline.sending = False
 
 
-def _expire(future: asyncio.Future[Replica], pool: Pool, seconds: float, holding: bool) -> None:
+def _expire(future: asyncio.Future[Replica], pool: Pool, seconds: float, holding: bool, refuses: bool) -> None:
     if not future.done():
-        pool.counters.queue_refusals += 1
+        pool.counters.queue_refusals += refuses
         future.set_exception(_held_too_long(seconds) if holding else _queued_too_long(seconds))
 
 

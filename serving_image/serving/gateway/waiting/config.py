@@ -13,10 +13,12 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 class QueueConfig(Strict, frozen=True):
     """Requests that wait for a replica below its `concurrent_requests`: at most `size` of them, each at most
-    `seconds`. Higher `clients.<c>.priority` first, then clients in turn. Without limits nothing ever waits."""
+    `seconds`. Higher `clients.<c>.priority` first, then clients in turn; whoever has waited `lets_pass_seconds` lets
+    those pass who have not. Without limits nothing ever waits."""
 
     size: Annotated[int, Meta(ge=0, le=1_000_000)] = 1000
     seconds: Seconds = 30.0
+    lets_pass_seconds: Seconds | None = None
 
 
 class HoldConfig(Strict, frozen=True):
@@ -27,6 +29,15 @@ class HoldConfig(Strict, frozen=True):
     size: Annotated[int, Meta(ge=0, le=1_000_000)] = 1000
     seconds: Seconds = 120.0
     keep_alive_seconds: Seconds = 10.0
+
+
+class DemandConfig(Strict, frozen=True):
+    """What GET /scaling/MODEL tells beside what is there now: `arriving_per_second`, so that `kept_percent` of the last
+    hour's requests would be taken within `slice_seconds`; `mean_in_flight` of the last `mean_seconds`."""
+
+    slice_seconds: Annotated[int, Meta(ge=1, le=3600)]
+    mean_seconds: Annotated[int, Meta(ge=1, le=3600)]
+    kept_percent: Annotated[float, Meta(ge=1, le=100)]
 
 
 class ScalingConfig(Strict, frozen=True):

@@ -13,4 +13,6 @@ def longest_life(model: Model) -> float:
     pool = model.destinations.pool
     queued = pool.queueing.seconds if pool.limited else 0.0
     held = pool.hold.seconds if pool.hold is not None else 0.0
-    return model.longest_generation_seconds + max(queued, held)
+    overflow = model.destinations.overflow
+    patient = overflow.config.wait_seconds if overflow is not None else 0.0
+    return model.longest_generation_seconds + max(queued + patient, held)

@@ -11,11 +11,11 @@ _FEW = 64
 
 
 class Entry(Generic[T]):
-    """One waiting item and its place."""
+    """One waiting item and its place: priority, whether it lets others pass, its client's turn, and its number."""
 
     __slots__ = ("client", "item", "order", "waiting")
 
-    def __init__(self, item: T, client: str, order: tuple[int, int, int]) -> None:
+    def __init__(self, item: T, client: str, order: tuple[int, int, int, int]) -> None:
         self.item = item
         self.client = client
         self.order = order
@@ -48,7 +48,7 @@ class FairQueue(Generic[T]):
         turn[0] = max(turn[0], served) + 1
         turn[1] += 1
         self._number += 1
-        entry = Entry(item, client, (-priority, turn[0], self._number))
+        entry = Entry(item, client, (-priority, 0, turn[0], self._number))
         heapq.heappush(self._heap, entry)
         self.size += 1
         return entry
@@ -60,17 +60,23 @@ class FairQueue(Generic[T]):
             if entry.waiting:
                 break
             self._removed -= 1
-        self._served[-entry.order[0]] = max(entry.order[1], self._served.get(-entry.order[0], 0))
+        self._served[-entry.order[0]] = max(entry.order[2], self._served.get(-entry.order[0], 0))
         self._leave(entry)
         return entry
 
     def put_back(self, entry: Entry[T]) -> None:
         """Undo a `pop`: to the same place."""
-        turn = self._clients.setdefault((entry.client, -entry.order[0]), [entry.order[1], 0])
+        turn = self._clients.setdefault((entry.client, -entry.order[0]), [entry.order[2], 0])
         turn[1] += 1
         entry.waiting = True
         heapq.heappush(self._heap, entry)
         self.size += 1
+
+    def put_behind(self, entry: Entry[T]) -> None:
+        """Undo a `pop`, but from now on it lets all of its priority pass who have not been put behind."""
+        priority, _, turn, number = entry.order
+        entry.order = (priority, 1, turn, number)
+        self.put_back(entry)
 
     def remove(self, entry: Entry[T]) -> None:
         """Leave without having been served; nothing happens if it has left already."""

@@ -1,0 +1,1 @@
+"""What law asks of a deployment: profiles of controls, what contradicts one, and evidence."""

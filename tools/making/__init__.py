@@ -1,0 +1,1 @@
+"""Makes new versions of models on this machine: the tools that it needs, and the command."""
