@@ -158,7 +158,8 @@ PROD = ExampleStack(
             "another engine",
             _model(engine={"kind": "sglang", "image": f"registry.example.com/slipway/sglang@sha256:{'5' * 64}"}),
             {
-                # It ends more slowly: so do the front door's targets, and machines that are given up.
+                # It ends more slowly: so do the front door's targets, and machines that are given up. It starts in
+                # another time: over so long gateways look at what comes.
                 "update": _in_main(
                     "door-gateways",
                     "pools-gateway-on-demand",
@@ -167,6 +168,7 @@ PROD = ExampleStack(
                     "serving-engine-chat-key",
                     "serving-engine-chat-scaling-scaled",
                     "serving-gateway",
+                    "serving-gateway-config",
                     "serving-gateway-scaling",
                 ),
                 "replace": _in_main("serving-engine-chat-files"),
