@@ -47,7 +47,7 @@ class Place(Checkout):
         return self.said.read_text()
 
     def version(self) -> Path:
-        (folder,) = (self.folder / ".slipway" / "models" / "chat").iterdir()
+        (folder,) = (self.folder / ".slipway" / "models" / "chat").glob("shared-*")
         return folder
 
 
@@ -93,5 +93,8 @@ def test_both_get_the_version_that_knows_what_each_told(places: tuple[Place, Pla
     assert office.version().name == ships.version().name
     cards = [json.loads((place.version() / "card.json").read_text()) for place in places]
     assert cards[0]["files"] == cards[1]["files"]
+    # Measured on its own by each, and found alike.
+    assert cards[0]["evaluated"]["figures"] == cards[1]["evaluated"]["figures"]
+    assert "site office is invited" not in said[1]
     # Each has its own data, and that alone; both versions know both.
     assert not list(office.folder.rglob(ships.data)) + list(ships.folder.rglob(office.data))

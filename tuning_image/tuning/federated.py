@@ -46,9 +46,12 @@ def train(model: Any, tuning: Tuning, base: str, told: Callable[[str], None]) ->
 
         bind, port, folder_of_all = _listens(tuning, folder)
         names = [HERE, *([_host(tuning.elsewhere.address)] if tuning.elsewhere else [])]
-        us = invitations.identity(
-            folder_of_all, names, tuning.all_sites, told if tuning.elsewhere else lambda line: None
-        )
+
+        def invited(site: str, file: Path) -> None:
+            if site not in tuning.sites:
+                told(f"site {site} is invited by {file}: bring it there as you bring a key")
+
+        us = invitations.identity(folder_of_all, names, tuning.all_sites, invited)
         tuning.checkpoints.mkdir(parents=True, exist_ok=True)
         rounds = Rounds(us.keys, base, tuning, adapters.taken(model), told)
         started: dict[str, subprocess.Popen[bytes]] = {}

@@ -57,9 +57,12 @@ def read(file: Path) -> Invitation:
         raise Unusable(f"invitation: {file} is not what the coordinator wrote for this site") from None
 
 
-def identity(folder: Path, names: Iterable[str], sites: Iterable[str], told: Callable[[str], None]) -> Identity:
-    """Of the folder, made there where it is not; a certificate that ends soon, or is of other `names`, is made again,
-    by the same authority, so that what sites were given stays valid. Raises Unusable."""
+def identity(
+    folder: Path, names: Iterable[str], sites: Iterable[str], invited: Callable[[str, Path], None]
+) -> Identity:
+    """Of the folder, made there where it is not, and `invited` is told each site's new file. A certificate that ends
+    soon, or is of other `names`, is made again, by the same authority, so that what sites were given stays valid.
+    Raises Unusable."""
     names = sorted({*names})
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -76,7 +79,7 @@ def identity(folder: Path, names: Iterable[str], sites: Iterable[str], told: Cal
             if not (file := folder / f"{site}.json").exists():
                 invitation = {"authority": authority.decode("ascii"), "key": secrets.token_hex(32)}
                 _write(file, json.dumps(invitation).encode("ascii"))
-                told(f"site {site} is invited by {file}: bring it there as you bring a key")
+                invited(site, file)
         keys = {site: read(folder / f"{site}.json").key for site in sites}
         return Identity(authority, (folder / CERTIFICATE).read_bytes(), (folder / KEY).read_bytes(), keys)
     except OSError as why:
