@@ -219,3 +219,16 @@ def test_a_version_that_is_there_is_not_made_again(checkout: Path, monkeypatch: 
     asked["makings"]["chat/optimisation"] |= {"work": {"image": "x@sha256:1"}, "kind": "llm_compressor"}
     with pytest.raises(Problem, match="a job of a cluster"):
         optimise.main([])
+
+
+def test_a_record_that_was_cut_off_is_neither_kept_nor_believed(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[object] = []
+    monkeypatch.setattr(here.records, "keep", lambda *told: kept.append(told))
+    with pytest.raises(Problem, match=r'the last words of its job\n.*\{"registered": true, "fig …'):
+        here.recorded("dev", "chat/refresh", '{"registered": true, "fig', lambda *_: "registered")
+    assert not kept
+    # Words instead of a record: there was nothing to make.
+    assert here.recorded("dev", "chat/refresh", "the data is that of v1", lambda *_: "registered")
+    assert not kept
