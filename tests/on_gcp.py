@@ -33,7 +33,9 @@ def every_way_to_buy(deployment: Deployment) -> None:
         "image_disk": IMAGE_DISK,
     }
     own["api_endpoint"] = {"access": "public", "cidrs": ["203.0.113.0/24"]}
-    own |= {"armor": None, "deletion_protection": False, "binary_authorization": False, "nat": False}
+    own |= {"armor": None, "deletion_protection": False, "binary_authorization": False}
+    # Images of KEDA are on the internet.
+    own |= {"nat": False, "keda": False}
     own |= {"dns_zone": "llm", "labels": {"owner": "platform"}, "billing_account": "012345-6789AB-CDEF01"}
     own["notification_channels"] = ["projects/example-staging/notificationChannels/12"]
     deployment["budget"] = {"dollars_per_month": 25_000}

@@ -11,6 +11,8 @@ import pulumi_kubernetes as kubernetes
 
 from infra.plan.nodes import ANY_NODE, NodeChoice
 
+NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -22,6 +24,11 @@ class Source:
     namespace_labels: Mapping[str, str] | None = None
     pod_labels: Mapping[str, str] | None = None
     cidr: str | None = None
+
+
+def in_namespace(name: str) -> Source:
+    """All pods of a namespace, by the label that every one has of itself."""
+    return Source(namespace_labels={NAMESPACE_LABEL: name})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +45,7 @@ class ClusterAddresses:
     metadata_allowed: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     dns_pods: Source | None = Source(
-        namespace_labels={"kubernetes.io/metadata.name": "kube-system"}, pod_labels={"k8s-app": "kube-dns"}
+        namespace_labels={NAMESPACE_LABEL: "kube-system"}, pod_labels={"k8s-app": "kube-dns"}
     )
     api_server: tuple[str, ...] = ()
     api_server_ports: tuple[int, ...] = (443, 6443)
@@ -73,9 +80,8 @@ class ClusterHandle:
     """A cluster as the serving stack sees it: it asks this and never which platform it is on.
 
     `nodes` are by the `pool` of an engine, `gateway_nodes` are those of all else. `identities` are annotations of
-    service accounts, by workload name (`gateway`, `engine-chat`, …): how a cloud gives a pod its own role. `autoscaler`
-    is `keda` or `horizontal_pod_autoscaler`; `prometheus` says whether its operator's custom resources are known here.
-    `image_pull_secrets` are in the namespace already.
+    service accounts, by workload name (`gateway`, `engine-chat`, …): how a cloud gives a pod its own role. `prometheus`
+    says whether its operator's custom resources are known here. `image_pull_secrets` are in the namespace already.
     """
 
     provider: kubernetes.Provider
@@ -87,7 +93,6 @@ class ClusterHandle:
     addresses: ClusterAddresses = ClusterAddresses()
     front_door: FrontDoor
     identities: Mapping[str, Mapping[str, str]] = field(default_factory=dict[str, Mapping[str, str]])
-    autoscaler: str
     prometheus: bool
     # Whether the API of custom metrics has what the gateways say of themselves.
     metrics_adapter: bool = False

@@ -9,14 +9,13 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.components.cluster_handle import FrontDoor, Source
+from infra.components.cluster_handle import FrontDoor, Source, in_namespace
 from infra.plan.front_door import FrontDoorPlan
 from infra.plan.in_cluster import PART_OF, SERVICE_PORT
 
 meta, networking = kubernetes.meta.v1, kubernetes.networking.v1
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 ANY_NAMESPACE = Source(namespace_labels={})
-NAMESPACE_LABEL = "kubernetes.io/metadata.name"
 # Clouds' and proxies' own limits would cut long answers; 0 is none (Gateway API, GEP-1742).
 NO_LIMIT = "0s"
 
@@ -51,7 +50,7 @@ class _FrontDoor:
     @property
     def sources(self) -> tuple[Source, ...]:
         namespace = self.plan.namespace
-        return (Source(namespace_labels={NAMESPACE_LABEL: namespace}),) if namespace else (ANY_NAMESPACE,)
+        return (in_namespace(namespace),) if namespace else (ANY_NAMESPACE,)
 
 
 @dataclass(frozen=True, kw_only=True)

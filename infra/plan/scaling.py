@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,6 @@ from infra.plan.in_cluster import OPERATIONS_PORT
 from infra.plan.operation import Schedule
 from infra.plan.start_types import ModelColdStart
 from infra.plan.types import ModelPlan, Replicas
-from infra.problems import Problem
 
 # Of the requests that a replica runs at once: the rest is for those that come while another one starts.
 TARGET_SHARE = 0.7
@@ -187,31 +186,3 @@ def behaviour(plan: ScalingPlan) -> dict[str, Any]:
             "policies": [{"type": "Pods", "value": 1, "periodSeconds": SCALE_DOWN_SECONDS}],
         },
     }
-
-
-def scaling_problems(
-    where: str, plan: ModelPlan, replicas: Replicas, cluster: ClusterFacts, *, started: bool
-) -> Iterator[Problem]:
-    """Hours that nobody keeps, hours with more than there may be, and zero replicas that nothing would ever end."""
-    for name, hours in plan.operation.schedules.items():
-        if not cluster.keda:
-            yield Problem(
-                where=f"{where}.scaling.schedules.{name}",
-                found="hours, on a site without KEDA",
-                allowed="hours where KEDA is (platform `kubernetes`, `keda: true`): nothing else looks at the clock",
-                remedy="remove `schedules`, or serve from a cluster of yours with KEDA 2.20.2 or newer",
-            )
-        if hours.min_replicas > replicas.max:
-            yield Problem(
-                where=f"{where}.scaling.schedules.{name}.min_replicas",
-                found=f"{hours.min_replicas}, with at most {replicas.max} replicas",
-                allowed=f"1 to {replicas.max}",
-                remedy="raise `scaling.max_replicas`, or lower it",
-            )
-    if replicas.min == 0 and not started:
-        yield Problem(
-            where=f"{where}.scaling.min_replicas",
-            found="0, and requests are not held",
-            allowed="0 only where requests wait for the first replica: they are what starts it",
-            remedy="add `hold: {}`, or set `min_replicas: 1`",
-        )

@@ -10,10 +10,10 @@ from pydantic import Field
 from infra.addresses import Cidr
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
-from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
+from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.engine_pod import rollout_problems
 from infra.plan.pod_files import file_problems
-from infra.plan.scaling import scaling_problems
+from infra.plan.scaling_checks import scaling_problems
 from infra.platforms.base import SiteRequest
 from infra.problems import Problem
 from infra.settings import Settings
@@ -22,7 +22,7 @@ from infra.settings import Settings
 SERVICES_AROUND = 64
 
 
-def inside_problems(request: SiteRequest, cluster: ClusterFacts = NOTHING_MORE) -> Iterator[Problem]:
+def inside_problems(request: SiteRequest, cluster: ClusterFacts) -> Iterator[Problem]:
     """What cannot run inside a cluster, whoever made it: files that no pod has, changes that would leave nobody to
     answer, and numbers of replicas that nothing would bring about."""
     yield from file_problems(request)
@@ -30,9 +30,35 @@ def inside_problems(request: SiteRequest, cluster: ClusterFacts = NOTHING_MORE) 
         place, replicas = dotted(DEPLOYMENT_KEY, ("models", name)), request.replicas[name]
         if replicas.min or not model.replicas.min:
             yield from rollout_problems(place, model, replicas)
-        # A standby that has none yet is started by whoever fails over to it.
-        started = "hold" in request.gateway["models"][name] or model.replicas.min > 0
-        yield from scaling_problems(place, model, replicas, cluster, started=started)
+        # Who waits starts the first one, and so does who comes, where that is counted.
+        started = not request.gateway["models"][name].keys().isdisjoint(("hold", "demand"))
+        yield from scaling_problems(name, model, replicas, cluster, started=started)
+
+
+def inside_warnings(request: SiteRequest, cluster: ClusterFacts, *, charts: bool = False) -> Iterator[str]:
+    """What an autoscaler does not see, and what nobody sees of a site that installs `charts` of others."""
+    site = f"site `{request.site}`"
+    if not cluster.keda and any(replicas.min != replicas.max for replicas in request.replicas.values()):
+        yield (
+            f"{site}: without KEDA (`keda: true`) replicas follow processor load, which says little about engines on "
+            "GPUs"
+        )
+    if charts:
+        yield (
+            f"{site}: its `controllers` come from their makers' charts, which whoever deploys must reach; policies and "
+            "scans see what these are told, not what they make"
+        )
+
+
+def chart_problems(where: str, found: str, allowed: str, wants: Mapping[str, str]) -> Iterator[Problem]:
+    """Charts whose images no node would reach: by what is written for them, what else may be."""
+    for written, instead in wants.items():
+        yield Problem(
+            where=where,
+            found=f"`{found}`, with `{written}`",
+            allowed=f"{allowed}: images of the controllers that it needs are not there",
+            remedy=f"let nodes out, or write `{instead}`",
+        )
 
 
 class ApiEndpointSettings(Settings):

@@ -38,7 +38,7 @@ class Serverless(WrittenSites):
                 yield Problem(
                     where=f"{place.where}.platform",
                     found=f"the site `{name}`, where replicas do not end when idle",
-                    allowed="a platform whose replicas end when idle, such as `cloud_run`, or `kubernetes` with `keda`",
+                    allowed="a platform whose replicas end when idle: `cloud_run`, or a cluster with `keda: true`",
                     remedy="choose one of these, or the topology `microservice`",
                 )
         for name, model in request.models.items():

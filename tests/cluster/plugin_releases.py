@@ -69,7 +69,7 @@ def read(client: Client, request: Any) -> Any:
 def delete(client: Client, request: Any) -> Any:
     """A namespace that it has made stays, as Helm leaves it."""
     namespace, _, name = request.id.rpartition("/")
-    client.delete("v1", "Secret", _kept_as(name), namespace)
+    client.delete("v1", "Secret", kept_as(name), namespace)
     return empty_pb2.Empty()
 
 
@@ -79,7 +79,7 @@ def _keep(client: Client, inputs: Object) -> Any:
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "helm.sh/release.v1",
-        "metadata": {"name": _kept_as(inputs["name"]), "namespace": inputs["namespace"]},
+        "metadata": {"name": kept_as(inputs["name"]), "namespace": inputs["namespace"]},
         "data": {"release": content},
     }
     client.apply(secret, force=True)
@@ -88,7 +88,7 @@ def _keep(client: Client, inputs: Object) -> Any:
 
 def _read(client: Client, identity: str) -> Object | None:
     namespace, _, name = identity.rpartition("/")
-    live = client.get("v1", "Secret", _kept_as(name), namespace)
+    live = client.get("v1", "Secret", kept_as(name), namespace)
     return None if live is None else json.loads(base64.b64decode(live["data"]["release"]))
 
 
@@ -96,5 +96,6 @@ def _state(inputs: Object) -> Any:
     return struct(inputs | {"status": {"status": "deployed", "name": inputs["name"], "namespace": inputs["namespace"]}})
 
 
-def _kept_as(name: str) -> str:
+def kept_as(name: str) -> str:
+    """The name of its Secret."""
     return f"sh.helm.release.v1.{name}.v1"

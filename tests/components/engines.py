@@ -91,7 +91,6 @@ def handle(plan: DeploymentPlan) -> ClusterHandle:
         nodes=details.nodes,
         zones=details.serving.zones,
         front_door=NoFrontDoor(),
-        autoscaler=details.autoscaler,
         prometheus=details.prometheus,
         image_pull_secrets=("registry",),
     )

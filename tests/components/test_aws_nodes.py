@@ -198,12 +198,14 @@ def charts(variant: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_cluster_gets_who_auto_mode_would_have() -> None:
-    assert {*charts("managed")} == {"aws-load-balancer-controller", "cluster-autoscaler"}, "Bottlerocket offers GPUs"
+    ours = {"aws-load-balancer-controller", "cluster-autoscaler", "keda"}
+    assert {*charts("managed")} == ours, "Bottlerocket offers GPUs"
     assert {*charts("fabric")} == {
-        *("aws-load-balancer-controller", "cluster-autoscaler"),
+        *ours,
         *("nvidia-device-plugin", "aws-efa-k8s-device-plugin", "lws"),
     }
-    assert not charts("as_it_ships")
+    assert {*charts("as_it_ships")} == {"keda"}
+    assert not charts("no_way_out")
     for name, one in charts("fabric").items():
         assert one["version"], name
         assert one["chart"].startswith("oci://") == ("repositoryOpts" not in one), name
@@ -277,7 +279,8 @@ def test_charts_are_rendered_as_what_helm_is_asked_for() -> None:
     assert not unrenderable(seen)
     found = json.loads(rendered(seen)[CHARTS])
     assert found["main"]["lws"]["version"] == "0.8.0"
-    assert CHARTS not in rendered(registrations().seen)
+    assert {*json.loads(rendered(registrations().seen)[CHARTS])["main"]} == {"keda"}
+    assert CHARTS not in rendered(registrations("no_way_out").seen)
 
 
 # What is said and what is refused.
@@ -292,7 +295,9 @@ def test_what_differs_from_auto_mode_is_said() -> None:
     said = " ".join(_warnings("fabric"))
     assert "capacity block" in said
     assert "talk by EFA, past network policies" in said
-    assert not [one for one in _warnings("as_it_ships") if "patch by themselves" in one]
+    plain = [one for one in _warnings("no_way_out") if one.startswith("site `main`")]
+    assert not [one for one in plain if "patch by themselves" in one or "charts" in one]
+    assert [one for one in plain if "without KEDA" in one]
 
 
 def _warnings(variant: str) -> tuple[str, ...]:
@@ -305,7 +310,8 @@ def test_the_plan_names_devices_and_controllers() -> None:
     summary = site_of("fabric").summary
     assert summary["fabric h100-8"].startswith("32 EFA devices on each machine")
     assert "cluster-autoscaler 9.57.0" in summary["controllers"]
-    assert "controllers" not in site_of("as_it_ships").summary
+    assert site_of("as_it_ships").summary["controllers"] == "keda 2.20.2"
+    assert "controllers" not in site_of("no_way_out").summary
 
 
 def test_the_price_has_no_fee_of_auto_mode() -> None:
@@ -346,4 +352,7 @@ def test_a_reservation_must_be_one_that_a_group_can_use(change: dict[str, Any], 
 def test_controllers_need_a_way_out() -> None:
     with pytest.raises(Refused) as refused:
         site_of("managed", lambda deployment: platform(deployment).update(nat="none"))
-    assert "images of the controllers that such nodes need are not on AWS" in str(refused.value)
+    assert [problem.found for problem in refused.value.problems] == [
+        "`none`, with `nodes: {kind: managed}`",
+        "`none`, with `keda: true`",
+    ]

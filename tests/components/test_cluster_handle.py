@@ -43,7 +43,6 @@ def found() -> list[dict[str, Any]]:
             ),
             front_door=front_door("made", plan.front_door, "models"),
             identities={"gateway": {"eks.amazonaws.com/role-arn": "arn:gateway"}},
-            autoscaler="keda",
             prometheus=False,
             scalers=(Source(cidr="10.0.3.0/24"),),
             image_pull_secrets=("registry",),

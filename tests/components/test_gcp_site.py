@@ -356,7 +356,7 @@ def test_what_is_not_made_there_yet_is_refused(change: dict[str, Any], said: str
     if "gateway" in change:
         deployment["gateway"] |= change["gateway"]
     else:
-        deployment["topology"] = {"kind": "ha", "standby": {"site": "east", "mode": "cold"}}
+        deployment["topology"] = {"kind": "ha", "standby": {"site": "east", "mode": "warm"}}
         own = deployment["sites"]["main"]["platform"]
         own["zones"] = ["us-central1-a", "us-central1-b", "us-central1-c"]
         other = {**own, "region": "us-east4", "zones": ["us-east4-a", "us-east4-b", "us-east4-c"]}

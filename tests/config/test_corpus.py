@@ -59,7 +59,9 @@ def test_editors_accept_a_happy_file(path: Path) -> None:
 # What a schema cannot know: relations between fields, names that collide, what a platform or engine is able to do.
 BEYOND_A_SCHEMA = {
     "cluster-aws-inside",
+    "cluster-aws-keda",
     "cluster-gcp-inside",
+    "cluster-gcp-keda",
     "gcp-store",
     "gcp-store-alone",
     "gcp-store-no-price",

@@ -15,7 +15,7 @@ from cryptography import x509
 from tests.serving.certificates import Authority
 from tests.serving.gateway_process import GatewayProcess, free_port, start_gateway, wait_until
 from tests.serving.kubernetes_api import TOKEN, KubernetesApi, endpoint_slice
-from tests.serving.routed import ask, configuration, model, reload, replicas
+from tests.serving.routed import ask, configuration, model, reload, replicas, scaling
 from tests.serving.upstream import FakeEngine
 
 RESOLVER = (str(Path(__file__).with_name("scripted_resolver.py")),)
@@ -120,6 +120,16 @@ def test_endpoint_slices_are_listed_and_watched(api: KubernetesApi, tmp_path: Pa
             expect(gateway, engines, "127.0.0.2")
             assert api.lists == 1
             assert TOKEN not in gateway.log_file.read_text()
+
+
+def test_a_place_without_an_engine_counts_who_comes_and_has_nobody_wait(api: KubernetesApi, tmp_path: Path) -> None:
+    """An autoscaler sees them, and starts the first one."""
+    config = in_a_pod(tmp_path, api, 8443)
+    config["models"]["m"]["demand"] = {"slice_seconds": 1, "mean_seconds": 60, "kept_percent": 95.0}
+    with start_gateway(tmp_path, config) as gateway:
+        assert {ask(gateway).error["code"] for _ in range(3)} == {"no_replica_ready"}
+        wait_until("it looked", lambda: scaling(gateway, "m")["arriving_per_second"] > 0)
+        assert scaling(gateway, "m")["total"] == 0
 
 
 def test_a_lost_watch_and_a_version_too_old_end_in_a_new_list(api: KubernetesApi, tmp_path: Path) -> None:

@@ -209,10 +209,10 @@ def test_it_is_read_below_its_prefix_with_its_key() -> None:
     [
         (None, {}, None),
         (MINE, {}, None),
-        (MINE, {"nat": "none"}, None),
-        (None, {"nat": "none"}, "no node reaches Qwen/Qwen3-8B (`nat: none`)"),
+        (MINE, {"nat": "none", "keda": False}, None),
+        (None, {"nat": "none", "keda": False}, "no node reaches Qwen/Qwen3-8B (`nat: none`)"),
         ({**MINE, "region": "eu-west-1"}, {}, "come from another region, eu-west-1"),
-        ({**MINE, "region": "eu-west-1"}, {"nat": "none"}, "and no node reaches it (`nat: none`)"),
+        ({**MINE, "region": "eu-west-1"}, {"nat": "none", "keda": False}, "and no node reaches it (`nat: none`)"),
     ],
 )
 def test_what_nobody_reaches_or_is_far_is_said(source: dict[str, Any] | None, site: Any, said: str | None) -> None:

@@ -99,7 +99,8 @@ def test_from_the_source_each_replica_fetches_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("site", "said"), [({}, 0), ({"nat": False}, 1), ({"nat": False, "weights_from": "source"}, 1)]
+    ("site", "said"),
+    [({}, 0), ({"nat": False, "keda": False}, 1), ({"nat": False, "keda": False, "weights_from": "source"}, 1)],
 )
 def test_a_hub_that_nobody_reaches_is_said(site: dict[str, Any], said: int) -> None:
     found = [warning for warning in planned(**site).warnings if "weights of `chat`" in warning]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses
+from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses, in_namespace
 from infra.components.cluster_provider import cluster_provider
 from infra.components.serving_stack import ServingStack
 from infra.plan.pool_nodes import GATEWAY_POOL
@@ -266,8 +266,8 @@ class AwsSite(pulumi.ComponentResource):
                 sources=tuple(Source(cidr=cidr) for cidr in cluster.front_door),
                 after=door.listener,
             ),
-            autoscaler="horizontal_pod_autoscaler",
             prometheus=False,
+            scalers=(in_namespace(details.keda.namespace),) if details.keda else (),
             scrapers=tuple(Source(cidr=cidr) for cidr in details.collector),
             deleted_with=self._control_plane,
             limits_url=limits_url,

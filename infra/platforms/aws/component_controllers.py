@@ -6,16 +6,12 @@ from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
-import pulumi_kubernetes as kubernetes
 
+from infra.components.chart_release import chart_release
 from infra.platforms.aws.component_roles import role
 from infra.platforms.aws.controllers_plan import BINDS, Controller
 from infra.platforms.aws.names import RoleBounds
 from infra.platforms.aws.policies import binds_targets, pod_identity_trust, scales_groups
-
-helm = kubernetes.helm.v3
-# For its images to come, and its pods to be ready.
-READY_SECONDS = 900
 
 
 class Controllers(pulumi.ComponentResource):
@@ -48,20 +44,8 @@ class Controllers(pulumi.ComponentResource):
             )
             before = self._identity(called, planned, policy)
             found = {planned.network_value: vpc_id} if planned.network_value else {}
-            helm.Release(
-                f"{name}-{called}",
-                name=called,
-                chart=planned.chart.reference,
-                version=planned.chart.version,
-                repository_opts=helm.RepositoryOptsArgs(repo=planned.chart.index) if planned.chart.index else None,
-                namespace=planned.namespace,
-                create_namespace=planned.namespace != "kube-system",
-                values={**planned.values, **found},
-                # One that fails leaves nothing half made, which a second try would stumble over.
-                atomic=True,
-                timeout=READY_SECONDS,
-                opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=before)),
-            )
+            opts = pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=before))
+            chart_release(f"{name}-{called}", called, planned, opts, found)
         self.register_outputs({})
 
     def _identity(self, called: str, planned: Controller, policy: pulumi.Output[str]) -> list[pulumi.Resource]:

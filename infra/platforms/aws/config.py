@@ -236,6 +236,11 @@ class AwsSettings(PlatformSettings):
     processor_instance_type: InstanceType = Field(
         default="m6i.4xlarge", description="Machines of models without an accelerator."
     )
+    keda: bool = Field(
+        default=False,
+        description="Whether KEDA is installed there, from its makers' chart: it scales by requests, by hours, and to "
+        "zero. Without it, by processor load.",
+    )
     limits_node_type: str = Field(
         default="cache.t4g.small",
         pattern=r"^cache\.[a-z0-9-]+\.[a-z0-9]+$",

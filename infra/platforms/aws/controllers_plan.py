@@ -1,17 +1,21 @@
-"""What Auto Mode has built in, and node groups need beside AWS' own add-ons: controllers from their makers' charts."""
+"""Controllers from their makers' charts: KEDA, and what Auto Mode has built in and node groups need beside add-ons."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from infra.catalog.charts import Chart, charts
+from infra.catalog.charts import charts
+from infra.plan.charts import ChartPlan
+from infra.plan.keda import keda_plan
 from infra.plan.pool_nodes import GPU_RESOURCE, GPU_TAINT
 from infra.plan.serving import ServingPlan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
 from infra.platforms.aws.machines import PLUGIN_LABEL, MachinePool, NodesPlan
+from infra.platforms.clusters import chart_problems
+from infra.problems import Problem
 
 SYSTEM = "kube-system"
 # The rights of a controller: it binds targets of the load balancer, or it scales node groups.
@@ -24,32 +28,40 @@ EMPTY_BELOW = "0.01"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Controller:
-    """One chart, and what it is told. With `service_account` it has a role, whose `rights` are named. `network_value`
-    is the value that is the network's id, which only the cloud knows."""
+class Controller(ChartPlan):
+    """With `service_account` it has a role, whose `rights` are named. `network_value` is the value that is the
+    network's id, which only the cloud knows."""
 
-    chart: Chart
-    namespace: str
-    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
     service_account: str | None = None
     rights: str | None = None
     network_value: str | None = None
 
-    @property
-    def text(self) -> str:
-        """For a reader of the plan."""
-        return f"{self.chart.chart} {self.chart.version.removeprefix('v')}"
+
+def controllers_problems(where: str, settings: AwsSettings) -> Iterator[Problem]:
+    """Controllers whose images nobody would reach."""
+    if settings.network.cidr is not None and settings.nat == "none":
+        managed = {"nodes: {kind: managed}": "nodes: {kind: auto_mode}"} if has_controllers(settings) else {}
+        keda = {"keda: true": "keda: false"} if settings.keda else {}
+        yield from chart_problems(f"{where}.nat", "none", "`per_zone` or `single`", managed | keda)
+
+
+def has_controllers(settings: AwsSettings) -> bool:
+    """Whether nodes need what Auto Mode has built in."""
+    return isinstance(settings.nodes, ManagedNodes)
 
 
 def controllers(
     cluster: str, settings: AwsSettings, machines: NodesPlan, serving: ServingPlan
 ) -> Mapping[str, Controller]:
-    """By name; none in Auto Mode."""
-    if not isinstance(settings.nodes, ManagedNodes):
-        return {}
-    found = [_binder(cluster, settings), _autoscaler(cluster, settings, machines), *_devices(settings, machines)]
-    if any(engine.groups for engine in serving.engines.values()):
-        found.append(Controller(chart=charts()["lws"], namespace="lws-system", values={"replicaCount": 2}))
+    """By name."""
+    found: list[Controller] = []
+    if has_controllers(settings):
+        found += [_binder(cluster, settings), _autoscaler(cluster, settings, machines), *_devices(settings, machines)]
+        if any(engine.groups for engine in serving.engines.values()):
+            found.append(Controller(chart=charts()["lws"], namespace="lws-system", values={"replicaCount": 2}))
+    if settings.keda:
+        keda = keda_plan(serving)
+        found.append(Controller(chart=keda.chart, namespace=keda.namespace, values=keda.values))
     return {one.chart.chart: one for one in found}
 
 

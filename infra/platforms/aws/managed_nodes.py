@@ -14,8 +14,7 @@ from infra.problems import Problem, listing
 
 
 def managed_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
-    """A reservation that no group could use, GPUs that cannot be shared so, and controllers whose images nobody would
-    reach."""
+    """A reservation that no group could use, and GPUs that cannot be shared so."""
     settings: AwsSettings = request.settings
     nodes = settings.nodes
     if not isinstance(nodes, ManagedNodes):
@@ -40,13 +39,6 @@ def managed_problems(where: str, request: SiteRequest) -> Iterator[Problem]:
                 remedy=f"remove `{name}`, or add `reservation` to `nodes.purchase`",
             )
     yield from sharing_problems(request, f"{where}.nodes.sharing")
-    if settings.network.cidr is not None and settings.nat == "none":
-        yield Problem(
-            where=f"{where}.nat",
-            found="`none`, with `nodes: {kind: managed}`",
-            allowed="`per_zone` or `single`: images of the controllers that such nodes need are not on AWS",
-            remedy="write `per_zone`, or `nodes: {kind: auto_mode}`, which has them built in",
-        )
 
 
 def managed_warnings(request: SiteRequest) -> Iterator[str]:
@@ -58,10 +50,6 @@ def managed_warnings(request: SiteRequest) -> Iterator[str]:
     yield (
         f"{site}: its nodes get no patch by themselves (`nodes: {{kind: managed}}`): update their groups with each "
         "release of their image; Auto Mode replaces a node within 21 days"
-    )
-    yield (
-        f"{site}: its `controllers` come from their makers' charts, which whoever deploys must reach; policies and "
-        "scans see what these are told, not what they make"
     )
     if settings.nodes.capacity_block:
         yield f"{site}: machines of its capacity block end with it, half an hour early, and engines on them too"

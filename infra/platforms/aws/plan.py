@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from infra.catalog.instances import network_gbps
-from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import APPLICATION_LOAD_BALANCER, EKS_AUTO_MODE_NODES, EKS_MANAGED_NODES, Nodes
 from infra.plan.drain_ladder import DrainRequest, drain_problems
@@ -25,7 +24,7 @@ from infra.platforms.aws.audit_plan import audit_bucket_plan, with_audit_bucket
 from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
-from infra.platforms.aws.controllers_plan import controllers
+from infra.platforms.aws.controllers_plan import controllers, controllers_problems
 from infra.platforms.aws.first_up import first_up_steps
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
@@ -45,23 +44,21 @@ from infra.platforms.aws.services import services
 from infra.platforms.aws.shapes import SHAPES
 from infra.platforms.aws.site_plan import AwsSitePlan, summary
 from infra.platforms.aws.uses import own_uses
-from infra.platforms.aws.weights_plan import (
-    keeps_weights,
-    stored_gb,
-    weights_text,
-    weights_warnings,
-    with_weights_bucket,
-)
+from infra.platforms.aws.weights_plan import in_cluster, keeps_weights, stored_gb, weights_text, weights_warnings
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
-from infra.platforms.clusters import endpoint_problems, inside_problems, purchases, zone_problems
+from infra.platforms.clusters import (
+    endpoint_problems,
+    inside_problems,
+    inside_warnings,
+    purchases,
+    zone_problems,
+)
 from infra.price.bill import Use
 from infra.problems import Problem
 from infra.sizing.types import GIB
 
 GIVES_UP = {"spot": "a machine may be taken away with 120 s notice, and its price moves"}
 MOST_GPUS = most_gpus(SHAPES)
-# A store in the cluster would go with one zone, and limits must outlive it.
-IN_CLUSTER = ClusterFacts(limits_store=True)
 
 
 class Aws:
@@ -78,7 +75,7 @@ class Aws:
     def abilities(self, settings: AwsSettings) -> Abilities:
         return Abilities(
             zones=len(set(settings.zones)),
-            scales_to_zero=True,
+            scales_to_zero=settings.keda,
             cloud="aws",
             region=settings.region,
             gpus=MOST_GPUS,
@@ -133,6 +130,7 @@ class Aws:
             f"{where}.nodes", settings.nodes.purchase, f"{where}.reservation_id", settings.reservation_id
         )
         yield from managed_problems(where, request)
+        yield from controllers_problems(where, settings)
         yield from addon_problems(where, settings)
         yield from drain_problems(_drain(request))
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
@@ -144,7 +142,7 @@ class Aws:
         )
         yield from prometheus_problems(where, settings)
         yield from one_pod_problems(request)
-        yield from inside_problems(request)
+        yield from inside_problems(request, in_cluster(settings))
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: AwsSettings = request.settings
@@ -160,6 +158,9 @@ class Aws:
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
         yield from managed_warnings(request)
+        yield from inside_warnings(
+            request, in_cluster(settings), charts=settings.keda or isinstance(settings.nodes, ManagedNodes)
+        )
         yield from machine_warnings(request, _pools(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:
@@ -168,8 +169,8 @@ class Aws:
         request = with_audit_bucket(request, audit_bucket)
         name = cluster_name(request.stack, request.site)
         zones = tuple(settings.zones)
-        facts = with_weights_bucket(IN_CLUSTER, settings)
-        serving = serving_plan(request, "slipway", _drain(request), zones, settings.client_keys_from.source, facts)
+        keys, facts = settings.client_keys_from.source, in_cluster(settings)
+        serving = serving_plan(request, "slipway", _drain(request), zones, keys, facts)
         pools = _pools(request)
         serving = replace(
             serving,

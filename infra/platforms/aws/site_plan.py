@@ -8,8 +8,10 @@ from typing import Any
 
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.charts import ChartPlan
 from infra.plan.dashboards import dashboards
 from infra.plan.first_up_types import UpStep
+from infra.plan.keda import NAME as KEDA
 from infra.plan.node_pools import NodePool
 from infra.plan.place_map import PlaceMap
 from infra.plan.quota_types import QuotaNeed
@@ -72,6 +74,11 @@ class AwsSitePlan(ServingSite):
     def link(self) -> VpnPlan | PeeringPlan | None:
         """What alone leads there, where it is not the internet."""
         return self.vpn or self.peering
+
+    @property
+    def keda(self) -> ChartPlan | None:
+        """What scales engines by requests."""
+        return self.controllers.get(KEDA)
 
     @property
     def missing(self) -> tuple[Problem, ...]:

@@ -22,8 +22,9 @@ def keeps_weights(settings: AwsSettings) -> bool:
     return settings.weights_from == "bucket"
 
 
-def with_weights_bucket(facts: ClusterFacts, settings: AwsSettings) -> ClusterFacts:
-    """What serving can use there, the site's bucket too."""
+def in_cluster(settings: AwsSettings) -> ClusterFacts:
+    """What serving can use there. A store of limits in the cluster would go with one zone; limits must outlive it."""
+    facts = ClusterFacts(limits_store=True, keda=settings.keda)
     url = f"https://{WEIGHTS_BUCKET_PLACE}.s3.{settings.region}.amazonaws.com"
     return site_weights.with_weights_bucket(facts, url if keeps_weights(settings) else None)
 

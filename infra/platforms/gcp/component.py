@@ -5,9 +5,11 @@ from __future__ import annotations
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses
+from infra.components.chart_release import chart_release
+from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses, in_namespace
 from infra.components.cluster_provider import cluster_provider
 from infra.components.serving_stack import ServingStack
+from infra.plan.charts import ChartPlan
 from infra.plan.in_cluster import GATEWAY
 from infra.plan.pool_nodes import GATEWAY_POOL
 from infra.plan.types import SitePlan
@@ -179,7 +181,14 @@ class GcpSite(pulumi.ComponentResource):
                 parent=self, providers=[self._kubernetes], depends_on=[cluster], deleted_with=cluster.cluster
             ),
         )
-        return [machines, identity, storage, self._buckets, *accounts]
+        keda = [self._keda(details.keda, machines, cluster)] if details.keda else []
+        return [machines, identity, storage, self._buckets, *accounts, *keda]
+
+    def _keda(self, plan: ChartPlan, machines: NodePools, cluster: Cluster) -> pulumi.Resource:
+        opts = pulumi.ResourceOptions(
+            parent=self, providers=[self._kubernetes], depends_on=[machines], deleted_with=cluster.cluster
+        )
+        return chart_release(f"{self._name}-keda", plan.chart.chart, plan, opts)
 
     def _limits(self, network: Network) -> LimitsStore | None:
         details = self._plan
@@ -220,8 +229,8 @@ class GcpSite(pulumi.ComponentResource):
                 door=door,
                 sources=tuple(Source(cidr=cidr) for cidr in cluster.front_door),
             ),
-            autoscaler="horizontal_pod_autoscaler",
             prometheus=False,
+            scalers=(in_namespace(details.keda.namespace),) if details.keda else (),
             deleted_with=self._control_plane,
             identities={GATEWAY: {ANNOTATION: details.limits.email}} if details.limits else {},
             limits_url=limits.url if limits else None,

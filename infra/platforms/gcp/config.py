@@ -175,6 +175,11 @@ class GcpSettings(PlatformSettings):
     processor_machine_type: MachineType = Field(
         default="n2-standard-16", description="Machines of models without an accelerator."
     )
+    keda: bool = Field(
+        default=False,
+        description="Whether KEDA is installed there, from its makers' chart: it scales by requests, by hours, and to "
+        "zero. Without it, by processor load.",
+    )
     armor: ArmorSettings | None = Field(
         default_factory=ArmorSettings, description="Cloud Armor in front; null: none, which the plan warns of."
     )

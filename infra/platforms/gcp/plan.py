@@ -10,6 +10,7 @@ from infra.naming import normalised
 from infra.plan.cluster_uses import site_uses
 from infra.plan.drain_caps import GKE_NODES, GOOGLE_LOAD_BALANCER
 from infra.plan.drain_ladder import DrainRequest, drain_problems
+from infra.plan.keda import keda_plan
 from infra.plan.node_pools import NodePool, most_gpus, node_pools, shape_problems
 from infra.plan.one_pod import one_pod_problems, one_pod_warnings
 from infra.plan.pool_nodes import engines_on
@@ -20,10 +21,12 @@ from infra.plan.start_types import Seen, StartingPlace
 from infra.plan.types import Accelerator, SitePlan
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
 from infra.platforms.clusters import (
+    chart_problems,
     deletion,
     endpoint_problems,
     firewall,
     inside_problems,
+    inside_warnings,
     purchases,
     zone_problems,
 )
@@ -101,7 +104,7 @@ class Gcp:
     def abilities(self, settings: GcpSettings) -> Abilities:
         return Abilities(
             zones=len(set(settings.zones)),
-            scales_to_zero=True,
+            scales_to_zero=settings.keda,
             cloud="gcp",
             region=settings.region,
             gpus=MOST_GPUS,
@@ -151,20 +154,18 @@ class Gcp:
         yield from endpoint_problems(f"{where}.api_endpoint", settings.api_endpoint)
         yield from shape_problems(request, SHAPES, "Google Cloud")
         nodes = request.settings.nodes
-        yield from purchase_problems(
-            f"{where}.nodes",
-            nodes.purchase,
-            f"{where}.nodes.reservation",
-            nodes.reservation,
-        )
-        yield from MACHINES.problems(f"{where}.nodes.sharing", nodes.sharing, request.models)
-        yield from node_problems(f"{where}.nodes", nodes, _pools(request))
+        own = f"{where}.nodes"
+        yield from purchase_problems(own, nodes.purchase, f"{own}.reservation", nodes.reservation)
+        yield from MACHINES.problems(f"{own}.sharing", nodes.sharing, request.models)
+        yield from node_problems(own, nodes, _pools(request))
         yield from drain_problems(_drain(request))
         yield from link_problems(where, settings)
+        if settings.keda and not settings.nat and settings.network.cidr is not None:
+            yield from chart_problems(f"{where}.nat", "false", "`true`", {"keda: true": "keda: false"})
         yield from secrets_problems(f"{where}.client_keys_from", settings.client_keys_from.source)
         yield from limits_problems(request)
         yield from one_pod_problems(request)
-        yield from inside_problems(request)
+        yield from inside_problems(request, in_cluster(settings))
 
     def warnings(self, request: SiteRequest) -> Iterator[str]:
         settings: GcpSettings = request.settings
@@ -181,6 +182,7 @@ class Gcp:
         yield from sharing_warnings(settings.nodes.sharing, request.models)
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
+        yield from inside_warnings(request, in_cluster(settings), charts=settings.keda)
 
     def plan(self, request: SiteRequest) -> SitePlan:
         settings: GcpSettings = request.settings
@@ -213,6 +215,7 @@ class Gcp:
             cluster=cluster_plan(name, settings, network),
             pools=pools,
             machines=machines,
+            keda=keda_plan(serving) if settings.keda else None,
             node_account=account_id(name, "nodes"),
             node_roles=NODE_ROLES,
             identities=workload_rights(serving, request.models, audit_bucket, kept=keeps_weights(settings)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from infra.explain import dotted
 from infra.naming import DEPLOYMENT_KEY
+from infra.plan.charts import ChartPlan
 from infra.plan.node_pools import NodePool
 from infra.plan.place_map import PlaceMap
 from infra.plan.quota_types import QuotaNeed
@@ -40,6 +41,7 @@ class GcpSitePlan(ServingSite):
     cluster: ClusterPlan
     pools: Mapping[str, NodePool]
     machines: NodesPlan
+    keda: ChartPlan | None
     node_account: str
     node_roles: tuple[str, ...]
     identities: Mapping[str, WorkloadRights]
@@ -136,6 +138,7 @@ def summary(details: GcpSitePlan) -> dict[str, str]:
         **{f"shared GPUs {one.pool}": one.shares.text for one in details.machines.pools.values() if one.shares},
         "drain": drain_text(details.serving.drain),
         **{f"node pool {name}": pool.text for name, pool in details.pools.items()},
+        **({"controllers": details.keda.text} if details.keda else {}),
     }
 
 

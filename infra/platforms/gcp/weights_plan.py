@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from infra.catalog.instances import network_gbps
-from infra.plan.cluster_facts import NOTHING_MORE, ClusterFacts
+from infra.plan.cluster_facts import ClusterFacts
 from infra.plan.in_cluster import WEIGHTS_BUCKET_PLACE
 from infra.plan.weights_bucket import is_kept, weights_of
 from infra.platforms import site_weights
@@ -30,8 +30,8 @@ def mounts_weights(settings: GcpSettings) -> bool:
 
 def in_cluster(settings: GcpSettings) -> ClusterFacts:
     """What serving can use there."""
-    mounts = bucket_mount if mounts_weights(settings) else None
-    return site_weights.with_weights_bucket(NOTHING_MORE, ADDRESS if keeps_weights(settings) else None, mounts)
+    facts, kept = ClusterFacts(keda=settings.keda), ADDRESS if keeps_weights(settings) else None
+    return site_weights.with_weights_bucket(facts, kept, bucket_mount if mounts_weights(settings) else None)
 
 
 def weights_text(request: SiteRequest) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, Source, StorageClasses
-from infra.components.front_door import NAMESPACE_LABEL, front_door
+from infra.components.cluster_handle import ClusterAddresses, ClusterHandle, StorageClasses, in_namespace
+from infra.components.front_door import front_door
 from infra.components.serving_stack import ServingStack
 from infra.plan.types import SitePlan
 from infra.platforms.base import SiteSecrets
@@ -51,7 +51,6 @@ class KubernetesSite(pulumi.ComponentResource):
 
 
 def _handle(name: str, details: KubernetesSitePlan, provider: kubernetes.Provider) -> ClusterHandle:
-    keda = details.autoscaler == "keda"
     return ClusterHandle(
         provider=provider,
         namespace=details.serving.namespace,
@@ -64,16 +63,11 @@ def _handle(name: str, details: KubernetesSitePlan, provider: kubernetes.Provide
         ),
         addresses=ClusterAddresses(dns=details.dns_addresses, api_server=details.api_server_addresses),
         front_door=front_door(name, details.front_door, details.serving.namespace),
-        autoscaler=details.autoscaler,
         prometheus=details.prometheus,
         metrics_adapter=details.metrics_adapter,
-        scrapers=(_in_namespace(details.prometheus_namespace),) if details.prometheus else (),
-        scalers=(_in_namespace(details.keda_namespace),) if keda else (),
+        scrapers=(in_namespace(details.prometheus_namespace),) if details.prometheus else (),
+        scalers=(in_namespace(details.keda_namespace),) if details.autoscaler == "keda" else (),
     )
-
-
-def _in_namespace(name: str) -> Source:
-    return Source(namespace_labels={NAMESPACE_LABEL: name})
 
 
 def _kubeconfig(path: str | None) -> str | None:

@@ -18,7 +18,7 @@ from infra.plan.types import Accelerator, SitePlan
 from infra.plan.weights_volume import weights_volume_problems
 from infra.plan.zone_loss import SinglePoint
 from infra.platforms.base import Abilities, OtherPurchase, Range, SiteRequest
-from infra.platforms.clusters import inside_problems
+from infra.platforms.clusters import inside_problems, inside_warnings
 from infra.platforms.gpu_sharing import accelerator_problems, models_on
 from infra.platforms.kubernetes.config import FrontDoorSettings, GpuNodes, KubernetesSettings
 from infra.platforms.kubernetes.gpu_ladder import ladder_problems, ladder_text, ladder_warnings, whole_gpus
@@ -132,12 +132,7 @@ class Kubernetes:
         for accelerator, sharing in settings.gpu.sharing.items():
             yield from sharing.warnings(models_on(request.models, accelerator))
         yield from ladder_warnings(settings.gpu, _wanted(request))
-        scaled = [name for name, replicas in request.replicas.items() if replicas.min != replicas.max]
-        if scaled and not settings.keda:
-            yield (
-                f"site `{request.site}`: without KEDA (`keda: true`) replicas follow processor load, which says little "
-                "about engines on GPUs"
-            )
+        yield from inside_warnings(request, _facts(settings))
 
     def other_purchases(self, settings: KubernetesSettings) -> Iterator[OtherPurchase]:
         del settings

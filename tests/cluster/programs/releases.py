@@ -31,7 +31,6 @@ cluster = ClusterHandle(
     namespace=config.require("namespace"),
     nodes={},
     front_door=NoFrontDoor(),
-    autoscaler="keda",
     prometheus=False,
 )
 rules = kubernetes.core.v1.ConfigMap(

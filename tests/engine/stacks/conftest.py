@@ -63,7 +63,7 @@ def stand_in_aws(
     # The proof of a name that several sites have is everybody's, and none takes it away.
     around = _stand_in("aws", file or folder / "aws.json", region, lambda inputs: bool(inputs.get("allowOverwrite")))
     with started(folder, definitions=False) as plane:
-        custom_resources.load(plane.client(), EKS.definitions())
+        custom_resources.load(plane.client(), [*_of("keda.sh"), *EKS.definitions()])
         nodes.create(plane.client(), *machines_of_aws(tuple(f"{region}{zone}" for zone in zones)))
         with Controllers(plane.client()):
             yield CloudWithCluster(plane, around, EKS, cluster)
@@ -74,12 +74,16 @@ def stand_in_gcp(folder: Path) -> Iterator[CloudWithCluster]:
     """A project with nothing in it, and the API server that its cluster will be: with the Gateway API and Google's."""
     around = _stand_in("gcp", folder / "gcp.json", "example-staging", lambda inputs: False)
     with started(folder, definitions=False) as plane:
-        known = custom_resources.read(modules.folders(), programs.definitions())
-        gateway_api = [one for one in known if one["spec"]["group"] == "gateway.networking.k8s.io"]
-        custom_resources.load(plane.client(), [*gateway_api, *GKE.definitions()])
+        custom_resources.load(plane.client(), [*_of("gateway.networking.k8s.io", "keda.sh"), *GKE.definitions()])
         nodes.create(plane.client(), *machines_of_google(("us-central1-a", "us-central1-b")))
         with Controllers(plane.client()):
             yield CloudWithCluster(plane, around, GKE, "slipway-staging-main")
+
+
+def _of(*groups: str) -> list[dict[str, Any]]:
+    """Definitions that a chart of the stack would bring."""
+    known = custom_resources.read(modules.folders(), programs.definitions())
+    return [one for one in known if one["spec"]["group"] in groups]
 
 
 @contextmanager

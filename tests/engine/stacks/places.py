@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from tests.cluster import awaiting
 from tests.cluster.client import Client
 from tests.cluster.control_plane import ControlPlane
+from tests.cluster.plugin_releases import RELEASE, kept_as
 from tests.cluster.pulumi_project import install_plugin
 from tests.engine.checkout import ROOT, Checkout
 
@@ -94,6 +95,9 @@ class RealControlPlane:
 
     def _wrong(self, resource: dict[str, Any]) -> list[str]:
         namespace, _, name = resource["id"].rpartition("/")
+        if resource["type"] == RELEASE:
+            kept = self.client.get("v1", "Secret", kept_as(name), namespace)
+            return [] if kept else [f"{resource['urn']} is not there"]
         live = self.client.get(resource["inputs"]["apiVersion"], resource["inputs"]["kind"], name, namespace)
         if live is None:
             return [f"{resource['urn']} is not there"]
