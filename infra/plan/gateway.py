@@ -6,7 +6,7 @@ for the hash of a client's key, `{state}` and `{secrets}` for folders.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -42,9 +42,11 @@ def gateway_config(
     clients: Mapping[str, ClientPlan],
     boundary: str,
     fallback: FallbackSite | None = None,
+    none_yet: Collection[str] = (),
 ) -> dict[str, Any]:
     """The file's content for a site with these models, at that boundary. Whoever starts it fills the placeholders.
-    `fallback` is the site that serves what this one cannot."""
+    `fallback` is the site that serves what this one cannot; of models in `none_yet` it has no replica until somebody
+    comes."""
     there = fallback.models if fallback else ()
     served: dict[str, AnyModel] = {
         name: config.models[name] for name in config.models if name in models or name in there
@@ -53,6 +55,9 @@ def gateway_config(
     gateway = config.gateway
     data_classes = data_classes_at(boundary, config, served, *((fallback.boundary,) if fallback else ()))
     written = {name: _model(name, model, models.get(name), served) for name, model in served.items()}
+    for name in none_yet:
+        if "demand" in written[name]:
+            written[name]["demand"]["wakes"] = True
     if fallback:
         own = {
             name: OwnEngine(

@@ -190,7 +190,8 @@ class Planner:
         key = (address, boundary, tuple(here.items()), fallback)
         if key not in self._shared:
             models = {model: self._model(model, address) for model in self._config.models if model in here}
-            content = gateway_config(self._config, models, self.clients, boundary, fallback)
+            none_yet = [model for model, replicas in here.items() if replicas.min == 0]
+            content = gateway_config(self._config, models, self.clients, boundary, fallback, none_yet)
             self._shared[key] = (models, here, content)
         models, replicas, content = self._shared[key]
         return SiteRequest(

@@ -83,10 +83,11 @@ def test_a_key_that_it_shows_to_gateways_is_one_that_it_may_read() -> None:
 
 
 def test_a_cold_standby_is_at_zero_and_whoever_comes_starts_it() -> None:
-    details = on_aws.plan_of("as_it_ships").sites["west"].details
+    first, details = (on_aws.plan_of("as_it_ships").sites[site].details for site in ("main", "west"))
     scaling = details.serving.engines["chat"].scaling
     assert (scaling.kind, scaling.min_replicas) == ("keda", 0)
     # What is refused while there is no replica has come all the same: it is counted, and that is not zero.
     assert scaling.target_per_second is not None
-    assert details.gateway_config["models"]["chat"]["demand"]
+    assert details.gateway_config["models"]["chat"]["demand"]["wakes"]
+    assert "wakes" not in first.gateway_config["models"]["chat"]["demand"]
     assert "hold" not in details.gateway_config["models"]["chat"]

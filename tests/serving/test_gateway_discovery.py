@@ -44,6 +44,10 @@ def serving(gateway: GatewayProcess, engines: dict[str, FakeEngine]) -> set[str]
     return {address for address, engine in engines.items() if engine.calls}
 
 
+def ready(gateway: GatewayProcess) -> bool:
+    return gateway.request("GET", "/ready", port=gateway.operations, key=None).status == 200
+
+
 def expect(gateway: GatewayProcess, engines: dict[str, FakeEngine], *addresses: str) -> None:
     wait_until(f"replicas {addresses}", lambda: sum(replicas(gateway).values()) == len(addresses), 10)
     assert serving(gateway, engines) == set(addresses)
@@ -123,13 +127,21 @@ def test_endpoint_slices_are_listed_and_watched(api: KubernetesApi, tmp_path: Pa
 
 
 def test_a_place_without_an_engine_counts_who_comes_and_has_nobody_wait(api: KubernetesApi, tmp_path: Path) -> None:
-    """An autoscaler sees them, and starts the first one."""
+    """An autoscaler sees them, asks gateways that are ready alone, and starts the first one."""
     config = in_a_pod(tmp_path, api, 8443)
-    config["models"]["m"]["demand"] = {"slice_seconds": 1, "mean_seconds": 60, "kept_percent": 95.0}
+    demand = config["models"]["m"]["demand"] = {"slice_seconds": 1, "mean_seconds": 60, "kept_percent": 95.0}
     with start_gateway(tmp_path, config) as gateway:
+        wait_until("listed", lambda: api.lists == 1)
+        assert not ready(gateway)
+        demand["wakes"] = True
+        assert reload(gateway, tmp_path, config).startswith("reloaded")
+        assert ready(gateway)
         assert {ask(gateway).error["code"] for _ in range(3)} == {"no_replica_ready"}
         wait_until("it looked", lambda: scaling(gateway, "m")["arriving_per_second"] > 0)
         assert scaling(gateway, "m")["total"] == 0
+        # One that is there and does not answer is no sleeper.
+        api.send("ADDED", endpoint_slice("chat-1", 5, {"127.0.0.1": True}, free_port()))
+        wait_until("no longer ready", lambda: sum(replicas(gateway).values()) == 1 and not ready(gateway), 10)
 
 
 def test_a_lost_watch_and_a_version_too_old_end_in_a_new_list(api: KubernetesApi, tmp_path: Path) -> None:

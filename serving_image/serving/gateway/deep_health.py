@@ -94,7 +94,7 @@ class DeepHealth:
         known = self._known[name]
         if not pool.any_reachable:
             # One that sleeps is woken by its first request; one that others stand in for is served.
-            return pool.has_a_way_out
+            return pool.stays_in_reach
         return known.failed_at <= max(pool.answered_at, known.worked_at)
 
     async def _ask(self, policy: Policy, pool: Pool, known: Known, seconds: float) -> None:

@@ -27,7 +27,7 @@ class GatewayState:
             # One that may wait or be served elsewhere must stay in reach: its first request is what wakes it.
             name
             for name, pool in self.policy.pools.items()
-            if not (pool.any_reachable or pool.has_a_way_out)
+            if not (pool.any_reachable or pool.stays_in_reach)
         )
         if not self.draining and not unreachable:
             return 200, b'{"status":"ready"}'

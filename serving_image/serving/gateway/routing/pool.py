@@ -77,6 +77,8 @@ class Pool:
         # Requests since the process started, and what an autoscaler is told of them.
         self.came = 0
         self.demand: Demand | None = None
+        # Whether what came is what starts the first replica.
+        self.wakes = False
         # When a client last got its whole answer from here.
         self.answered_at = -inf
         # Whether another model's replicas may serve instead.
@@ -122,6 +124,11 @@ class Pool:
     def has_a_way_out(self) -> bool:
         """Whether a request that finds no replica may wait for one, or is served by another model's."""
         return self.hold is not None or self.alternatives
+
+    @property
+    def stays_in_reach(self) -> bool:
+        """Whether requests are wanted here although no replica is reachable: the first one is what wakes it."""
+        return self.has_a_way_out or (self.wakes and not self.replicas)
 
     def assemble(self) -> None:
         """After addresses changed. Known replicas keep their state; those that are gone end what they run."""

@@ -150,6 +150,7 @@ def build_destinations(
 
 def _watch(pool: Pool, config: DemandConfig | None) -> None:
     """What came goes on being known over reloads."""
+    pool.wakes = config is not None and config.wakes
     if config is None:
         pool.demand = None
         return

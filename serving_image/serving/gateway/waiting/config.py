@@ -33,11 +33,13 @@ class HoldConfig(Strict, frozen=True):
 
 class DemandConfig(Strict, frozen=True):
     """What GET /scaling/MODEL tells beside what is there now: `arriving_per_second`, so that `kept_percent` of the last
-    hour's requests would be taken within `slice_seconds`; `mean_in_flight` of the last `mean_seconds`."""
+    hour's requests would be taken within `slice_seconds`; `mean_in_flight` of the last `mean_seconds`. Where that
+    `wakes` the first replica, a gateway is ready while there is none."""
 
     slice_seconds: Annotated[int, Meta(ge=1, le=3600)]
     mean_seconds: Annotated[int, Meta(ge=1, le=3600)]
     kept_percent: Annotated[float, Meta(ge=1, le=100)]
+    wakes: bool = False
 
 
 class ScalingConfig(Strict, frozen=True):
