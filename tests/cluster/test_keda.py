@@ -15,7 +15,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.keda import Keda, PodNetwork
 from tests.cluster.onprem import Deployed, rendered
 from tests.serving.gateway_process import GatewayProcess, chat, raw_request, start_gateway
-from tests.serving.routed import configuration, model, scaling
+from tests.serving.routed import ask, configuration, model, scaling
 from tests.serving.upstream import FakeEngine
 from tools.kubernetes import modules, programs
 
@@ -72,6 +72,19 @@ def running_keda(folder: Path, plane: ControlPlane, gateway: GatewayProcess) -> 
         yield network
 
 
+def with_key(folder: Path) -> dict[str, Any]:
+    """What a gateway's file says of the key that KEDA shows."""
+    key = folder / "scaling.key"
+    key.write_text(SHOWN)
+    return {"scaling": {"key_file": str(key)}}
+
+
+def replicas_of(stack: Deployed) -> int:
+    live = stack.client.get("apps/v1", "Deployment", ENGINE, stack.namespace)
+    assert live is not None
+    return live["spec"]["replicas"]
+
+
 @pytest.mark.timeout(400)
 def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPlane, tmp_path: Path) -> None:
     client, namespace = stack.client, stack.namespace
@@ -86,12 +99,8 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
     assert trigger["metadata"]["aggregateFromKubeServiceEndpoints"] == "true"
 
     def replicas() -> int:
-        live = client.get("apps/v1", "Deployment", ENGINE, namespace)
-        assert live is not None
-        return live["spec"]["replicas"]
+        return replicas_of(stack)
 
-    key = tmp_path / "scaling.key"
-    key.write_text(SHOWN)
     folder = tmp_path / "keda"
     folder.mkdir()
     with ExitStack() as used:
@@ -99,7 +108,7 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
         engine.acts_as = "nohdr"  # it takes a request and never answers
         config = configuration(
             {MODEL: model([engine], longest_generation_seconds=3600, demand=COUNTED)},
-            top={"scaling": {"key_file": str(key)}},
+            top=with_key(tmp_path),
             first_byte_seconds=3600,
         )
         gateway = used.enter_context(start_gateway(tmp_path, config))
@@ -148,3 +157,22 @@ def test_replicas_follow_what_gateways_count(stack: Deployed, faulty: ControlPla
         f"\nKEDA {programs.KEDA.version}: {len(pods)} gateways asked, {requests} requests, {least} to {least + 1} "
         f"replicas after {up:.0f} s, and back {down:.0f} s after the load was gone"
     )
+
+
+@pytest.mark.timeout(400)
+def test_who_is_refused_wakes_a_cold_standby(stack: Deployed, faulty: ControlPlane, tmp_path: Path) -> None:
+    """Nobody waits there for the first replica: whoever comes is told to try again, and is what starts it."""
+    scaled = scaler(stack)
+    scaled["spec"] |= {"minReplicaCount": 0, "cooldownPeriod": 1}
+    folder = tmp_path / "keda"
+    folder.mkdir()
+    nobody = model(["http://127.0.0.1:9"], demand={**COUNTED, "wakes": True})
+    with (
+        start_gateway(tmp_path, configuration({MODEL: nobody}, top=with_key(tmp_path))) as gateway,
+        running_keda(folder, faulty, gateway),
+    ):
+        for one in (*authentication(stack), scaled):
+            stack.client.apply(one)
+        eventually(lambda: replicas_of(stack) == 0, "nobody comes: no replica", SCALED_SECONDS)
+        assert ask(gateway, MODEL).status == 503
+        eventually(lambda: replicas_of(stack) > 0, "somebody came: a replica", SCALED_SECONDS)
