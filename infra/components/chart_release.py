@@ -8,12 +8,11 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from infra.plan.charts import ChartPlan
+from infra.plan.charts import SYSTEM, ChartPlan
 
 helm = kubernetes.helm.v3
 # For its images to come, and its pods to be ready.
 READY_SECONDS = 900
-SYSTEM = "kube-system"
 
 
 def chart_release(

@@ -8,6 +8,9 @@ from typing import Any
 
 from infra.catalog.charts import Chart
 
+# Every cluster has it.
+SYSTEM = "kube-system"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ChartPlan:

@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.catalog.charts import charts
 from infra.plan.charts import ChartPlan
-from infra.plan.serving import ServingPlan
+from infra.plan.serving import LEADER_WORKER_SET, ServingPlan
 
 NAME = NAMESPACE = "keda"
 # Control planes of GKE reach pods of private nodes at this port and 443 alone (Google's documentation on firewall rules
@@ -21,7 +21,7 @@ _READS_ENDPOINTS = "keda-reads-endpoints"
 def keda_plan(serving: ServingPlan) -> ChartPlan:
     """Two of each part: nobody scales while there is none. No webhook: whoever writes here is checked by the plan."""
     shown = any(engine.scaling and engine.scaling.key_secret for engine in serving.engines.values())
-    groups = [engine for engine in serving.engines.values() if engine.groups]
+    groups = any(engine.groups for engine in serving.engines.values())
     bound = {"maxUnavailable": 1}
     restrict = {"restrict": {"secret": True}}
     return ChartPlan(
@@ -38,12 +38,12 @@ def keda_plan(serving: ServingPlan) -> ChartPlan:
             "permissions": {"metricServer": restrict, **({} if shown else {"operator": restrict})},
             # Deployments it scales by itself.
             "rbac": {
-                "enabledCustomScaledRefKinds": bool(groups),
-                "scaledRefKinds": [{"apiGroup": "leaderworkerset.x-k8s.io", "kind": "leaderworkersets"}]
+                "enabledCustomScaledRefKinds": groups,
+                "scaledRefKinds": [{"apiGroup": LEADER_WORKER_SET.partition("/")[0], "kind": "leaderworkersets"}]
                 if groups
                 else [],
             },
-            "extraObjects": [*_reads_endpoints()],
+            "extraObjects": _reads_endpoints(),
         },
     )
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.engine.checkout import ROOT, Checkout, free_ports
+from tests.serving.gateway_process import wait_until
 
 pytestmark = [
     pytest.mark.timeout(1800),
@@ -78,12 +78,10 @@ def test_both_get_the_version_that_knows_what_each_told(places: tuple[Place, Pla
         assert f"no {INVITATION}" in refused
         assert "Traceback" not in refused
 
-        for _ in range(6000):
-            if (office.folder / INVITATION).exists() or coordinates.poll() is not None:
-                break
-            time.sleep(0.1)
+        invitation = office.folder / INVITATION
+        wait_until("the invitation", lambda: invitation.exists() or coordinates.poll() is not None, 600)
         (ships.folder / INVITATION).parent.mkdir(parents=True)
-        shutil.copy2(office.folder / INVITATION, ships.folder / INVITATION)
+        shutil.copy2(invitation, ships.folder / INVITATION)
         said = ships.ended(ships.refresh()), office.ended(coordinates)
     finally:
         coordinates.kill()

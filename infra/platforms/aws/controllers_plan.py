@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.catalog.charts import charts
-from infra.plan.charts import ChartPlan
+from infra.plan.charts import SYSTEM, ChartPlan
 from infra.plan.keda import keda_plan
 from infra.plan.pool_nodes import GPU_RESOURCE, GPU_TAINT
 from infra.plan.serving import ServingPlan
@@ -17,7 +17,6 @@ from infra.platforms.aws.machines import PLUGIN_LABEL, MachinePool, NodesPlan
 from infra.platforms.clusters import chart_problems
 from infra.problems import Problem
 
-SYSTEM = "kube-system"
 # The rights of a controller: it binds targets of the load balancer, or it scales node groups.
 BINDS, SCALES = "binds", "scales"
 # An ordered way to buy is given up for the next one when its machine is not there after this. The largest machines take
@@ -40,14 +39,16 @@ class Controller(ChartPlan):
 def controllers_problems(where: str, settings: AwsSettings) -> Iterator[Problem]:
     """Controllers whose images nobody would reach."""
     if settings.network.cidr is not None and settings.nat == "none":
-        managed = {"nodes: {kind: managed}": "nodes: {kind: auto_mode}"} if has_controllers(settings) else {}
-        keda = {"keda: true": "keda: false"} if settings.keda else {}
-        yield from chart_problems(f"{where}.nat", "none", "`per_zone` or `single`", managed | keda)
+        yield from chart_problems(f"{where}.nat", "none", "`per_zone` or `single`", wants_charts(settings))
 
 
-def has_controllers(settings: AwsSettings) -> bool:
-    """Whether nodes need what Auto Mode has built in."""
-    return isinstance(settings.nodes, ManagedNodes)
+def wants_charts(settings: AwsSettings) -> dict[str, str]:
+    """What is written for which controllers are needed, and what would need none."""
+    managed = {"nodes: {kind: managed}": "nodes: {kind: auto_mode}"}
+    return {
+        **(managed if isinstance(settings.nodes, ManagedNodes) else {}),
+        **({"keda: true": "keda: false"} if settings.keda else {}),
+    }
 
 
 def controllers(
@@ -55,7 +56,7 @@ def controllers(
 ) -> Mapping[str, Controller]:
     """By name."""
     found: list[Controller] = []
-    if has_controllers(settings):
+    if isinstance(settings.nodes, ManagedNodes):
         found += [_binder(cluster, settings), _autoscaler(cluster, settings, machines), *_devices(settings, machines)]
         if any(engine.groups for engine in serving.engines.values()):
             found.append(Controller(chart=charts()["lws"], namespace="lws-system", values={"replicaCount": 2}))

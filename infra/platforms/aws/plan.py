@@ -24,7 +24,7 @@ from infra.platforms.aws.audit_plan import audit_bucket_plan, with_audit_bucket
 from infra.platforms.aws.budget_plan import budget_plan
 from infra.platforms.aws.cluster_plan import NODE_DISK_GIBIBYTES, cluster_plan
 from infra.platforms.aws.config import AwsSettings, ManagedNodes
-from infra.platforms.aws.controllers_plan import controllers, controllers_problems
+from infra.platforms.aws.controllers_plan import controllers, controllers_problems, wants_charts
 from infra.platforms.aws.first_up import first_up_steps
 from infra.platforms.aws.front_door_plan import SETTLE_SECONDS, front_door_plan
 from infra.platforms.aws.gateway_secrets import gateway_secrets_problems, secrets_source
@@ -158,9 +158,7 @@ class Aws:
         yield from site_drain_warnings(request, _drain(request))
         yield from one_pod_warnings(request)
         yield from managed_warnings(request)
-        yield from inside_warnings(
-            request, in_cluster(settings), charts=settings.keda or isinstance(settings.nodes, ManagedNodes)
-        )
+        yield from inside_warnings(request, in_cluster(settings), charts=bool(wants_charts(settings)))
         yield from machine_warnings(request, _pools(request))
 
     def plan(self, request: SiteRequest) -> SitePlan:

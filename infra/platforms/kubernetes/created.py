@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from infra.plan.client_keys import KeysByDriver, KeysInStore
 from infra.plan.scaling import ScalingPlan
+from infra.plan.serving import LEADER_WORKER_SET
 from infra.platforms.kubernetes.plan import KubernetesSitePlan
 
 Condition = Callable[[KubernetesSitePlan], bool]
@@ -126,7 +127,7 @@ KINDS: tuple[tuple[Kind, Condition], ...] = (
     (Kind(api_version="apps/v1", kind="Deployment", resource="deployments"), _always),
     (
         Kind(
-            api_version="leaderworkerset.x-k8s.io/v1",
+            api_version=LEADER_WORKER_SET,
             kind="LeaderWorkerSet",
             resource="leaderworkersets",
             controller="LeaderWorkerSet",
